@@ -1,0 +1,59 @@
+"""Routes of contracts."""
+
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends
+
+from domain.contracts import Contract, ContractNotFoundError
+from functions.api.deps import Contracts, Cursor, CursorSeal, Limit, Number, require_caller
+from functions.api.errors import describe
+from functions.api.schemas import ContractPage, ContractView, Message
+from functions.payloads import ContractPayload, utc_now
+
+router = APIRouter(tags=["contracts"], dependencies=[Depends(require_caller)])
+
+_LISTING = "contracts"
+
+
+@router.post("/contract", status_code=201, responses=describe(401, 409, 413, 422, 503))
+async def create_contract(payload: ContractPayload, contracts: Contracts) -> ContractView:
+    """Create a contract of which nothing has happened yet."""
+    contract = Contract.new(
+        number=payload.contract_number,
+        id=uuid4().hex,
+        created_at=payload.created_at or utc_now(),
+        components=tuple(payload.components),
+    )
+    contracts.create(contract)
+    return ContractView.of(contract)
+
+
+@router.get("/contract", responses=describe(400, 401, 422, 503))
+async def list_contracts(
+    contracts: Contracts, seal: CursorSeal, limit: Limit = 50, cursor: Cursor = None
+) -> ContractPage:
+    """List contracts in the order of their numbers; a new one shows up within about a second."""
+    page = contracts.page(limit, after=None if cursor is None else seal.open(_LISTING, cursor))
+    return ContractPage(
+        items=[ContractView.of(contract) for contract in page.contracts],
+        next_cursor=None if page.next_after is None else seal.seal(_LISTING, page.next_after),
+    )
+
+
+@router.get("/contract/{contract_number}", responses=describe(401, 404, 422, 503))
+async def get_contract(contract_number: Number, contracts: Contracts) -> ContractView:
+    """Show one contract."""
+    return ContractView.of(_found(contracts.get(contract_number), contract_number))
+
+
+@router.delete("/contract/{contract_number}", responses=describe(401, 404, 422, 503))
+async def delete_contract(contract_number: Number, contracts: Contracts) -> Message:
+    """Delete a contract and its timeline; its number may be used again."""
+    contracts.delete(contract_number)
+    return Message(message=f"Contract {contract_number} deleted.")
+
+
+def _found(contract: Contract | None, number: str) -> Contract:
+    if contract is None:
+        raise ContractNotFoundError(number)
+    return contract

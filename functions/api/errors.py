@@ -1,0 +1,165 @@
+"""The one shape of errors, and the one place that knows which status each error has.
+
+domain.contracts.ContractExistsError      409 contract_exists
+domain.contracts.ContractNotFoundError    404 contract_not_found
+infra.cursors.InvalidCursorError          400 invalid_cursor
+functions.api.deps.UnauthenticatedError   401 unauthorized
+infra.aws.OutcomeUnknownError             503 outcome_unknown
+botocore's errors                         503 service_unavailable
+anything else                             500 internal_error
+"""
+
+import json
+from http import HTTPStatus
+from typing import Any, Literal
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from domain.contracts import ContractExistsError, ContractNotFoundError
+from functions.payloads import FieldError, field_errors
+from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
+from infra.cursors import InvalidCursorError
+from infra.telemetry import logger
+
+RETRY_AFTER_SECONDS = 2
+
+
+class UnauthenticatedError(Exception):
+    """The caller has shown no credentials that count."""
+
+
+class Error(BaseModel):
+    """The body of every 4xx and 5xx answer."""
+
+    status: Literal["error"] = "error"
+    code: str = Field(examples=["validation_error"])
+    message: str = Field(examples=["contract_number: Field required"])
+    details: list[FieldError] = Field(default=[], examples=[[]])
+    request_id: str = Field(description="Equals the header X-Request-ID")
+
+
+class ErrorResponse(Response):
+    """An error as JSON; ASCII only, since a caller's own text may hold what UTF-8 cannot carry."""
+
+    media_type = "application/json"
+
+    def __init__(
+        self,
+        status_code: int,
+        code: str,
+        message: str,
+        request_id: str,
+        details: list[FieldError] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        error = Error(code=code, message=message, details=details or [], request_id=request_id)
+        super().__init__(json.dumps(error.model_dump()), status_code, headers)
+
+
+def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of a route's errors; each has the one shape."""
+    return {status: {"model": Error, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
+_STATUS_OF: dict[type[Exception], tuple[int, str]] = {
+    ContractExistsError: (409, "contract_exists"),
+    ContractNotFoundError: (404, "contract_not_found"),
+    InvalidCursorError: (400, "invalid_cursor"),
+}
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Make `app` answer every error in the one shape."""
+    for error_type in _STATUS_OF:
+        app.add_exception_handler(error_type, _answer_known)
+    for error_type in DEPENDENCY_ERRORS:
+        app.add_exception_handler(error_type, _answer_dependency)
+    app.add_exception_handler(UnauthenticatedError, _answer_unauthenticated)
+    app.add_exception_handler(OutcomeUnknownError, _answer_outcome_unknown)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+
+
+async def _answer_known(request: Request, error: Exception) -> Response:
+    status, code = _STATUS_OF[type(error)]
+    return ErrorResponse(status, code, str(error), request.state.request_id)
+
+
+async def _answer_unauthenticated(request: Request, _: Exception) -> Response:
+    return ErrorResponse(
+        401,
+        "unauthorized",
+        "Valid credentials are required.",
+        request.state.request_id,
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+async def _answer_outcome_unknown(request: Request, error: Exception) -> Response:
+    logger.error("Outcome unknown", reason=type(error.__cause__).__name__)
+    return ErrorResponse(
+        503,
+        "outcome_unknown",
+        "Whether this took effect is not known. Send it again.",
+        request.state.request_id,
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+async def _answer_dependency(request: Request, error: Exception) -> Response:
+    logger.error("Dependency failed", reason=type(error).__name__, exc_info=error)
+    return ErrorResponse(
+        503,
+        "service_unavailable",
+        "The service cannot answer right now. Send it again.",
+        request.state.request_id,
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette types all handlers alike
+    details = [_without_place(detail) for detail in error.errors()]
+    return _invalid(request, field_errors(details))
+
+
+def _without_place(error: dict[str, Any]) -> dict[str, Any]:
+    """Name a field as its sender does: without `body`, `path` or `query` before it."""
+    place, *field = error["loc"]
+    if error["type"] == "json_invalid":
+        return error | {"loc": (place,), "msg": "must be JSON"}
+    return error | {"loc": tuple(field) or (place,)}
+
+
+def _invalid(request: Request, details: list[FieldError]) -> Response:
+    message = f"{details[0].field}: {details[0].message}"
+    return ErrorResponse(422, "validation_error", message, request.state.request_id, details)
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette types all handlers alike
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # FastAPI's own answer to bytes that are no text, or JSON nested too deep.
+        return _invalid(request, [FieldError(field="body", message="must be JSON")])
+    status = HTTPStatus(error.status_code)
+    return ErrorResponse(
+        status,
+        status.phrase.lower().replace(" ", "_"),
+        f"{status.phrase}.",
+        request.state.request_id,
+        headers=dict(error.headers or {}),
+    )
+
+
+def internal_error(request_id: str) -> Response:
+    """Return the answer to an error nobody foresaw, without a word of it."""
+    return ErrorResponse(500, "internal_error", "Something went wrong here.", request_id)
+
+
+def too_large(request_id: str, limit: int) -> Response:
+    """Return the answer to a body of more than `limit` bytes."""
+    return ErrorResponse(413, "payload_too_large", f"A body may have at most {limit} bytes.", request_id)

@@ -1,0 +1,110 @@
+"""What every request and every answer goes through, whatever the route."""
+
+import re
+import time
+from uuid import uuid4
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from functions.api.errors import internal_error, too_large
+from infra.telemetry import logger
+
+MAX_BODY_BYTES = 1024 * 1024
+
+CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+}
+
+
+class RequestFrame:
+    """Gives each request an id and a bounded body, each answer its headers, and hides surprises.
+
+    Plain ASGI: Starlette's BaseHTTPMiddleware starts a task for each request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        _drop_trailing_slash(scope)
+        logger.thread_safe_append_keys(correlation_id=request_id)
+        answering = False
+
+        async def send_framed(message: Message) -> None:
+            nonlocal answering
+            if message["type"] == "http.response.start":
+                answering = True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["X-Process-Time"] = f"{time.perf_counter() - started:.6f}"
+                headers.update(_SECURITY_HEADERS)
+                headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+            await send(message)
+
+        body = await _read_body(scope, receive, MAX_BODY_BYTES)
+        if body is None:
+            await too_large(request_id, MAX_BODY_BYTES)(scope, receive, send_framed)
+            return
+        try:
+            await self.app(scope, _replay(body, receive), send_framed)
+        except Exception:
+            logger.exception("Unforeseen error")
+            if answering:
+                raise
+            await internal_error(request_id)(scope, receive, send_framed)
+
+
+def _request_id(scope: Scope) -> str:
+    context = scope.get("aws.context")
+    return str(context.aws_request_id) if context else str(uuid4())
+
+
+def _drop_trailing_slash(scope: Scope) -> None:
+    """Serve `/contract/` as `/contract`; a redirect would make clients drop the body."""
+    scope["path"] = re.sub(r"(?<=.)/+$", "", scope["path"])
+
+
+async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
+    """Read the body whole; None where it has more than `limit` bytes."""
+    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > limit:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            return None
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Give the body that was read, once, and then whatever comes."""
+    pending = [body]
+
+    async def replay() -> Message:
+        if pending:
+            return {"type": "http.request", "body": pending.pop(), "more_body": False}
+        return await receive()
+
+    return replay

@@ -1,0 +1,1 @@
+"""Where the product meets AWS: tables, clients, secrets, settings, logs, and the local cloud."""

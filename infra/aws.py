@@ -1,0 +1,57 @@
+"""AWS clients, set up once for a service that must not wait long and must not guess."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# Standard mode because the legacy default retries less of what DynamoDB asks to be retried.
+# The time limits keep three attempts well inside the 29 seconds of a request.
+_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    tcp_keepalive=True,
+)
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+class OutcomeUnknownError(Exception):
+    """A write was sent and its answer was lost: it may or may not have been applied."""
+
+
+@cache
+def dynamodb() -> "DynamoDBClient":
+    """Return the DynamoDB client; the low-level one, since resources cost CPU on every item."""
+    return boto3.client("dynamodb", config=_CONFIG)
+
+
+def condition_failed(error: ClientError) -> bool:
+    """Tell whether a write was refused by its condition, and by nothing else."""
+    return error.response["Error"]["Code"] == CONDITION_FAILED
+
+
+def was_resent(error: ClientError) -> bool:
+    """Tell whether the SDK sent the request more than once.
+
+    The refusal of a resent write may be the echo of its own first sending.
+    """
+    return error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
+
+
+def refused_item(error: ClientError) -> dict[str, Any] | None:
+    """Return the item as a refused condition saw it, or None where there was none.
+
+    Holds for writes sent with `ReturnValuesOnConditionCheckFailure=ALL_OLD`.
+    """
+    return cast("dict[str, Any] | None", error.response.get("Item"))
+
+
+DEPENDENCY_ERRORS = (BotoCoreError, ClientError)
+"""What a call to AWS raises when it did not do its work."""

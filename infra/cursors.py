@@ -1,0 +1,49 @@
+"""Cursors of lists: opaque to callers, and refused when anybody but us has written them."""
+
+import base64
+import hmac
+from collections.abc import Callable
+from hashlib import sha256
+
+_SIGNATURE_BYTES = 16
+
+
+class InvalidCursorError(Exception):
+    """A cursor that this service did not give out, or gave out for another list."""
+
+    def __init__(self) -> None:
+        super().__init__("The cursor is not one that this list has given out.")
+
+
+class Cursors:
+    """Seals and opens the cursors of every list with one secret, asked for when first needed."""
+
+    def __init__(self, secret: Callable[[], bytes]) -> None:
+        self._secret = secret
+
+    def seal(self, scope: str, position: str) -> str:
+        """Return the cursor that stands for `position` in the list `scope`."""
+        position_bytes = position.encode()
+        sealed = self._signature(scope, position_bytes) + position_bytes
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def open(self, scope: str, cursor: str) -> str:
+        """Return the position in the list `scope` that `cursor` stands for.
+
+        Raises:
+            InvalidCursorError: it was not sealed here for this list.
+        """
+        try:
+            sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        except ValueError as error:
+            raise InvalidCursorError from error
+        signature, position = sealed[:_SIGNATURE_BYTES], sealed[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(scope, position)):
+            raise InvalidCursorError
+        # Base64 has several spellings of the same bytes; only the one given out is taken back.
+        if base64.urlsafe_b64encode(sealed).rstrip(b"=").decode() != cursor:
+            raise InvalidCursorError
+        return position.decode()
+
+    def _signature(self, scope: str, position: bytes) -> bytes:
+        return hmac.digest(self._secret(), f"cursor:{scope}:".encode() + position, sha256)[:_SIGNATURE_BYTES]

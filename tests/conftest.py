@@ -1,0 +1,85 @@
+"""Fixtures of the whole suite: tables as template.yaml has them, on moto, and the app above them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import yaml
+from fastapi.testclient import TestClient
+from moto import mock_aws
+
+from functions.api import deps
+from functions.api.app import create_app
+from infra import aws
+from infra.settings import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+REGION = "eu-central-1"
+
+
+class _TemplateLoader(yaml.SafeLoader):
+    """Reads CloudFormation's short tags as plain values: a table's definition contains none that count."""
+
+
+_TemplateLoader.add_multi_constructor("!", lambda _, suffix, node: f"{suffix} {node.value}")
+
+
+def read_template() -> dict[str, Any]:
+    """Return template.yaml with its short tags as text."""
+    return dict(yaml.load(TEMPLATE.read_text(), _TemplateLoader))  # noqa: S506 - a SafeLoader
+
+
+def create_table(client: "DynamoDBClient", logical_id: str, name: str) -> None:
+    """Create the table that template.yaml calls `logical_id`."""
+    definition = read_template()["Resources"][logical_id]["Properties"]
+    names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    client.create_table(TableName=name, **{key: definition[key] for key in names if key in definition})
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test the variables a function has, and nothing of the developer's own AWS."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "STAGE": "test",
+        "AUTH_MODE": "open",
+        "CONTRACTS_TABLE": "contracts",
+        "SIGNING_SECRET": "signing",
+        "POWERTOOLS_SERVICE_NAME": "energy-operations",
+        "POWERTOOLS_METRICS_NAMESPACE": "EnergyOperations",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    """Drop what the code keeps for the life of a process."""
+    for cached in (settings, aws.dynamodb, deps._contracts, deps._timelines):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def cloud(environment: None) -> Iterator[None]:
+    """Start moto with the service's tables and secret."""
+    with mock_aws():
+        create_table(aws.dynamodb(), "ContractsTable", "contracts")
+        boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
+        yield
+
+
+@pytest.fixture
+def api(cloud: None) -> TestClient:
+    """Return a caller of the whole application."""
+    return TestClient(create_app(), raise_server_exceptions=False)
