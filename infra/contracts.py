@@ -60,7 +60,7 @@ class ContractStore:
         try:
             self.client.put_item(
                 TableName=self.table,
-                Item=_to_item(contract),
+                Item=to_item(contract),
                 ConditionExpression=IS_NEW,
                 ExpressionAttributeNames={"#pk": "pk"},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -126,8 +126,8 @@ def _listing_key(number: str) -> dict[str, Any]:
     return {"kind": {"S": _KIND}, "number": {"S": number}}
 
 
-def _to_item(contract: Contract) -> dict[str, Any]:
-    """Write a new contract; the names stand in a list because a DynamoDB map keeps no order."""
+def to_item(contract: Contract) -> dict[str, Any]:
+    """Write a contract; the names stand in a list because a DynamoDB map keeps no order."""
     return (
         key_of(contract.number)
         | _listing_key(contract.number)
@@ -135,9 +135,22 @@ def _to_item(contract: Contract) -> dict[str, Any]:
             "id": {"S": contract.id},
             "created_at": {"N": str(to_micros(contract.created_at))},
             "component_names": {"L": [{"S": component} for component in contract.components]},
-            "components": {"M": {component: {"M": {}} for component in contract.components}},
+            "components": {
+                "M": {component: {"M": _to_slots(state)} for component, state in contract.components.items()}
+            },
         }
     )
+
+
+def _to_slots(state: ComponentState) -> dict[str, Any]:
+    """Write only what is known: an unset start or end is absent, never NULL."""
+    slots: dict[str, Any] = {}
+    for action, occurrence in ((Action.START, state.start), (Action.END, state.end)):
+        if occurrence:
+            slots[f"{action}_created_at"] = {"N": str(to_micros(occurrence.created_at))}
+            slots[f"{action}_date"] = {"S": occurrence.date.isoformat()}
+            slots[f"{action}_key"] = {"S": occurrence.key}
+    return slots
 
 
 def to_contract(item: Item) -> Contract:
