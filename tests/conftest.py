@@ -37,7 +37,13 @@ def read_template() -> dict[str, Any]:
 def create_table(client: "DynamoDBClient", logical_id: str, name: str) -> None:
     """Create the table that template.yaml calls `logical_id`."""
     definition = read_template()["Resources"][logical_id]["Properties"]
-    names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    names = (
+        "BillingMode",
+        "AttributeDefinitions",
+        "KeySchema",
+        "GlobalSecondaryIndexes",
+        "LocalSecondaryIndexes",
+    )
     client.create_table(TableName=name, **{key: definition[key] for key in names if key in definition})
 
 
@@ -53,6 +59,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "AUTH_MODE": "open",
         "CONTRACTS_TABLE": "contracts",
         "SIGNING_SECRET": "signing",
+        "IDEMPOTENCY_TABLE": "idempotency",
         "POWERTOOLS_SERVICE_NAME": "energy-operations",
         "POWERTOOLS_METRICS_NAMESPACE": "EnergyOperations",
     }.items():
@@ -66,7 +73,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     """Drop what the code keeps for the life of a process."""
-    for cached in (settings, aws.dynamodb, deps._contracts, deps._timelines):
+    for cached in (settings, aws.dynamodb, deps._contracts, deps._timelines, deps._trails):
         cached.cache_clear()
 
 
@@ -75,6 +82,7 @@ def cloud(environment: None) -> Iterator[None]:
     """Start moto with the service's tables and secret."""
     with mock_aws():
         create_table(aws.dynamodb(), "ContractsTable", "contracts")
+        create_table(aws.dynamodb(), "IdempotencyTable", "idempotency")
         boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
         yield
 

@@ -5,10 +5,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def client_of(endpoint: str, **options: object) -> "DynamoDBClient":
+def client_of(endpoint: str, retries: Mapping[str, Any] | None = None) -> "DynamoDBClient":
     """Return a client of the engine at `endpoint`, with credentials of nobody."""
     return boto3.client(
         "dynamodb",
@@ -41,7 +41,12 @@ def client_of(endpoint: str, **options: object) -> "DynamoDBClient":
         region_name="eu-central-1",
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
-        config=Config(connect_timeout=2, read_timeout=10, max_pool_connections=32, **options),  # type: ignore[arg-type]
+        config=Config(
+            connect_timeout=2,
+            read_timeout=10,
+            max_pool_connections=32,
+            retries=cast("Any", retries or {"mode": "standard", "total_max_attempts": 3}),
+        ),
     )
 
 

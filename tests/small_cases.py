@@ -45,7 +45,10 @@ def _occurrences(action: Action) -> list[Occurrence | None]:
 
 def states() -> list[ComponentState]:
     """Return the 25 states: no start or one of four, no end or one of four."""
-    return [ComponentState(start, end) for start, end in product(_occurrences(Action.START), _occurrences(Action.END))]
+    return [
+        ComponentState(start, end)
+        for start, end in product(_occurrences(Action.START), _occurrences(Action.END))
+    ]
 
 
 def contracts(number: str) -> Iterator[Contract | None]:

@@ -3,26 +3,35 @@
 from functools import cache
 from typing import Annotated
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Header, Path, Query, Request
 
-from domain.contracts import CONTRACT_NUMBER_PATTERN
+from domain.contracts import CONTRACT_NUMBER_PATTERN, Contract, ContractNotFoundError
+from domain.trails import AuditDisabledError, Reception, Source
 from functions.api.errors import UnauthenticatedError
+from functions.payloads import utc_now
 from infra.aws import dynamodb
 from infra.contracts import ContractStore
 from infra.cursors import Cursors
 from infra.secrets import signing_secret
-from infra.settings import AuthMode, settings
+from infra.settings import ApiSettings, AuthMode, settings
 from infra.timelines import TimelineStore
+from infra.trails import TrailStore
 
 
 @cache
 def _contracts() -> ContractStore:
-    return ContractStore(dynamodb(), settings().contracts_table)
+    return ContractStore(dynamodb(), settings(ApiSettings).contracts_table)
 
 
 @cache
 def _timelines() -> TimelineStore:
-    return TimelineStore(dynamodb(), settings().contracts_table)
+    told = settings(ApiSettings)
+    return TimelineStore(dynamodb(), told.contracts_table, audited=told.enable_event_audit)
+
+
+@cache
+def _trails() -> TrailStore:
+    return TrailStore(dynamodb(), settings(ApiSettings).contracts_table)
 
 
 async def contracts() -> ContractStore:
@@ -35,9 +44,42 @@ async def timelines() -> TimelineStore:
     return _timelines()
 
 
+async def trails() -> TrailStore:
+    """Return the store of trails.
+
+    Raises:
+        AuditDisabledError: no trails are kept.
+    """
+    if not settings(ApiSettings).enable_event_audit:
+        raise AuditDisabledError
+    return _trails()
+
+
+async def reception(request: Request) -> Reception:
+    """Return how and when this request came in."""
+    return Reception(utc_now(), Source.API, request.state.request_id)
+
+
+async def existing_contract(
+    contract_number: Annotated[
+        str, Path(pattern=CONTRACT_NUMBER_PATTERN, description="Number of a contract", examples=["1001"])
+    ],
+    contracts: Annotated[ContractStore, Depends(contracts)],
+) -> Contract:
+    """Return the contract that the path names.
+
+    Raises:
+        ContractNotFoundError: there is none.
+    """
+    contract = contracts.get(contract_number)
+    if contract is None:
+        raise ContractNotFoundError(contract_number)
+    return contract
+
+
 async def cursors() -> Cursors:
     """Return what seals and opens cursors; it asks for the secret only when it is needed."""
-    return Cursors(lambda: signing_secret(settings().signing_secret))
+    return Cursors(lambda: signing_secret(settings(ApiSettings).signing_secret))
 
 
 async def require_caller() -> None:
@@ -48,15 +90,22 @@ async def require_caller() -> None:
     Raises:
         UnauthenticatedError: AUTH_MODE is not open.
     """
-    if settings().auth_mode is not AuthMode.OPEN:
+    if settings(ApiSettings).auth_mode is not AuthMode.OPEN:
         raise UnauthenticatedError
 
 
 Contracts = Annotated[ContractStore, Depends(contracts)]
 Timelines = Annotated[TimelineStore, Depends(timelines)]
+Trails = Annotated[TrailStore, Depends(trails)]
+ExistingContract = Annotated[Contract, Depends(existing_contract)]
+Received = Annotated[Reception, Depends(reception)]
 CursorSeal = Annotated[Cursors, Depends(cursors)]
 Number = Annotated[
     str, Path(pattern=CONTRACT_NUMBER_PATTERN, description="Number of a contract", examples=["1001"])
 ]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most entries in one answer")]
 Cursor = Annotated[str | None, Query(max_length=1024, description="`next_cursor` of the answer before")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=128, description="The same request again gets the first answer"),
+]

@@ -10,7 +10,7 @@ anything else                             500 internal_error
 """
 
 import json
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any, Literal
 
 from fastapi import FastAPI, Request
@@ -18,8 +18,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from domain.contracts import ContractExistsError, ContractNotFoundError
+from domain.trails import AuditDisabledError, IdempotencyKeyReusedError
 from functions.payloads import FieldError, field_errors
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.cursors import InvalidCursorError
@@ -68,6 +70,8 @@ def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     ContractExistsError: (409, "contract_exists"),
     ContractNotFoundError: (404, "contract_not_found"),
+    AuditDisabledError: (409, "audit_disabled"),
+    IdempotencyKeyReusedError: (422, "idempotency_key_reused"),
     InvalidCursorError: (400, "invalid_cursor"),
 }
 
@@ -146,13 +150,28 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         # FastAPI's own answer to bytes that are no text, or JSON nested too deep.
         return _invalid(request, [FieldError(field="body", message="must be JSON")])
     status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(request))
     return ErrorResponse(
         status,
         status.phrase.lower().replace(" ", "_"),
         f"{status.phrase}.",
         request.state.request_id,
-        headers=dict(error.headers or {}),
+        headers=headers,
     )
+
+
+def _methods_at(request: Request) -> list[HTTPMethod]:
+    """Return every method the request's path takes; Starlette names those of the first route only."""
+    return [
+        method
+        for method in HTTPMethod
+        if any(
+            route.matches(dict(request.scope, method=method))[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]
 
 
 def internal_error(request_id: str) -> Response:
