@@ -12,6 +12,8 @@ from moto import mock_aws
 
 from functions.api import deps
 from functions.api.app import create_app
+from functions.ingestion import handler as ingestion
+from functions.publisher import handler as publisher
 from infra import aws
 from infra.settings import settings
 
@@ -73,7 +75,18 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     """Drop what the code keeps for the life of a process."""
-    for cached in (settings, aws.dynamodb, deps._contracts, deps._timelines, deps._trails):
+    for cached in (
+        settings,
+        aws.dynamodb,
+        aws.eventbridge,
+        aws.sqs,
+        deps._contracts,
+        deps._timelines,
+        deps._trails,
+        ingestion._queue,
+        ingestion._timelines,
+        publisher._publisher,
+    ):
         cached.cache_clear()
 
 
