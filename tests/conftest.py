@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: tables as template.yaml has them, on moto, and the app above them."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ class _TemplateLoader(yaml.SafeLoader):
 _TemplateLoader.add_multi_constructor("!", lambda _, suffix, node: f"{suffix} {node.value}")
 
 
+@cache
 def read_template() -> dict[str, Any]:
     """Return template.yaml with its short tags as text."""
     return dict(yaml.load(TEMPLATE.read_text(), _TemplateLoader))  # noqa: S506 - a SafeLoader
