@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -17,6 +18,7 @@ from functions.ingestion import handler as ingestion
 from functions.publisher import handler as publisher
 from infra import aws
 from infra.settings import settings
+from tests.engines import client_of, dynamodb_local
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -106,3 +108,24 @@ def cloud(environment: None) -> Iterator[None]:
 def api(cloud: None) -> TestClient:
     """Return a caller of the whole application."""
     return TestClient(create_app(), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[str]:
+    """Run DynamoDB Local; give its endpoint."""
+    with dynamodb_local() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def engine_client(engine: str) -> "DynamoDBClient":
+    """Return a client of DynamoDB Local."""
+    return client_of(engine)
+
+
+@pytest.fixture
+def engine_table(engine_client: "DynamoDBClient") -> str:
+    """Create a table of contracts on DynamoDB Local; give its name."""
+    name = f"contracts-{uuid4().hex}"
+    create_table(engine_client, "ContractsTable", name)
+    return name
