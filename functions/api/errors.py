@@ -1,12 +1,14 @@
 """The one shape of errors, and the one place that knows which status each error has.
 
-domain.contracts.ContractExistsError      409 contract_exists
-domain.contracts.ContractNotFoundError    404 contract_not_found
-infra.cursors.InvalidCursorError          400 invalid_cursor
-functions.api.deps.UnauthenticatedError   401 unauthorized
-infra.aws.OutcomeUnknownError             503 outcome_unknown
-botocore's errors, a secret not to be had 503 service_unavailable
-anything else                             500 internal_error
+domain.contracts.ContractExistsError       409 contract_exists
+domain.contracts.ContractNotFoundError     404 contract_not_found
+domain.trails.AuditDisabledError           409 audit_disabled
+domain.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
+infra.cursors.InvalidCursorError           400 invalid_cursor
+functions.api.errors.UnauthenticatedError  401 unauthorized
+infra.aws.OutcomeUnknownError              503 outcome_unknown
+botocore's errors, a secret not to be had  503 service_unavailable
+anything else                              500 internal_error
 """
 
 import json
