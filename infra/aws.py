@@ -9,6 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 # Standard mode because the legacy default retries less of what DynamoDB asks to be retried.
 # The time limits keep three attempts well inside the 29 seconds of a request.
@@ -17,6 +19,11 @@ _CONFIG = Config(
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 3},
     tcp_keepalive=True,
+)
+
+# A part of a file takes longer than an item. Signed URLs must name the region's own host.
+_FILES_CONFIG = _CONFIG.merge(
+    Config(read_timeout=20, signature_version="s3v4", s3={"addressing_style": "auto"})
 )
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -30,6 +37,18 @@ class OutcomeUnknownError(Exception):
 def dynamodb() -> "DynamoDBClient":
     """Return the DynamoDB client; the low-level one, since resources cost CPU on every item."""
     return boto3.client("dynamodb", config=_CONFIG)
+
+
+@cache
+def s3() -> "S3Client":
+    """Return the S3 client."""
+    return boto3.client("s3", config=_FILES_CONFIG)
+
+
+@cache
+def sqs() -> "SQSClient":
+    """Return the SQS client."""
+    return boto3.client("sqs", config=_CONFIG)
 
 
 def condition_failed(error: ClientError) -> bool:

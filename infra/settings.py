@@ -26,6 +26,10 @@ class Settings(BaseModel):
     stage: str
     auth_mode: AuthMode = AuthMode.REQUIRED
     contracts_table: str
+    readings_table: str
+    export_jobs_table: str
+    export_bucket: str
+    export_queue_url: str
     signing_secret: str
 
 

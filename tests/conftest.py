@@ -12,6 +12,8 @@ from moto import mock_aws
 
 from functions.api import deps
 from functions.api.app import create_app
+from functions.exporter import handler as exporter
+from functions.exporter import sweep
 from infra import aws
 from infra.settings import settings
 
@@ -52,6 +54,10 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "STAGE": "test",
         "AUTH_MODE": "open",
         "CONTRACTS_TABLE": "contracts",
+        "READINGS_TABLE": "readings",
+        "EXPORT_JOBS_TABLE": "export-jobs",
+        "EXPORT_BUCKET": "exports",
+        "EXPORT_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/exports",
         "SIGNING_SECRET": "signing",
         "POWERTOOLS_SERVICE_NAME": "energy-operations",
         "POWERTOOLS_METRICS_NAMESPACE": "EnergyOperations",
@@ -66,7 +72,23 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     """Drop what the code keeps for the life of a process."""
-    for cached in (settings, aws.dynamodb, deps._contracts, deps._timelines):
+    for cached in (
+        settings,
+        aws.dynamodb,
+        aws.s3,
+        aws.sqs,
+        deps._contracts,
+        deps._timelines,
+        deps._meters,
+        deps._readings,
+        deps._exports,
+        deps._export_files,
+        deps._export_queue,
+        exporter.worker,
+        exporter.queue,
+        sweep.jobs,
+        sweep.queue,
+    ):
         cached.cache_clear()
 
 
@@ -75,6 +97,12 @@ def cloud(environment: None) -> Iterator[None]:
     """Start moto with the service's tables and secret."""
     with mock_aws():
         create_table(aws.dynamodb(), "ContractsTable", "contracts")
+        create_table(aws.dynamodb(), "ReadingsTable", "readings")
+        create_table(aws.dynamodb(), "ExportJobsTable", "export-jobs")
+        aws.s3().create_bucket(
+            Bucket="exports", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        aws.sqs().create_queue(QueueName="exports")
         boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
         yield
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, FastAPI
 
-from functions.api import VERSION, contracts, docs, timelines
+from functions.api import VERSION, contracts, docs, exports, readings, timelines
 from functions.api.deps import Contracts
 from functions.api.errors import add_error_handlers, describe
 from functions.api.middleware import RequestFrame
@@ -41,7 +41,7 @@ def create_app() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for part in (router, docs.router, contracts.router, timelines.router):
+    for part in (router, docs.router, contracts.router, timelines.router, exports.router, readings.router):
         app.include_router(part)
     add_error_handlers(app)
     app.add_middleware(RequestFrame)
