@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -28,31 +28,38 @@ class Action(StrEnum):
 class EventType(StrEnum):
     """The name an event goes by on the wire."""
 
-    component: Component
-    action: Action
-
-    SUPPLY_ENERGY_START = "supply_energy_start", Component.ENERGY_SUPPLY, Action.START
-    SUPPLY_ENERGY_END = "supply_energy_end", Component.ENERGY_SUPPLY, Action.END
-    BATTERY_OPTIMIZATION_START = "battery_optimization_start", Component.BATTERY_OPTIMIZATION, Action.START
-    BATTERY_OPTIMIZATION_END = "battery_optimization_end", Component.BATTERY_OPTIMIZATION, Action.END
-    HEATPUMP_OPTIMIZATION_START = "heatpump_optimization_start", Component.HEATPUMP_OPTIMIZATION, Action.START
-    HEATPUMP_OPTIMIZATION_END = "heatpump_optimization_end", Component.HEATPUMP_OPTIMIZATION, Action.END
-
-    def __new__(cls, name: str, component: Component, action: Action) -> "EventType":
-        """Make a member whose value is the name alone."""
-        member = str.__new__(cls, name)
-        member._value_ = name
-        member.component = component
-        member.action = action
-        return member
+    SUPPLY_ENERGY_START = "supply_energy_start"
+    SUPPLY_ENERGY_END = "supply_energy_end"
+    BATTERY_OPTIMIZATION_START = "battery_optimization_start"
+    BATTERY_OPTIMIZATION_END = "battery_optimization_end"
+    HEATPUMP_OPTIMIZATION_START = "heatpump_optimization_start"
+    HEATPUMP_OPTIMIZATION_END = "heatpump_optimization_end"
 
     @classmethod
     def of(cls, component: Component, action: Action) -> "EventType":
         """Return the name of `component`'s start or end."""
         return _EVENT_TYPES[component, action]
 
+    @property
+    def component(self) -> Component:
+        """The component that starts or ends."""
+        return _MEANINGS[self][0]
 
-_EVENT_TYPES = {(name.component, name.action): name for name in EventType}
+    @property
+    def action(self) -> Action:
+        """Whether it starts or ends."""
+        return _MEANINGS[self][1]
+
+
+_EVENT_TYPES = {
+    (Component.ENERGY_SUPPLY, Action.START): EventType.SUPPLY_ENERGY_START,
+    (Component.ENERGY_SUPPLY, Action.END): EventType.SUPPLY_ENERGY_END,
+    (Component.BATTERY_OPTIMIZATION, Action.START): EventType.BATTERY_OPTIMIZATION_START,
+    (Component.BATTERY_OPTIMIZATION, Action.END): EventType.BATTERY_OPTIMIZATION_END,
+    (Component.HEATPUMP_OPTIMIZATION, Action.START): EventType.HEATPUMP_OPTIMIZATION_START,
+    (Component.HEATPUMP_OPTIMIZATION, Action.END): EventType.HEATPUMP_OPTIMIZATION_END,
+}
+_MEANINGS = {name: meaning for meaning, name in _EVENT_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,8 @@ class ComponentEvent:
     """A publisher's word that a component of a contract starts or ends on a date.
 
     `created_at` is when the publisher made the event; it, not the arrival, orders events. `key`
-    identifies this sending of it: the same key means the same event sent again.
+    identifies the event within its contract: the same key means the same event sent again. It is
+    made of the publisher's own `id`, where there is one.
     """
 
     type: EventType
@@ -68,6 +76,7 @@ class ComponentEvent:
     date: date
     created_at: datetime
     key: str
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +106,24 @@ class ComponentState:
 class Contract:
     """A contract and the states of its components, in the order the contract names them.
 
-    `id` tells this contract from an earlier one that was deleted and bore the same number.
+    `generation` counts the contracts that have borne this number: deleting one and creating it
+    again starts the next, which knows nothing of the former. `id` identifies the creation.
     """
 
     number: str
     id: str
     created_at: datetime
     components: Mapping[Component, ComponentState] = field(default_factory=dict)
+    generation: int = 1
 
     @classmethod
     def new(cls, number: str, id: str, created_at: datetime, components: tuple[Component, ...]) -> "Contract":  # noqa: A002
         """Return a contract of which nothing has happened yet."""
         return cls(number, id, created_at, dict.fromkeys(components, ComponentState()))
+
+    def with_states(self, states: Mapping[Component, ComponentState]) -> "Contract":
+        """Return this contract with other states of its components."""
+        return replace(self, components=states)
 
 
 class ContractExistsError(Exception):

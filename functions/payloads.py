@@ -114,14 +114,12 @@ class EventPayload(Payload):
     id: EventId | None = Field(default=None, description="The publisher's own id of the event")
 
     def to_domain(self, fresh_key: str) -> ComponentEvent:
-        """Return the event; `fresh_key` identifies it where the publisher gave it no id."""
-        key = fresh_key if self.id is None else key_of_id(self.id)
-        return ComponentEvent(self.type, self.contract_number, self.date, self.created_at, key)
+        """Return the event; `fresh_key` identifies it where the publisher gave it no id.
 
-
-def key_of_id(publisher_id: str) -> str:
-    """Return the key of events that a publisher sends under this id: always the same length."""
-    return sha256(publisher_id.encode()).hexdigest()[:32]
+        A key made of what the event says would turn true duplicates into repetitions.
+        """
+        key = fresh_key if self.id is None else sha256(self.id.encode()).hexdigest()[:32]
+        return ComponentEvent(self.type, self.contract_number, self.date, self.created_at, key, self.id)
 
 
 class FieldError(BaseModel):

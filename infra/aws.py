@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
@@ -40,28 +41,26 @@ def dynamodb() -> "DynamoDBClient":
 
 
 @cache
+def sqs() -> "SQSClient":
+    """Return the SQS client."""
+    return boto3.client("sqs", config=_CONFIG)
+
+
+@cache
 def s3() -> "S3Client":
     """Return the S3 client."""
     return boto3.client("s3", config=_FILES_CONFIG)
 
 
 @cache
-def sqs() -> "SQSClient":
-    """Return the SQS client."""
-    return boto3.client("sqs", config=_CONFIG)
+def eventbridge() -> "EventBridgeClient":
+    """Return the EventBridge client."""
+    return boto3.client("events", config=_CONFIG)
 
 
 def condition_failed(error: ClientError) -> bool:
     """Tell whether a write was refused by its condition, and by nothing else."""
     return error.response["Error"]["Code"] == CONDITION_FAILED
-
-
-def was_resent(error: ClientError) -> bool:
-    """Tell whether the SDK sent the request more than once.
-
-    The refusal of a resent write may be the echo of its own first sending.
-    """
-    return error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
 
 
 def refused_item(error: ClientError) -> dict[str, Any] | None:

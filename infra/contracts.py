@@ -1,35 +1,32 @@
 """Contracts in DynamoDB: one item each, every write with a condition."""
 
-from collections.abc import Mapping
-from datetime import date
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from domain.contracts import (
-    Action,
-    Component,
-    ComponentState,
-    Contract,
-    ContractExistsError,
-    ContractNotFoundError,
-    EventType,
-    Occurrence,
+from domain.contracts import Contract, ContractExistsError, ContractNotFoundError
+from infra.aws import condition_failed, refused_item
+from infra.items import (
+    KIND,
+    Item,
+    generation_of,
+    is_tombstone,
+    key_of,
+    listing_key_of,
+    read_contract,
+    to_contract,
+    to_item,
 )
-from domain.instants import from_micros, to_micros
-from infra.aws import OutcomeUnknownError, condition_failed, refused_item, was_resent
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_SORT_KEY = "CONTRACT"
-_KIND = "contract"
-
-# Conditions of the writes below.
+# Conditions of the writes below. Deleting leaves a tombstone: the number and its generation.
 IS_NEW = "attribute_not_exists(#pk)"
-EXISTS = "attribute_exists(#pk)"
-
-Item = Mapping[str, Any]
+EXISTS = "attribute_exists(#components)"
+IS_TOMBSTONE = "attribute_not_exists(#components) AND #generation = :generation"
+STATES_ARE_UNCHANGED = "#components = :components AND #id = :id"
 
 
 class Page(NamedTuple):
@@ -39,11 +36,6 @@ class Page(NamedTuple):
     next_after: str | None
 
 
-def key_of(number: str) -> dict[str, Any]:
-    """Return the primary key of a contract's item."""
-    return {"pk": {"S": f"CONTRACT#{number}"}, "sk": {"S": _SORT_KEY}}
-
-
 class ContractStore:
     """The contracts of one table."""
 
@@ -51,70 +43,114 @@ class ContractStore:
         self.client = client
         self.table = table
 
-    def create(self, contract: Contract) -> None:
-        """Store a contract of which nothing has happened yet.
+    def create(self, contract: Contract) -> Contract:
+        """Store a contract of which nothing has happened yet, and return it as it is stored.
+
+        One call, and a second where a contract of this number was deleted.
 
         Raises:
             ContractExistsError: the number is taken.
         """
         try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=_to_item(contract),
-                ConditionExpression=IS_NEW,
-                ExpressionAttributeNames={"#pk": "pk"},
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+            self._put(contract, IS_NEW)
         except ClientError as error:
-            if not condition_failed(error):
-                raise
-            stored = refused_item(error)
-            # Our own contract stands in the way: the SDK resent a request whose answer was lost.
-            if stored is None or stored["id"]["S"] != contract.id:
-                raise ContractExistsError(contract.number) from error
+            stored = _item_in_the_way(error)
+            if not is_tombstone(stored):
+                return _own_or_raise(stored, contract)
+            return self._create_again(replace(contract, generation=generation_of(stored) + 1))
+        return contract
+
+    def _create_again(self, contract: Contract) -> Contract:
+        try:
+            self._put(contract, IS_TOMBSTONE, {":generation": {"N": str(contract.generation - 1)}})
+        except ClientError as error:
+            return _own_or_raise(_item_in_the_way(error), contract)
+        return contract
+
+    def _put(self, contract: Contract, condition: str, values: dict[str, Any] | None = None) -> None:
+        aliases = {"#pk": "pk", "#components": "components", "#generation": "generation"}
+        request: dict[str, Any] = {
+            "Item": to_item(contract),
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {
+                alias: name for alias, name in aliases.items() if alias in condition
+            },
+        }
+        if values:
+            request["ExpressionAttributeValues"] = values
+        self.client.put_item(TableName=self.table, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
 
     def get(self, number: str) -> Contract | None:
         """Read a contract, consistently."""
         answer = self.client.get_item(TableName=self.table, Key=key_of(number), ConsistentRead=True)
-        return to_contract(answer["Item"]) if "Item" in answer else None
+        return read_contract(answer.get("Item"))
 
     def ping(self) -> None:
         """Ask the table for something, to see whether it answers."""
         self.client.get_item(TableName=self.table, Key=key_of(""))
 
-    def delete(self, number: str) -> None:
-        """Delete a contract and all that is known of its components.
+    def delete(self, number: str, token: str) -> None:
+        """Delete a contract and all that is known of its components; `token` identifies the call.
+
+        What remains is a tombstone that remembers the generation, and no trail is touched.
 
         Raises:
             ContractNotFoundError: there is none.
-            OutcomeUnknownError: there is none now, but this very call may have deleted it.
         """
         try:
-            self.client.delete_item(
+            self.client.update_item(
                 TableName=self.table,
                 Key=key_of(number),
+                UpdateExpression=(
+                    "SET #deleted_by = :token REMOVE #kind, #id, #created_at, #component_names, #components"
+                ),
                 ConditionExpression=EXISTS,
-                ExpressionAttributeNames={"#pk": "pk"},
+                ExpressionAttributeNames={
+                    f"#{name}": name
+                    for name in ("deleted_by", "kind", "id", "created_at", "component_names", "components")
+                },
+                ExpressionAttributeValues={":token": {"S": token}},
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            if not condition_failed(error):
-                raise
-            if was_resent(error):
-                raise OutcomeUnknownError from error
-            raise ContractNotFoundError(number) from error
+            stored = _item_in_the_way(error)
+            # Our own tombstone: the SDK resent a request whose answer was lost.
+            if stored is None or stored.get("deleted_by") != {"S": token}:
+                raise ContractNotFoundError(number) from error
+
+    def replace_states(self, before: Contract, after: Contract) -> bool:
+        """Store the states of `after` if those of `before` are still the ones stored; say whether."""
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key=key_of(after.number),
+                UpdateExpression="SET #components = :after",
+                ConditionExpression=STATES_ARE_UNCHANGED,
+                ExpressionAttributeNames={"#components": "components", "#id": "id"},
+                ExpressionAttributeValues={
+                    ":components": to_item(before)["components"],
+                    ":after": to_item(after)["components"],
+                    ":id": {"S": before.id},
+                },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            stored = read_contract(_item_in_the_way(error))
+            return stored is not None and stored.id == after.id and stored.components == after.components
+        return True
 
     def page(self, limit: int, after: str | None) -> Page:
         """List contracts in the order of their numbers, without the states of their components.
 
         Eventually consistent: a contract shows up here within about a second of its creation.
         """
-        start = {"ExclusiveStartKey": key_of(after) | _listing_key(after)} if after is not None else {}
+        start = {"ExclusiveStartKey": key_of(after) | listing_key_of(after)} if after is not None else {}
         answer = self.client.query(
             TableName=self.table,
             IndexName="listing",
             KeyConditionExpression="#kind = :kind",
             ExpressionAttributeNames={"#kind": "kind"},
-            ExpressionAttributeValues={":kind": {"S": _KIND}},
+            ExpressionAttributeValues={":kind": {"S": KIND}},
             Limit=limit,
             **start,  # type: ignore[arg-type]
         )
@@ -122,51 +158,15 @@ class ContractStore:
         return Page(tuple(map(to_contract, answer["Items"])), last["number"]["S"] if last else None)
 
 
-def _listing_key(number: str) -> dict[str, Any]:
-    return {"kind": {"S": _KIND}, "number": {"S": number}}
+def _item_in_the_way(error: ClientError) -> Item | None:
+    if not condition_failed(error):
+        raise error
+    return refused_item(error)
 
 
-def _to_item(contract: Contract) -> dict[str, Any]:
-    """Write a new contract; the names stand in a list because a DynamoDB map keeps no order."""
-    return (
-        key_of(contract.number)
-        | _listing_key(contract.number)
-        | {
-            "id": {"S": contract.id},
-            "created_at": {"N": str(to_micros(contract.created_at))},
-            "component_names": {"L": [{"S": component} for component in contract.components]},
-            "components": {"M": {component: {"M": {}} for component in contract.components}},
-        }
-    )
-
-
-def to_contract(item: Item) -> Contract:
-    """Read a contract's item; of an item of the listing, which holds no states, all are empty."""
-    states = item.get("components", {"M": {}})["M"]
-    components = [Component(name["S"]) for name in item["component_names"]["L"]]
-    return Contract(
-        number=item["number"]["S"],
-        # The listing does not carry the id, and nothing that lists needs it.
-        id=item.get("id", {"S": ""})["S"],
-        created_at=from_micros(int(item["created_at"]["N"])),
-        components={
-            component: _to_state(component, states.get(component, {"M": {}})["M"]) for component in components
-        },
-    )
-
-
-def _to_state(component: Component, slots: Item) -> ComponentState:
-    return ComponentState(
-        start=_to_occurrence(component, Action.START, slots), end=_to_occurrence(component, Action.END, slots)
-    )
-
-
-def _to_occurrence(component: Component, action: Action, slots: Item) -> Occurrence | None:
-    if f"{action}_created_at" not in slots:
-        return None
-    return Occurrence(
-        type=EventType.of(component, action),
-        date=date.fromisoformat(slots[f"{action}_date"]["S"]),
-        created_at=from_micros(int(slots[f"{action}_created_at"]["N"])),
-        key=slots[f"{action}_key"]["S"],
-    )
+def _own_or_raise(stored: Item | None, contract: Contract) -> Contract:
+    """Return the stored contract if it is this very creation, sent again after a lost answer."""
+    found = read_contract(stored)
+    if found is None or found.id != contract.id:
+        raise ContractExistsError(contract.number)
+    return found

@@ -3,6 +3,7 @@
 import os
 from enum import StrEnum
 from functools import cache
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,20 +25,57 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper)
 
     stage: str
-    auth_mode: AuthMode = AuthMode.REQUIRED
     contracts_table: str
+    enable_event_audit: bool = True
+
+
+class ApiSettings(Settings):
+    """What the HTTP API is told besides."""
+
+    auth_mode: AuthMode = AuthMode.REQUIRED
+    signing_secret: str
+    idempotency_table: str
     readings_table: str
     export_jobs_table: str
     export_bucket: str
     export_queue_url: str
-    signing_secret: str
+
+
+class IngestionSettings(Settings):
+    """What the ingestion function is told besides."""
+
+    ingestion_queue_url: str
+    max_receives: int
+
+
+class PublisherSettings(Settings):
+    """What the function that publishes changes is told besides."""
+
+    event_bus: str
+
+
+class ExportSweepSettings(Settings):
+    """What the function that looks after export jobs is told besides."""
+
+    export_jobs_table: str
+    export_queue_url: str
+
+
+class ExportSettings(ExportSweepSettings):
+    """What the function that makes export files is told besides."""
+
+    readings_table: str
+    export_bucket: str
+
+
+_Settings = TypeVar("_Settings", bound=Settings)
 
 
 @cache
-def settings() -> Settings:
+def settings(kind: type[_Settings]) -> _Settings:
     """Read the environment, once, when first asked.
 
     Raises:
         pydantic.ValidationError: a variable is missing or has a value it must not have.
     """
-    return Settings.model_validate(dict(os.environ))
+    return kind.model_validate(dict(os.environ))

@@ -5,18 +5,21 @@ that no read comes between the decision and the write. `tests/infra/test_conditi
 over every small case that both say the same.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+import random
+import time
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from domain.contracts import Action, ComponentEvent, Contract
+from domain.contracts import Action, ComponentEvent, Contract, Occurrence
 from domain.instants import to_micros
-from domain.timelines import ACCEPTED, Verdict, decide
+from domain.timelines import ACCEPTED, Code, Verdict, decide, explain
+from domain.trails import Entry, IdempotencyKeyReusedError, Reception
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, condition_failed, refused_item
-from infra.contracts import key_of, to_contract
+from infra.items import generation_of, key_of, read_contract
+from infra.trails import NO_CONTRACT, put_of, to_entry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,55 +59,164 @@ _ALIASES = {
 }
 
 
-_CONTRACTS_AT_ONCE = 10
-"""Threads for a batch; the client keeps ten connections, and more threads gain nothing."""
+IS_THIS_GENERATION = "#generation = :generation"
+
+_ATTEMPTS = 4
+"""Times a transaction is sent when it meets another on the same contract, or a throttle."""
+_RETRIED = {"TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"}
+_FIRST_PAUSE_SECONDS = 0.05
+
+
+class Decision(NamedTuple):
+    """What the rules say of an event, or said already when it came before under the same id."""
+
+    verdict: Verdict
+    message: str
+    repeated: bool = False
 
 
 class TimelineStore:
-    """The timelines of the contracts of one table."""
+    """The timelines of the contracts of one table, and with `audited` their trails."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, *, audited: bool) -> None:
         self.client = client
         self.table = table
+        self.audited = audited
+        # Most numbers were never used twice, so their contract is the first generation. A wrong
+        # guess costs one more call and is remembered.
+        self._generations: dict[str, int] = {}
 
-    def apply(self, event: ComponentEvent) -> Verdict:
-        """Let `event` count if the rules allow it, and say what they say; one call.
+    def apply(
+        self, event: ComponentEvent, reception: Reception, patient_with: Collection[Code] = ()
+    ) -> Decision:
+        """Let `event` count if the rules allow it, and say what they say.
+
+        With a trail: one transaction where it is accepted, one write more where it is refused.
+        Without: one write. A refusal in `patient_with` is answered but not written down, since
+        the event will come again.
 
         Raises:
-            OutcomeUnknownError: the answer to the write was lost.
+            OutcomeUnknownError: the answer to a write was lost, or the engine was too busy.
+            IdempotencyKeyReusedError: the event's id came before with another payload.
         """
+        try:
+            return (
+                self._apply_audited(event, reception, patient_with)
+                if self.audited
+                else self._apply_plain(event)
+            )
+        except DEPENDENCY_ERRORS as error:
+            raise OutcomeUnknownError from error
+
+    def _apply_plain(self, event: ComponentEvent) -> Decision:
         try:
             self.client.update_item(
                 TableName=self.table, ReturnValuesOnConditionCheckFailure="ALL_OLD", **update_of(event)
             )
         except ClientError as error:
             if not condition_failed(error):
-                raise OutcomeUnknownError from error
-            return _verdict_of_refusal(refused_item(error), event)
-        except DEPENDENCY_ERRORS as error:
-            raise OutcomeUnknownError from error
-        return ACCEPTED
+                raise
+            contract = read_contract(refused_item(error))
+            # Its own first sending stands in the way: sent again by the SDK, or by the publisher.
+            if (counting := _that_counts(contract, event)) is not None and counting.key == event.key:
+                if (counting.date, counting.created_at) != (event.date, event.created_at):
+                    raise IdempotencyKeyReusedError from error
+                return _decision(ACCEPTED, event, repeated=event.id is not None)
+            return _decision(_refusal(contract, event), event)
+        return _decision(ACCEPTED, event)
 
-    def apply_all(self, events: Sequence[ComponentEvent]) -> list[Verdict]:
-        """Apply `events` in the order of `created_at` and return their verdicts in the order given.
+    def _apply_audited(
+        self, event: ComponentEvent, reception: Reception, patient_with: Collection[Code]
+    ) -> Decision:
+        accepted = Entry(event, ACCEPTED, explain(ACCEPTED, event), reception)
+        for attempt in range(_ATTEMPTS):
+            generation = self._generations.get(event.contract_number, 1)
+            try:
+                self._accept(accepted, generation)
+            except ClientError as error:
+                refused, recorded = _reasons(error)
+                stored = refused.get("Item")
+                actual = generation_of(stored) if stored else generation
+                if actual != generation:
+                    self._generations[event.contract_number] = actual
+                elif "Item" in recorded:
+                    return _first_answer(to_entry(recorded["Item"]), accepted)
+                elif refused.get("Code") == "ConditionalCheckFailed":
+                    contract = read_contract(stored)
+                    verdict = _refusal(contract, event)
+                    if verdict.code in patient_with:
+                        return _decision(verdict, event)
+                    refusal = Entry(event, verdict, explain(verdict, event), reception)
+                    return self._refuse(refusal, contract.generation if contract else NO_CONTRACT)
+                elif not {refused.get("Code"), recorded.get("Code")} & _RETRIED:
+                    raise
+                else:
+                    # Jitter, so that writers that met once do not meet again.
+                    time.sleep(random.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)  # noqa: S311
+            else:
+                return _decision(ACCEPTED, event)
+        raise OutcomeUnknownError
 
-        Ties keep the order given. Contracts go side by side, the events of one contract in turn.
+    def _accept(self, entry: Entry, generation: int) -> None:
+        update = update_of(entry.event)
+        update["ConditionExpression"] = f"{IS_THIS_GENERATION} AND {update['ConditionExpression']}"
+        update["ExpressionAttributeNames"] |= {"#generation": "generation"}
+        update["ExpressionAttributeValues"] |= {":generation": {"N": str(generation)}}
+        update["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        writes: list[Any] = [
+            {"Update": {"TableName": self.table} | update},
+            {"Put": {"TableName": self.table} | put_of(entry, generation)},
+        ]
+        # botocore sends the same token with each of its own retries.
+        self.client.transact_write_items(ClientRequestToken=uuid4().hex, TransactItems=writes)
 
-        Raises:
-            OutcomeUnknownError: the answer to a write was lost; the later events of that contract
-                were not tried, those of other contracts were.
-        """
-        in_turn = sorted(range(len(events)), key=lambda index: events[index].created_at)
-        by_contract: dict[str, list[int]] = {}
-        for index in in_turn:
-            by_contract.setdefault(events[index].contract_number, []).append(index)
+    def _refuse(self, entry: Entry, generation: int) -> Decision:
+        try:
+            self.client.put_item(TableName=self.table, **put_of(entry, generation))
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            return _first_answer(to_entry(refused_item(error) or {}), entry)
+        return Decision(entry.verdict, entry.message)
 
-        def apply_in_turn(indexes: list[int]) -> list[tuple[int, Verdict]]:
-            return [(index, self.apply(events[index])) for index in indexes]
 
-        with ThreadPoolExecutor(_CONTRACTS_AT_ONCE) as pool:
-            verdicts = dict(chain.from_iterable(pool.map(apply_in_turn, by_contract.values())))
-        return [verdicts[index] for index in range(len(events))]
+def _reasons(error: ClientError) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return why the update and why the put of a cancelled transaction were refused."""
+    if error.response["Error"]["Code"] == "TransactionCanceledException":
+        update, put = cast("list[dict[str, Any]]", error.response["CancellationReasons"])
+        return update, put
+    raise error
+
+
+def _first_answer(recorded: Entry, now: Entry) -> Decision:
+    """Answer what stands in the trail under the key of the event that comes `now`."""
+    first, again = recorded.event, now.event
+    if (first.type, first.date, first.created_at) != (again.type, again.date, again.created_at):
+        raise IdempotencyKeyReusedError
+    # The same request: the SDK sent it again after a lost answer, and nobody repeated anything.
+    repeated = recorded.reception.request_id != now.reception.request_id
+    return Decision(recorded.verdict, recorded.message, repeated)
+
+
+def _decision(verdict: Verdict, event: ComponentEvent, *, repeated: bool = False) -> Decision:
+    return Decision(verdict, explain(verdict, event), repeated)
+
+
+def _refusal(contract: Contract | None, event: ComponentEvent) -> Verdict:
+    """Explain why the condition refused `event`, by the state that it saw."""
+    verdict = decide(contract, event)
+    if verdict.accepted:
+        # Not to be answered either way: the condition and the rules have come apart.
+        raise OutcomeUnknownError
+    return verdict
+
+
+def _that_counts(contract: Contract | None, event: ComponentEvent) -> Occurrence | None:
+    """Return the event that counts where `event` would."""
+    state = contract.components.get(event.type.component) if contract else None
+    if state is None:
+        return None
+    return state.start if event.type.action is Action.START else state.end
 
 
 def update_of(event: ComponentEvent) -> dict[str, Any]:
@@ -122,23 +234,3 @@ def update_of(event: ComponentEvent) -> dict[str, Any]:
             ":key": {"S": event.key},
         },
     }
-
-
-def _verdict_of_refusal(item: dict[str, Any] | None, event: ComponentEvent) -> Verdict:
-    contract = to_contract(item) if item else None
-    if contract and _already_counts(contract, event):
-        # The condition met this event's own first sending: the SDK resent it after a lost answer.
-        return ACCEPTED
-    verdict = decide(contract, event)
-    if verdict.accepted:
-        # Not to be answered either way: the condition and the rules have come apart.
-        raise OutcomeUnknownError
-    return verdict
-
-
-def _already_counts(contract: Contract, event: ComponentEvent) -> bool:
-    state = contract.components.get(event.type.component)
-    if state is None:
-        return False
-    occurrence = state.start if event.type.action is Action.START else state.end
-    return occurrence is not None and occurrence.key == event.key

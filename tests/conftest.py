@@ -10,7 +10,7 @@ import yaml
 from fastapi.testclient import TestClient
 from moto import mock_aws
 
-from functions.api import deps
+from functions.api import deps, meter_deps
 from functions.api.app import create_app
 from functions.exporter import handler as exporter
 from functions.exporter import sweep
@@ -39,7 +39,13 @@ def read_template() -> dict[str, Any]:
 def create_table(client: "DynamoDBClient", logical_id: str, name: str) -> None:
     """Create the table that template.yaml calls `logical_id`."""
     definition = read_template()["Resources"][logical_id]["Properties"]
-    names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    names = (
+        "BillingMode",
+        "AttributeDefinitions",
+        "KeySchema",
+        "GlobalSecondaryIndexes",
+        "LocalSecondaryIndexes",
+    )
     client.create_table(TableName=name, **{key: definition[key] for key in names if key in definition})
 
 
@@ -59,6 +65,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "EXPORT_BUCKET": "exports",
         "EXPORT_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/exports",
         "SIGNING_SECRET": "signing",
+        "IDEMPOTENCY_TABLE": "idempotency",
         "POWERTOOLS_SERVICE_NAME": "energy-operations",
         "POWERTOOLS_METRICS_NAMESPACE": "EnergyOperations",
     }.items():
@@ -72,24 +79,10 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     """Drop what the code keeps for the life of a process."""
-    for cached in (
-        settings,
-        aws.dynamodb,
-        aws.s3,
-        aws.sqs,
-        deps._contracts,
-        deps._timelines,
-        deps._meters,
-        deps._readings,
-        deps._exports,
-        deps._export_files,
-        deps._export_queue,
-        exporter.worker,
-        exporter.queue,
-        sweep.jobs,
-        sweep.queue,
-    ):
+    for cached in (settings, aws.dynamodb, deps._contracts, deps._timelines, deps._trails):
         cached.cache_clear()
+    for kept in (aws.s3, aws.sqs, *meter_deps.KEPT, exporter.worker, exporter.queue, sweep.jobs, sweep.queue):
+        kept.cache_clear()
 
 
 @pytest.fixture
@@ -97,6 +90,7 @@ def cloud(environment: None) -> Iterator[None]:
     """Start moto with the service's tables and secret."""
     with mock_aws():
         create_table(aws.dynamodb(), "ContractsTable", "contracts")
+        create_table(aws.dynamodb(), "IdempotencyTable", "idempotency")
         create_table(aws.dynamodb(), "ReadingsTable", "readings")
         create_table(aws.dynamodb(), "ExportJobsTable", "export-jobs")
         aws.s3().create_bucket(

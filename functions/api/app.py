@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, FastAPI
 
-from functions.api import VERSION, contracts, docs, exports, readings, timelines
+from functions.api import VERSION, contracts, docs, exports, readings, timelines, trails
 from functions.api.deps import Contracts
 from functions.api.errors import add_error_handlers, describe
 from functions.api.middleware import RequestFrame
 from functions.api.schemas import Health, Readiness, ServiceInfo
-from infra.settings import settings
+from infra.settings import ApiSettings, settings
 
 router = APIRouter(tags=["service"])
 
@@ -15,7 +15,7 @@ router = APIRouter(tags=["service"])
 @router.get("/")
 async def get_service() -> ServiceInfo:
     """Name the service, its version and its stage."""
-    return ServiceInfo(service="energy-operations", version=VERSION, stage=settings().stage)
+    return ServiceInfo(service="energy-operations", version=VERSION, stage=settings(ApiSettings).stage)
 
 
 @router.get("/health")
@@ -41,7 +41,15 @@ def create_app() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for part in (router, docs.router, contracts.router, timelines.router, exports.router, readings.router):
+    for part in (
+        router,
+        docs.router,
+        contracts.router,
+        timelines.router,
+        trails.router,
+        exports.router,
+        readings.router,
+    ):
         app.include_router(part)
     add_error_handlers(app)
     app.add_middleware(RequestFrame)

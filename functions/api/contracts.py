@@ -4,8 +4,8 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends
 
-from domain.contracts import Contract, ContractNotFoundError
-from functions.api.deps import Contracts, Cursor, CursorSeal, Limit, Number, require_caller
+from domain.contracts import Contract
+from functions.api.deps import Contracts, Cursor, CursorSeal, ExistingContract, Limit, Number, require_caller
 from functions.api.errors import describe
 from functions.api.schemas import ContractPage, ContractView, Message
 from functions.payloads import ContractPayload, utc_now
@@ -24,8 +24,7 @@ async def create_contract(payload: ContractPayload, contracts: Contracts) -> Con
         created_at=payload.created_at or utc_now(),
         components=tuple(payload.components),
     )
-    contracts.create(contract)
-    return ContractView.of(contract)
+    return ContractView.of(contracts.create(contract))
 
 
 @router.get("/contract", responses=describe(400, 401, 422, 503))
@@ -41,19 +40,13 @@ async def list_contracts(
 
 
 @router.get("/contract/{contract_number}", responses=describe(401, 404, 422, 503))
-async def get_contract(contract_number: Number, contracts: Contracts) -> ContractView:
+async def get_contract(contract: ExistingContract) -> ContractView:
     """Show one contract."""
-    return ContractView.of(_found(contracts.get(contract_number), contract_number))
+    return ContractView.of(contract)
 
 
 @router.delete("/contract/{contract_number}", responses=describe(401, 404, 422, 503))
 async def delete_contract(contract_number: Number, contracts: Contracts) -> Message:
     """Delete a contract and its timeline; its number may be used again."""
-    contracts.delete(contract_number)
+    contracts.delete(contract_number, token=uuid4().hex)
     return Message(message=f"Contract {contract_number} deleted.")
-
-
-def _found(contract: Contract | None, number: str) -> Contract:
-    if contract is None:
-        raise ContractNotFoundError(number)
-    return contract

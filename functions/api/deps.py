@@ -2,59 +2,36 @@
 
 from functools import cache
 from typing import Annotated
-from uuid import uuid4
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Header, Path, Query, Request
 
-from domain.contracts import CONTRACT_NUMBER_PATTERN
-from domain.readings import METER_ID_PATTERN
+from domain.contracts import CONTRACT_NUMBER_PATTERN, Contract, ContractNotFoundError
+from domain.trails import AuditDisabledError, Reception, Source
 from functions.api.errors import UnauthenticatedError
-from infra.aws import dynamodb, s3, sqs
+from functions.payloads import utc_now
+from infra.aws import dynamodb
 from infra.contracts import ContractStore
 from infra.cursors import Cursors
-from infra.export_files import ExportFiles
-from infra.export_queue import ExportQueue
-from infra.exports import ExportStore
-from infra.meters import MeterStore
-from infra.readings import ReadingStore
 from infra.secrets import signing_secret
-from infra.settings import AuthMode, settings
+from infra.settings import ApiSettings, AuthMode, settings
 from infra.timelines import TimelineStore
+from infra.trails import TrailStore
 
 
 @cache
 def _contracts() -> ContractStore:
-    return ContractStore(dynamodb(), settings().contracts_table)
+    return ContractStore(dynamodb(), settings(ApiSettings).contracts_table)
 
 
 @cache
 def _timelines() -> TimelineStore:
-    return TimelineStore(dynamodb(), settings().contracts_table)
+    told = settings(ApiSettings)
+    return TimelineStore(dynamodb(), told.contracts_table, audited=told.enable_event_audit)
 
 
 @cache
-def _meters() -> MeterStore:
-    return MeterStore(dynamodb(), settings().readings_table)
-
-
-@cache
-def _readings() -> ReadingStore:
-    return ReadingStore(dynamodb(), settings().readings_table)
-
-
-@cache
-def _exports() -> ExportStore:
-    return ExportStore(dynamodb(), settings().export_jobs_table, fresh_id=lambda: uuid4().hex)
-
-
-@cache
-def _export_files() -> ExportFiles:
-    return ExportFiles(s3(), settings().export_bucket)
-
-
-@cache
-def _export_queue() -> ExportQueue:
-    return ExportQueue(sqs(), settings().export_queue_url)
+def _trails() -> TrailStore:
+    return TrailStore(dynamodb(), settings(ApiSettings).contracts_table)
 
 
 async def contracts() -> ContractStore:
@@ -67,34 +44,42 @@ async def timelines() -> TimelineStore:
     return _timelines()
 
 
-async def meters() -> MeterStore:
-    """Return the register of meters."""
-    return _meters()
+async def trails() -> TrailStore:
+    """Return the store of trails.
+
+    Raises:
+        AuditDisabledError: no trails are kept.
+    """
+    if not settings(ApiSettings).enable_event_audit:
+        raise AuditDisabledError
+    return _trails()
 
 
-async def readings() -> ReadingStore:
-    """Return the store of readings."""
-    return _readings()
+async def reception(request: Request) -> Reception:
+    """Return how and when this request came in."""
+    return Reception(utc_now(), Source.API, request.state.request_id)
 
 
-async def exports() -> ExportStore:
-    """Return the store of export jobs."""
-    return _exports()
+async def existing_contract(
+    contract_number: Annotated[
+        str, Path(pattern=CONTRACT_NUMBER_PATTERN, description="Number of a contract", examples=["1001"])
+    ],
+    contracts: Annotated[ContractStore, Depends(contracts)],
+) -> Contract:
+    """Return the contract that the path names.
 
-
-async def export_files() -> ExportFiles:
-    """Return the files of exports."""
-    return _export_files()
-
-
-async def export_queue() -> ExportQueue:
-    """Return the queue of export jobs."""
-    return _export_queue()
+    Raises:
+        ContractNotFoundError: there is none.
+    """
+    contract = contracts.get(contract_number)
+    if contract is None:
+        raise ContractNotFoundError(contract_number)
+    return contract
 
 
 async def cursors() -> Cursors:
     """Return what seals and opens cursors; it asks for the secret only when it is needed."""
-    return Cursors(lambda: signing_secret(settings().signing_secret))
+    return Cursors(lambda: signing_secret(settings(ApiSettings).signing_secret))
 
 
 async def require_caller() -> None:
@@ -105,27 +90,22 @@ async def require_caller() -> None:
     Raises:
         UnauthenticatedError: AUTH_MODE is not open.
     """
-    if settings().auth_mode is not AuthMode.OPEN:
+    if settings(ApiSettings).auth_mode is not AuthMode.OPEN:
         raise UnauthenticatedError
 
 
-async def caller() -> str:
-    """Return who calls: nobody in particular, until the service has users."""
-    return "anonymous"
-
-
 Contracts = Annotated[ContractStore, Depends(contracts)]
-Meters = Annotated[MeterStore, Depends(meters)]
-Readings = Annotated[ReadingStore, Depends(readings)]
-Exports = Annotated[ExportStore, Depends(exports)]
-Files = Annotated[ExportFiles, Depends(export_files)]
-Queue = Annotated[ExportQueue, Depends(export_queue)]
-Caller = Annotated[str, Depends(caller)]
 Timelines = Annotated[TimelineStore, Depends(timelines)]
+Trails = Annotated[TrailStore, Depends(trails)]
+ExistingContract = Annotated[Contract, Depends(existing_contract)]
+Received = Annotated[Reception, Depends(reception)]
 CursorSeal = Annotated[Cursors, Depends(cursors)]
 Number = Annotated[
     str, Path(pattern=CONTRACT_NUMBER_PATTERN, description="Number of a contract", examples=["1001"])
 ]
-MeterId = Annotated[str, Path(pattern=METER_ID_PATTERN, description="Id of a smart meter", examples=["123"])]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most entries in one answer")]
 Cursor = Annotated[str | None, Query(max_length=1024, description="`next_cursor` of the answer before")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=128, description="The same request again gets the first answer"),
+]

@@ -19,7 +19,7 @@ anything else                             500 internal_error
 """
 
 import json
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any, Literal
 
 from fastapi import FastAPI, Request
@@ -28,6 +28,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from domain.contracts import ContractExistsError, ContractNotFoundError
 from domain.exports import (
@@ -38,6 +39,7 @@ from domain.exports import (
     PeriodError,
 )
 from domain.readings import MeterIsSimulatedError, MeterNotFoundError
+from domain.trails import AuditDisabledError, IdempotencyKeyReusedError
 from domain.uploads import InvalidReadingsError
 from functions.payloads import FieldError, field_errors
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
@@ -105,6 +107,8 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     ExportNotFoundError: (404, "export_not_found"),
     ExportNotReadyError: (404, "export_not_ready"),
     FileGoneError: (410, "export_expired"),
+    AuditDisabledError: (409, "audit_disabled"),
+    IdempotencyKeyReusedError: (422, "idempotency_key_reused"),
     InvalidCursorError: (400, "invalid_cursor"),
     MeterIsSimulatedError: (409, "meter_is_simulated"),
     MeterNotFoundError: (404, "meter_not_found"),
@@ -198,13 +202,28 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         # FastAPI's own answer to bytes that are no text, or JSON nested too deep.
         return _invalid(request, [FieldError(field="body", message="must be JSON")])
     status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(request))
     return ErrorResponse(
         status,
         status.phrase.lower().replace(" ", "_"),
         f"{status.phrase}.",
         request.state.request_id,
-        headers=dict(error.headers or {}),
+        headers=headers,
     )
+
+
+def _methods_at(request: Request) -> list[HTTPMethod]:
+    """Return every method the request's path takes; Starlette names those of the first route only."""
+    return [
+        method
+        for method in HTTPMethod
+        if any(
+            route.matches(dict(request.scope, method=method))[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]
 
 
 def internal_error(request_id: str) -> Response:

@@ -19,17 +19,7 @@ from domain.exports import (
     Status,
 )
 from domain.readings import Interval
-from functions.api.deps import (
-    Caller,
-    Cursor,
-    CursorSeal,
-    Exports,
-    Files,
-    Limit,
-    MeterId,
-    Queue,
-    require_caller,
-)
+from functions.api.deps import Cursor, CursorSeal, Limit, require_caller
 from functions.api.errors import BadRequestRoute, describe
 from functions.api.exports_schemas import (
     CancelledView,
@@ -40,6 +30,7 @@ from functions.api.exports_schemas import (
     JobView,
     NotFoundView,
 )
+from functions.api.meter_deps import Caller, Exports, Files, MeterId, Queue
 from functions.payloads import utc_now
 from infra.aws import DEPENDENCY_ERRORS
 from infra.export_files import CONTENT_TYPE, attachment

@@ -10,8 +10,9 @@ from domain.exports import PeriodError
 from domain.instants import from_micros, to_micros
 from domain.readings import Interval, Meter, MeterNotFoundError, Resolution, read_line, summarise
 from domain.uploads import InvalidReadingsError, Problem
-from functions.api.deps import Cursor, CursorSeal, Limit, MeterId, Meters, Readings, require_caller
+from functions.api.deps import Cursor, CursorSeal, Limit, require_caller
 from functions.api.errors import BadRequestRoute, describe
+from functions.api.meter_deps import MeterId, Meters, Readings
 from functions.api.readings_schemas import (
     UPLOAD_BODY,
     MeterPage,

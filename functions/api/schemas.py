@@ -5,8 +5,9 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.contracts import Component, ComponentEvent, Contract, EventType, Occurrence
-from domain.timelines import Code, Span, Verdict, explain, timeline
+from domain.timelines import Code, Span, timeline
 from functions.payloads import CalendarDate, FieldError, Instant, Payload
+from infra.timelines import Decision
 
 
 class ContractView(BaseModel):
@@ -90,7 +91,7 @@ class OccurrenceView(BaseModel):
         return cls(type=occurrence.type, date=occurrence.date, created_at=occurrence.created_at)
 
 
-class EventVerdict(BaseModel):
+class VerdictView(BaseModel):
     """Whether an event counts, and if not, by which rule and because of which earlier event."""
 
     model_config = ConfigDict(
@@ -122,15 +123,15 @@ class EventVerdict(BaseModel):
     date: CalendarDate
     created_at: Instant
     blocked_by: OccurrenceView | None = None
-    dry_run: bool | None = Field(default=None, description="true where nothing was stored")
 
     @classmethod
-    def of(cls, event: ComponentEvent, verdict: Verdict, **extra: Any) -> Self:  # noqa: ANN401
-        """Show the `verdict` on `event`, with the `extra` fields of this answer."""
+    def of(cls, event: ComponentEvent, decision: Decision, **extra: Any) -> Self:  # noqa: ANN401
+        """Show the `decision` on `event`, with the `extra` fields of this answer."""
+        verdict = decision.verdict
         return cls(
             status="accepted" if verdict.accepted else "rejected",
             code=verdict.code,
-            message=explain(verdict, event),
+            message=decision.message,
             contract_number=event.contract_number,
             type=event.type,
             date=event.date,
@@ -140,20 +141,36 @@ class EventVerdict(BaseModel):
         )
 
 
+class EventVerdict(VerdictView):
+    """The answer to an event that was sent."""
+
+    dry_run: bool | None = Field(default=None, description="true where nothing was stored")
+    repeated: bool | None = Field(
+        default=None,
+        description="true where the event came before under the same id",
+    )
+
+
 class BulkVerdict(EventVerdict):
     """The verdict on the event at `index` of the list that was sent."""
 
     index: int
 
 
-class MalformedEvent(BaseModel):
-    """The verdict on an entry that is no event."""
+class UnusableEntry(BaseModel):
+    """The verdict on an entry that is no event, or that bears the id of another event."""
 
     status: Literal["rejected"] = "rejected"
-    code: Literal["malformed_event"] = "malformed_event"
+    code: Literal["malformed_event", "idempotency_key_reused"]
     message: str
-    details: list[FieldError]
+    details: list[FieldError] = []
     index: int
+
+    @classmethod
+    def malformed(cls, index: int, details: list[FieldError]) -> "UnusableEntry":
+        """Show what is wrong with the entry at `index`."""
+        message = f"{details[0].field}: {details[0].message}"
+        return cls(code="malformed_event", message=message, details=details, index=index)
 
 
 class BulkPayload(Payload):
@@ -169,7 +186,7 @@ class BulkPayload(Payload):
 class BulkResult(BaseModel):
     """One verdict for each entry, in the order they were sent."""
 
-    results: list[BulkVerdict | MalformedEvent]
+    results: list[BulkVerdict | UnusableEntry]
 
 
 class ServiceInfo(BaseModel):

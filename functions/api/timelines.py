@@ -5,65 +5,101 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query
 
-from domain.contracts import ContractNotFoundError
-from domain.timelines import decide
-from functions.api.deps import Contracts, Number, Timelines, require_caller
+from domain.contracts import ComponentEvent
+from domain.timelines import decide, explain
+from domain.trails import IdempotencyKeyReusedError, fold
+from functions.api.deps import (
+    Contracts,
+    ExistingContract,
+    IdempotencyKey,
+    Received,
+    Timelines,
+    require_caller,
+    trails,
+)
 from functions.api.errors import describe
 from functions.api.schemas import (
     BulkPayload,
     BulkResult,
     BulkVerdict,
     EventVerdict,
-    MalformedEvent,
     TimelineView,
+    UnusableEntry,
 )
-from functions.payloads import EventPayload, read_event
+from functions.payloads import EventPayload, Instant, read_event
+from infra.aws import OutcomeUnknownError
+from infra.batches import Arrival, Outcome, apply_all
 from infra.telemetry import record
+from infra.timelines import Decision
 
 router = APIRouter(tags=["events and timelines"], dependencies=[Depends(require_caller)])
 
 DryRun = Annotated[bool, Query(description="Answer the verdict and store nothing")]
+AsOf = Annotated[Instant | None, Query(description="Fold only the events created up to this instant")]
 
 
 @router.post("/event", response_model_exclude_none=True, responses=describe(401, 413, 422, 503))
 async def post_event(
-    payload: EventPayload, contracts: Contracts, timelines: Timelines, dry_run: DryRun = False
+    payload: EventPayload,
+    contracts: Contracts,
+    timelines: Timelines,
+    received: Received,
+    dry_run: DryRun = False,
+    idempotency_key: IdempotencyKey = None,
 ) -> EventVerdict:
     """Apply one start or end event and say whether it counts."""
+    if payload.id is None:
+        payload = payload.model_copy(update={"id": idempotency_key})
     event = payload.to_domain(fresh_key=uuid4().hex)
     if dry_run:
-        return EventVerdict.of(event, decide(contracts.get(event.contract_number), event), dry_run=True)
-    verdict = timelines.apply(event)
-    record([(event, verdict)])
-    return EventVerdict.of(event, verdict)
+        verdict = decide(contracts.get(event.contract_number), event)
+        return EventVerdict.of(event, Decision(verdict, explain(verdict, event)), dry_run=True)
+    decision = timelines.apply(event, received)
+    record([(event, decision.verdict)])
+    return EventVerdict.of(event, decision, repeated=decision.repeated or None)
 
 
 @router.post("/events", response_model_exclude_none=True, responses=describe(401, 413, 422, 503))
-async def post_events(payload: BulkPayload, timelines: Timelines) -> BulkResult:
-    """Apply up to 500 events in the order of their `created_at`, ties in the order given."""
-    read = [read_event(entry) for entry in payload.events]
+async def post_events(payload: BulkPayload, timelines: Timelines, received: Received) -> BulkResult:
+    """Apply up to 500 events in the order of their `created_at`, ties in the order given.
+
+    Where the outcome of one is unknown the answer is 503; with ids, all may then be sent again.
+    """
+    entries = [read_event(entry) for entry in payload.events]
     events = {
         index: entry.to_domain(fresh_key=uuid4().hex)
-        for index, entry in enumerate(read)
+        for index, entry in enumerate(entries)
         if isinstance(entry, EventPayload)
     }
-    verdicts = dict(zip(events, timelines.apply_all(list(events.values())), strict=True))
-    record([(events[index], verdict) for index, verdict in verdicts.items()])
+    arrivals = [Arrival(event, received) for event in events.values()]
+    outcomes = dict(zip(events, apply_all(timelines, arrivals), strict=True))
+    record(
+        (events[index], outcome.verdict)
+        for index, outcome in outcomes.items()
+        if isinstance(outcome, Decision)
+    )
     return BulkResult(
         results=[
-            MalformedEvent(index=index, message=f"{entry[0].field}: {entry[0].message}", details=entry)
+            UnusableEntry.malformed(index, entry)
             if isinstance(entry, list)
-            else BulkVerdict.of(events[index], verdicts[index], index=index)
-            for index, entry in enumerate(read)
+            else _show(index, events[index], outcomes[index])
+            for index, entry in enumerate(entries)
         ]
     )
 
 
-@router.get("/contract/{contract_number}/contract_timeline", responses=describe(401, 404, 422, 503))
-@router.get("/{contract_number}/contract_timeline", responses=describe(401, 404, 422, 503))
-async def get_timeline(contract_number: Number, contracts: Contracts) -> TimelineView:
-    """Show from when to when each component of a contract runs."""
-    contract = contracts.get(contract_number)
-    if contract is None:
-        raise ContractNotFoundError(contract_number)
+def _show(index: int, event: ComponentEvent, outcome: Outcome) -> BulkVerdict | UnusableEntry:
+    if isinstance(outcome, OutcomeUnknownError):
+        raise outcome
+    if isinstance(outcome, IdempotencyKeyReusedError):
+        return UnusableEntry(index=index, code="idempotency_key_reused", message=str(outcome))
+    return BulkVerdict.of(event, outcome, index=index, repeated=outcome.repeated or None)
+
+
+@router.get("/contract/{contract_number}/contract_timeline", responses=describe(401, 404, 409, 422, 503))
+@router.get("/{contract_number}/contract_timeline", responses=describe(401, 404, 409, 422, 503))
+async def get_timeline(contract: ExistingContract, as_of: AsOf = None) -> TimelineView:
+    """Show from when to when each component of a contract runs, now or as events up to `as_of` had it."""
+    if as_of is not None:
+        contract = fold(contract, (await trails()).entries(contract, until=as_of))
     return TimelineView.of(contract)

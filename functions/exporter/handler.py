@@ -19,7 +19,7 @@ from infra.export_queue import MOST_RECEIVES, ExportQueue, job_of
 from infra.exports import ExportStore
 from infra.meters import MeterStore
 from infra.readings import ReadingStore
-from infra.settings import settings
+from infra.settings import ExportSettings, settings
 from infra.telemetry import logger
 
 _processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -50,7 +50,7 @@ def _export(record: SQSRecord) -> None:
 @cache
 def worker() -> Worker:
     """Return the worker on this function's tables and bucket."""
-    chosen = settings()
+    chosen = settings(ExportSettings)
     return Worker(
         jobs=ExportStore(dynamodb(), chosen.export_jobs_table, fresh_id=lambda: uuid4().hex),
         meters=MeterStore(dynamodb(), chosen.readings_table),
@@ -62,4 +62,4 @@ def worker() -> Worker:
 @cache
 def queue() -> ExportQueue:
     """Return the queue that the messages come from."""
-    return ExportQueue(sqs(), settings().export_queue_url)
+    return ExportQueue(sqs(), settings(ExportSettings).export_queue_url)

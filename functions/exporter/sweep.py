@@ -11,7 +11,7 @@ from domain.exports import Refusal, Status, look_after
 from infra.aws import dynamodb, sqs
 from infra.export_queue import ExportQueue
 from infra.exports import ExportStore
-from infra.settings import settings
+from infra.settings import ExportSweepSettings, settings
 from infra.telemetry import logger
 
 
@@ -34,10 +34,12 @@ def sweep(jobs: ExportStore, queue: ExportQueue, now: datetime) -> None:
 @cache
 def jobs() -> ExportStore:
     """Return the store of jobs."""
-    return ExportStore(dynamodb(), settings().export_jobs_table, fresh_id=lambda: uuid4().hex)
+    return ExportStore(
+        dynamodb(), settings(ExportSweepSettings).export_jobs_table, fresh_id=lambda: uuid4().hex
+    )
 
 
 @cache
 def queue() -> ExportQueue:
     """Return the queue that the worker reads."""
-    return ExportQueue(sqs(), settings().export_queue_url)
+    return ExportQueue(sqs(), settings(ExportSweepSettings).export_queue_url)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from fastapi.testclient import TestClient
 
 from domain.readings import Meter, MeterKind
-from functions.api import deps
+from functions.api import meter_deps
 from functions.exporter.handler import handler
 from infra import aws
-from infra.settings import settings
+from infra.settings import ExportSettings, settings
 
 HEADER = "timestamp,smart_meter_id,energy_kwh,power_kw,voltage_v,current_a\r\n"
 WISH = {
@@ -23,7 +23,7 @@ WISH = {
 def work() -> None:
     """Let the worker have what is in the queue, once."""
     answer = aws.sqs().receive_message(
-        QueueUrl=settings().export_queue_url, MaxNumberOfMessages=10, AttributeNames=["All"]
+        QueueUrl=settings(ExportSettings).export_queue_url, MaxNumberOfMessages=10, AttributeNames=["All"]
     )
     for message in answer.get("Messages", []):
         record = {
@@ -36,12 +36,12 @@ def work() -> None:
         failures = handler({"Records": [record]}, None)["batchItemFailures"]  # type: ignore[arg-type]
         if not failures:
             aws.sqs().delete_message(
-                QueueUrl=settings().export_queue_url, ReceiptHandle=message["ReceiptHandle"]
+                QueueUrl=settings(ExportSettings).export_queue_url, ReceiptHandle=message["ReceiptHandle"]
             )
 
 
 def test_ten_minutes_of_a_simulated_meter_are_a_header_and_ten_rows(api: TestClient) -> None:
-    deps._meters().register(Meter("123", MeterKind.SIMULATED, datetime(2024, 1, 1, tzinfo=UTC)))
+    meter_deps._meters().register(Meter("123", MeterKind.SIMULATED, datetime(2024, 1, 1, tzinfo=UTC)))
     created = api.post("/api/export/csv", json=WISH)
     assert created.status_code == 200
     job_id = created.json()["job_id"]

