@@ -1,0 +1,90 @@
+"""A network that loses, doubles and refuses: faults put between a client and its engine."""
+
+import json
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import Any
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+
+
+class Fault(Enum):
+    """What happens to one sending of one request."""
+
+    NONE = auto()
+    LOST_REQUEST = auto()
+    LOST_ANSWER = auto()
+    DOUBLED = auto()
+    THROTTLED = auto()
+    CONFLICT = auto()
+    ERROR_BEFORE = auto()
+    ERROR_AFTER = auto()
+    CRASH_BEFORE = auto()
+    CRASH_AFTER = auto()
+
+
+class Crash(BaseException):
+    """The process ends here; nothing below a test may catch it."""
+
+
+class _Body:
+    """The raw body of an answer, as botocore reads it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self._content
+
+
+def _answer(url: str, status: int, error: str, **more: Any) -> AWSResponse:
+    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{error}", "message": error} | more)
+    return AWSResponse(url, status, HTTPHeaders(), _Body(body.encode()))
+
+
+_CONFLICTS = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+
+
+class FaultyNetwork:
+    """Stands in a client's HTTP session; each sending takes the next fault, and none when they are used up."""
+
+    def __init__(self, client: Any) -> None:
+        self.faults: Iterator[Fault] = iter(())
+        self.sent = 0
+        self._session = client._endpoint.http_session
+        client._endpoint.http_session = self
+
+    def send(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Send `request`, or not, and answer, or not."""
+        self.sent += 1
+        fault = next(self.faults, Fault.NONE)
+        match fault:
+            case Fault.LOST_REQUEST:
+                raise ConnectTimeoutError(endpoint_url=request.url)
+            case Fault.CRASH_BEFORE:
+                raise Crash
+            case Fault.THROTTLED:
+                return _answer(request.url, 400, "ProvisionedThroughputExceededException")
+            case Fault.CONFLICT if "TransactWriteItems" in str(request.headers["X-Amz-Target"]):
+                return _answer(
+                    request.url, 400, "TransactionCanceledException", CancellationReasons=_CONFLICTS
+                )
+            case Fault.ERROR_BEFORE:
+                return _answer(request.url, 500, "InternalServerError")
+        answer: AWSResponse = self._session.send(request)
+        match fault:
+            case Fault.LOST_ANSWER:
+                raise ReadTimeoutError(endpoint_url=request.url)
+            case Fault.CRASH_AFTER:
+                raise Crash
+            case Fault.ERROR_AFTER:
+                return _answer(request.url, 500, "InternalServerError")
+            case Fault.DOUBLED:
+                return self._session.send(request)  # type: ignore[no-any-return]
+        return answer
+
+    def close(self) -> None:
+        """Close the session below."""
+        self._session.close()
