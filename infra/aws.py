@@ -22,9 +22,10 @@ _CONFIG = Config(
     tcp_keepalive=True,
 )
 
-# A part of a file takes longer than an item. Signed URLs must name the region's own host.
+# A part of a file takes longer than an item. With "virtual", signed URLs name the region's own host: the
+# global one redirects, and the signature is of the host.
 _FILES_CONFIG = _CONFIG.merge(
-    Config(read_timeout=20, signature_version="s3v4", s3={"addressing_style": "auto"})
+    Config(read_timeout=20, signature_version="s3v4", s3={"addressing_style": "virtual"})
 )
 
 CONDITION_FAILED = "ConditionalCheckFailedException"

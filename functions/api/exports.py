@@ -69,7 +69,7 @@ async def create_export(payload: ExportPayload, jobs: Exports, queue: Queue, cal
     return CreatedView(job_id=job.id)
 
 
-@router.get("/status/{job_id}", response_model_exclude_none=True)
+@router.get("/status/{job_id}", response_model_exclude_unset=True)
 async def get_export_status(job_id: str, jobs: Exports) -> JobView | NotFoundView:
     """Say what has become of an export; also of one that there is not."""
     job = _get(jobs, job_id)
@@ -119,7 +119,7 @@ def _takes_gzip(accept_encoding: str) -> bool:
     )
 
 
-@router.get("/history/{smart_meter_id}", response_model_exclude_none=True)
+@router.get("/history/{smart_meter_id}", response_model_exclude_unset=True)
 async def list_exports(
     smart_meter_id: MeterId, jobs: Exports, seal: CursorSeal, limit: Limit = 50, cursor: Cursor = None
 ) -> HistoryPage:

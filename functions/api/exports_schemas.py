@@ -57,7 +57,7 @@ class NotFoundView(BaseModel):
     @classmethod
     def of(cls, job_id: str) -> "NotFoundView":
         """Say that no job has this id."""
-        return cls(message=f"Job with ID '{job_id}' not found")
+        return cls(status="not_found", message=f"Job with ID '{job_id}' not found")
 
 
 class PeriodView(BaseModel):
@@ -101,7 +101,7 @@ class FailureView(BaseModel):
 
 
 class JobView(BaseModel):
-    """What has become of a job."""
+    """What has become of a job; the fields that its status does not have are not shown."""
 
     job_id: str
     status: Status
@@ -116,16 +116,18 @@ class JobView(BaseModel):
     def of(cls, job: ExportJob, now: datetime, **extra: object) -> Self:
         """Show `job` as it is at `now`, with the `extra` fields of this answer."""
         status = job.status_at(now)
-        completed = job.file if status is Status.COMPLETED else None
+        if status is Status.PENDING:
+            extra |= {"progress": job.progress}
+        if status is Status.COMPLETED and job.file:
+            extra |= {"file_info": FileView.of(job, job.file)}
+        if job.failure:
+            extra |= {"error": FailureView(**job.failure._asdict())}
         return cls(
             job_id=job.id,
             status=status,
             message=_MESSAGES[status],
             created_at=job.created_at,
             updated_at=job.updated_at,
-            progress=job.progress if status is Status.PENDING else None,
-            file_info=FileView.of(job, completed) if completed else None,
-            error=FailureView(**job.failure._asdict()) if job.failure else None,
             **extra,
         )
 
