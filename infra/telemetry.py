@@ -15,7 +15,7 @@ logger = Logger()
 Decided = tuple[ComponentEvent, Verdict]
 
 
-def record(decided: Iterable[Decided]) -> None:
+def report(decided: Iterable[Decided]) -> None:
     """Log each decided event, and count them: EventsAccepted, and EventsRejected by code.
 
     A metric's dimensions are the code and the service; contract numbers stay in the log.

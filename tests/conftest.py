@@ -14,6 +14,8 @@ from functions.api import deps, meter_deps
 from functions.api.app import create_app
 from functions.exporter import handler as exporter
 from functions.exporter import sweep
+from functions.ingestion import handler as ingestion
+from functions.publisher import handler as publisher
 from infra import aws
 from infra.settings import settings
 
@@ -79,9 +81,20 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     """Drop what the code keeps for the life of a process."""
-    for cached in (settings, aws.dynamodb, deps._contracts, deps._timelines, deps._trails):
+    for cached in (
+        settings,
+        aws.dynamodb,
+        aws.eventbridge,
+        aws.sqs,
+        deps._contracts,
+        deps._timelines,
+        deps._trails,
+        ingestion._queue,
+        ingestion._timelines,
+        publisher._publisher,
+    ):
         cached.cache_clear()
-    for kept in (aws.s3, aws.sqs, *meter_deps.KEPT, exporter.worker, exporter.queue, sweep.jobs, sweep.queue):
+    for kept in (aws.s3, *meter_deps.KEPT, exporter.worker, exporter.queue, sweep.jobs, sweep.queue):
         kept.cache_clear()
 
 

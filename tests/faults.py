@@ -44,6 +44,13 @@ def _answer(url: str, status: int, error: str, **more: Any) -> AWSResponse:
     return AWSResponse(url, status, HTTPHeaders(), _Body(body.encode()))
 
 
+def agree_at_once(client: Any) -> None:
+    """Let every call of `client` succeed without an engine, where only what is done with that counts."""
+    client.meta.events.register(
+        "before-send.*.*", lambda request, **_: AWSResponse(request.url, 200, HTTPHeaders(), _Body(b"{}"))
+    )
+
+
 _CONFLICTS = [{"Code": "TransactionConflict"}, {"Code": "None"}]
 
 

@@ -14,7 +14,7 @@ infra.export_files.FileGoneError          410 export_expired
 infra.cursors.InvalidCursorError          400 invalid_cursor
 functions.api.deps.UnauthenticatedError   401 unauthorized
 infra.aws.OutcomeUnknownError             503 outcome_unknown
-botocore's errors                         503 service_unavailable
+botocore's errors, a secret not to be had 503 service_unavailable
 anything else                             500 internal_error
 """
 
@@ -22,6 +22,7 @@ import json
 from http import HTTPMethod, HTTPStatus
 from typing import Any, Literal
 
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -119,7 +120,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Make `app` answer every error in the one shape."""
     for error_type in _STATUS_OF:
         app.add_exception_handler(error_type, _answer_known)
-    for error_type in DEPENDENCY_ERRORS:
+    for error_type in (*DEPENDENCY_ERRORS, GetParameterError):
         app.add_exception_handler(error_type, _answer_dependency)
     app.add_exception_handler(UnauthenticatedError, _answer_unauthenticated)
     app.add_exception_handler(OutcomeUnknownError, _answer_outcome_unknown)

@@ -29,7 +29,7 @@ from functions.api.schemas import (
 from functions.payloads import EventPayload, Instant, read_event
 from infra.aws import OutcomeUnknownError
 from infra.batches import Arrival, Outcome, apply_all
-from infra.telemetry import record
+from infra.telemetry import report
 from infra.timelines import Decision
 
 router = APIRouter(tags=["events and timelines"], dependencies=[Depends(require_caller)])
@@ -55,7 +55,7 @@ async def post_event(
         verdict = decide(contracts.get(event.contract_number), event)
         return EventVerdict.of(event, Decision(verdict, explain(verdict, event)), dry_run=True)
     decision = timelines.apply(event, received)
-    record([(event, decision.verdict)])
+    report([(event, decision.verdict)])
     return EventVerdict.of(event, decision, repeated=decision.repeated or None)
 
 
@@ -73,7 +73,7 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
     }
     arrivals = [Arrival(event, received) for event in events.values()]
     outcomes = dict(zip(events, apply_all(timelines, arrivals), strict=True))
-    record(
+    report(
         (events[index], outcome.verdict)
         for index, outcome in outcomes.items()
         if isinstance(outcome, Decision)

@@ -16,7 +16,7 @@ from infra.aws import OutcomeUnknownError, dynamodb, sqs
 from infra.batches import Arrival, Outcome, apply_all
 from infra.queues import IngestionQueue, wait_seconds
 from infra.settings import IngestionSettings, settings
-from infra.telemetry import logger, record
+from infra.telemetry import logger, report
 from infra.timelines import TimelineStore
 
 PATIENT_WITH = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
@@ -43,9 +43,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     logger.set_correlation_id(context.aws_request_id)
     failures = _apply([SQSRecord(message) for message in event["Records"]], context.aws_request_id)
 
-    def settle(message: SQSRecord) -> None:
-        if message.message_id in failures:
-            raise failures[message.message_id]
+    def settle(record: SQSRecord) -> None:
+        if record.message_id in failures:
+            raise failures[record.message_id]
 
     # Not raised when everything fails: that would make Lambda count an error of the function.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
@@ -93,7 +93,7 @@ def _settle(message: SQSRecord, arrival: Arrival, outcome: Outcome) -> Exception
     if outcome.verdict.code in arrival.patient_with:
         _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
         return NotFinalError(outcome.message)
-    record([(arrival.event, outcome.verdict)])
+    report([(arrival.event, outcome.verdict)])
     return None
 
 

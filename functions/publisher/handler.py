@@ -28,5 +28,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
         if change:
             _publisher().publish(change)
 
-    processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
+    processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False, logger=logger)
     return process_partial_response(event, settle, processor, context)

@@ -1,0 +1,108 @@
+"""The process that serves the API on PORT: uvicorn with the application, kept alive."""
+
+import ast
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.local import processes
+from infra.local.packaging import PACKAGES
+from infra.local.processes import LOOPBACK
+
+_APPLICATION = "functions.api.app:create_app"
+_START_SECONDS = 20
+_STOP_SECONDS = 6
+_STEADY_SECONDS = 10  # an API that lived this long did not crash at start; the next pause is short again
+_LONGEST_PAUSE = 30
+
+
+@dataclass
+class ApiProcess:
+    """The API on `port`; `say` takes a line for the person at the terminal."""
+
+    port: int
+    root: Path
+    log: Path
+    lock: int
+    say: Callable[[str], None]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    _process: "subprocess.Popen[bytes] | None" = None
+    _started: float = 0
+    _next_pause: float = 0
+    _restart_at: float | None = None
+    _shown: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where the API listens."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def __post_init__(self) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.write_bytes(b"")
+
+    def start(self) -> str | None:
+        """Start the API and wait until it answers; returns why it does not, in one line."""
+        if problem := first_syntax_error(self.root):
+            return problem  # what runs goes on running
+        self.stop()
+        options = ["--host", LOOPBACK, "--port", str(self.port), "--timeout-graceful-shutdown", "3"]
+        command = [sys.executable, "-m", "uvicorn", "--factory", _APPLICATION, *options]
+        environment = processes.child_environment(self.environment)
+        self._started = time.monotonic()
+        self._process = processes.spawn(command, environment, self.log, self.root, keep=[self.lock])
+        if processes.wait_for(self._process, f"{self.url}/health", _START_SECONDS):
+            self.new_output()  # uvicorn's words about its start: of no interest once it has started,
+            return None
+        self.stop()
+        self.new_output()  # and in one line when it has not
+        reason = processes.last_line(self.log.read_text(errors="replace"))
+        return f"the API does not start: {reason} (see {self.log})"
+
+    def new_output(self) -> str:
+        """Return what the API has printed since the last call."""
+        with self.log.open("rb") as log:
+            log.seek(self._shown)
+            output = log.read()
+        self._shown += len(output)
+        return output.decode(errors="replace")
+
+    def stop(self) -> None:
+        """End the API, and give up on starting it again."""
+        self._restart_at = None
+        if self._process is not None:
+            processes.stop(self._process, _STOP_SECONDS)
+            self._process = None
+
+    def revive(self) -> None:
+        """Start the API again if it ended by itself; when it keeps ending, after growing pauses."""
+        now = time.monotonic()
+        if self._restart_at is None and self._process is not None and self._process.poll() is not None:
+            pause = 0 if now - self._started > _STEADY_SECONDS else self._next_pause
+            self._next_pause = min(2 * pause + 1, _LONGEST_PAUSE)
+            ending = processes.how_it_ended(self._process)
+            when = f"in {pause:.0f} s" if pause else "now"
+            self.say(f"the API process ended by itself ({ending}): starting it again {when}")
+            self._restart_at = now + pause
+        if self._restart_at is not None and now >= self._restart_at:
+            if problem := self.start():
+                self.say(f"{problem}; waiting for the next change")
+            else:
+                self.say("the API is up again")
+
+
+def first_syntax_error(root: Path) -> str | None:
+    """Say where the first Python file of the deployed packages that cannot be parsed is wrong."""
+    for package in PACKAGES:
+        for file in sorted((root / package).rglob("*.py")):
+            try:
+                ast.parse(file.read_bytes(), file.name)
+            except FileNotFoundError:
+                continue
+            except (SyntaxError, ValueError) as error:
+                line = getattr(error, "lineno", None) or 1
+                return f"{file.relative_to(root)}:{line}: {getattr(error, 'msg', None) or error}"
+    return None

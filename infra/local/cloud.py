@@ -1,0 +1,141 @@
+"""The emulated AWS: one MiniStack process on the loopback, with everything it keeps in one folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import botocore.session
+from botocore.config import Config
+
+from infra.local import processes
+from infra.local.processes import LOOPBACK, REGION, LocalRunError
+
+_PORTS = range(20000, 30000)  # below those that systems give to outgoing connections
+_BOOT_SECONDS = 30
+_SAVE_SECONDS = 20
+# How its log tells that a part of the kept state could not be read. It then goes on without that part.
+_UNREADABLE = ("Failed to restore persisted state", "Persistence: failed to load", "refusing to load")
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A running emulated AWS."""
+
+    port: int
+    directory: Path
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def url(self) -> str:
+        """The endpoint of every service."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """What the emulator and the functions in it printed."""
+        return log_of(self.directory)
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
+        """Return a client of this emulator, whatever AWS profile and proxies the developer has."""
+        return _aws_session().create_client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - opens nothing but the emulator
+            config=Config(proxies={}, s3={"addressing_style": "path"}),
+        )
+
+    @contextmanager
+    def kept_if_complete(self) -> Iterator[None]:
+        """End the emulator at once, without saving anything, when the block fails."""
+        try:
+            yield
+        except BaseException:
+            processes.kill(self.process)
+            raise
+
+
+@cache
+def _aws_session() -> botocore.session.Session:
+    nowhere = (None, None, os.devnull, None)
+    variables = {"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere}
+    return botocore.session.Session(session_vars=variables)
+
+
+@contextmanager
+def emulator(
+    directory: Path, port: int | None = None, *, enforce_iam: bool = False, keep: Sequence[int] = ()
+) -> Iterator[Emulator]:
+    """Run an emulated AWS whose state, logs and temporary files are in `directory`.
+
+    The state is saved when the block ends and is there again at the next start. With `enforce_iam` the
+    functions may do only what their roles allow.
+    """
+    directory = directory.resolve()
+    port = port or free_port(directory)
+    temporary = directory / "tmp"
+    shutil.rmtree(temporary, ignore_errors=True)  # each worker of a function leaves a folder behind
+    temporary.mkdir(parents=True)
+    log_of(directory).unlink(missing_ok=True)
+    environment = processes.child_environment(
+        {
+            "BIND_HOST": LOOPBACK,
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_HOST": LOOPBACK,
+            "MINISTACK_REGION": REGION,
+            "LAMBDA_EXECUTOR": "local",
+            "AUTH": str(enforce_iam).lower(),
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(directory / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(directory / "s3"),
+            "TMPDIR": str(temporary),
+            "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+        }
+    )
+    command = [sys.executable, "-m", "ministack"]
+    process = processes.spawn(command, environment, log_of(directory), directory, keep)
+    cloud = Emulator(port, directory, process)
+    try:
+        with cloud.kept_if_complete():  # a graceful end would save an empty state over an unreadable one
+            _await(cloud)
+        yield cloud
+    finally:
+        processes.stop(process, _SAVE_SECONDS)
+
+
+def _await(cloud: Emulator) -> None:
+    if not processes.wait_for(cloud.process, f"{cloud.url}/_ministack/ready", _BOOT_SECONDS):
+        raise LocalRunError(f"the emulated AWS does not start, see {cloud.log}")
+    text = cloud.log.read_text(errors="replace")
+    if any(sign in text for sign in _UNREADABLE):
+        raise LocalRunError(
+            f"what {cloud.directory} keeps of an earlier run cannot be read: "
+            "run `make clean-run` to start from nothing"
+        )
+
+
+def log_of(directory: Path) -> Path:
+    """Where the emulator of `directory` logs to."""
+    return directory / "logs" / "cloud.log"
+
+
+def free_port(directory: Path) -> int:
+    """Return a free port, the same one for the same directory while nobody else takes it."""
+    first = crc32(str(directory).encode())
+    for step in range(len(_PORTS)):
+        port = _PORTS[(first + step) % len(_PORTS)]
+        if processes.is_free(port):
+            return port
+    raise LocalRunError(f"no free port between {_PORTS.start} and {_PORTS.stop}")

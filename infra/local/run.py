@@ -1,0 +1,197 @@
+"""`make run`: brings the service up, keeps it up to date with its code, and takes it down in order."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.local import deploy, packaging, processes
+from infra.local.api import ApiProcess, first_syntax_error
+from infra.local.cloud import Emulator, emulator, free_port
+from infra.local.processes import REGION, LocalRunError
+from infra.local.rundir import RunDirectory
+from infra.local.watch import Changed, changes
+
+# What a local run passes to the template where the environment says nothing (as AUTH_MODE, LOG_LEVEL, …).
+_PARAMETERS = {"AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO"}
+_INTERRUPTED = 130
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment chooses of a local run."""
+
+    directory: RunDirectory
+    port: int
+    cloud_port: int | None
+    parameters: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], root: Path) -> "Settings":
+        """Read PORT, GATEWAY_PORT, RUN_DIR, and the template's parameters that may differ."""
+        chosen = {
+            name: environment.get(deploy.snake_case(name).upper()) or default
+            for name, default in _PARAMETERS.items()
+        }
+        return cls(
+            directory=RunDirectory(Path(environment.get("RUN_DIR") or root / ".run")),
+            port=_port(environment, "PORT") or 8000,
+            cloud_port=_port(environment, "GATEWAY_PORT"),
+            parameters={"Stage": "local", **chosen},
+        )
+
+
+def _port(environment: Mapping[str, str], variable: str) -> int | None:
+    text = environment.get(variable) or ""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**16):
+        raise LocalRunError(f"{variable}={text} is not a port")
+    return int(text)
+
+
+@dataclass
+class Terminal:
+    """Tells the person who started the run what is happening."""
+
+    started: float = field(default_factory=time.monotonic)
+
+    def step(self, what: str) -> None:
+        """Tell the next step of the start, with the seconds that have passed."""
+        print(f"{time.monotonic() - self.started:5.1f} s  {what}", flush=True)
+
+    def say(self, what: str) -> None:
+        """Tell what happened while the service was up."""
+        print(f"{time.strftime('%H:%M:%S')}  {what}", flush=True)
+
+
+@dataclass
+class Service:
+    """The API process and the stack behind it."""
+
+    root: Path
+    settings: Settings
+    cloud: Emulator
+    api: ApiProcess
+    terminal: Terminal
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    def deploy(self) -> None:
+        """Deploy the template and give the API process what its function got."""
+        outputs = deploy.deploy(
+            self.cloud, self.settings.directory.layers, self.settings.parameters, self.root
+        )
+        function = deploy.environment_of(self.cloud, outputs["api_function_name"])
+        self.api.environment = {**function, "AWS_ENDPOINT_URL": self.cloud.url}
+        here = {"api_url": self.api.url, "aws_endpoint_url": self.cloud.url, "aws_region": REGION}
+        self.outputs = {**outputs, **here}
+
+    def follow(self, changed: Changed) -> None:
+        """Bring what has changed into the service; a mistake is told and waits for the next change."""
+        try:
+            if Changed.TEMPLATE in changed:
+                self.terminal.say("template.yaml has changed: deploying it")
+                self.deploy()
+            problem = self.api.start()
+            if problem is None and Changed.CODE in changed:
+                deploy.update_code(self.cloud, packaging.zip_code(self.root))
+        except (LocalRunError, ClientError, BotoCoreError) as error:
+            problem = str(error)
+        self.terminal.say(
+            f"{problem}; waiting for the next change" if problem else "up to date with the change"
+        )
+
+    def serve(self) -> None:
+        """Serve until interrupted."""
+        for changed in changes(self.root):
+            if self.cloud.process.poll() is not None:
+                ending = processes.how_it_ended(self.cloud.process)
+                raise LocalRunError(f"the emulated AWS ended by itself ({ending}), see {self.cloud.log}")
+            if changed:
+                self.follow(changed)
+            self.api.revive()
+            print(self.api.new_output(), end="", flush=True)
+
+
+def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStack) -> Service:
+    """Start everything; `stack` takes it down again."""
+    directory = settings.directory
+    lock = stack.enter_context(directory.locked(say=terminal.step))
+    cloud_port = settings.cloud_port or directory.cloud_port() or free_port(directory.path)
+    processes.require_free(settings.port, "PORT")
+    processes.require_free(cloud_port, "GATEWAY_PORT")
+    if problem := first_syntax_error(root):
+        raise LocalRunError(problem)
+    directory.keep_cloud_port(cloud_port)
+
+    if settings.parameters["AuthMode"] == "open":
+        terminal.step("AUTH_MODE=open: every caller is let in; local use only")
+    terminal.step("starting the emulated AWS")
+    cloud = stack.enter_context(emulator(directory.path, cloud_port, keep=[lock]))
+    api = ApiProcess(settings.port, root, directory.logs / "api.log", lock, terminal.say)
+    stack.callback(api.stop)
+    service = Service(root, settings, cloud, api, terminal)
+    with cloud.kept_if_complete():
+        terminal.step("deploying template.yaml")
+        service.deploy()
+        terminal.step("starting the API")
+        if problem := api.start():
+            raise LocalRunError(problem)
+    stack.enter_context(directory.announced(service.outputs))
+    return service
+
+
+def _show(service: Service) -> None:
+    outputs = service.outputs
+    service.terminal.step("ready")
+    print(
+        f"""
+  API            {outputs["api_url"]}
+  documentation  {outputs["api_url"]}/docs
+  gateway        {outputs["gateway_url"]}
+  emulated AWS   {outputs["aws_endpoint_url"]} ({outputs["aws_region"]})
+  data and logs  {service.settings.directory.path}
+
+Ctrl-C stops it and keeps the data.
+""",
+        flush=True,
+    )
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Turn the first signal into KeyboardInterrupt; what follows must not disturb the orderly end."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def main(root: Path = packaging.ROOT) -> int:
+    """Run until interrupted; returns the exit code."""
+    terminal, service = Terminal(), None
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _interrupt)
+    if "MAKELEVEL" in os.environ:
+        processes.end_with_parent()
+    try:
+        with ExitStack() as stack:
+            settings = Settings.from_environment(os.environ, root)
+            service = bring_up(root, settings, terminal, stack)
+            _show(service)
+            service.serve()
+    except KeyboardInterrupt:
+        if service is None:
+            print("interrupted before the service was up; nothing is left running", file=sys.stderr)
+            return _INTERRUPTED
+        terminal.say(f"stopped; the data is kept in {service.settings.directory.path}")
+    except (LocalRunError, ClientError, BotoCoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0

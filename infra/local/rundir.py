@@ -1,0 +1,135 @@
+"""The folder that one local run owns: its lock, its data, its logs, and what it tells other programs.
+
+Only the standard library is imported here: `make clean-run` runs this file before anything is installed.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+from infra.local.processes import LocalRunError
+
+# Everything a run puts into the folder. `clean` removes these and nothing else, wherever RUN_DIR points.
+_ENTRIES = ("state", "s3", "layers", "logs", "tmp", "outputs.json", "outputs.json.new", "cloud-port", "lock")
+_FORMER_RUN_SECONDS = 25
+
+
+class RunDirectory:
+    """One run's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.layers = self.path / "layers"
+        self.logs = self.path / "logs"
+        self._lock = self.path / "lock"
+        self._outputs = self.path / "outputs.json"
+        self._cloud_port = self.path / "cloud-port"
+
+    @contextmanager
+    def locked(
+        self, patience: float = _FORMER_RUN_SECONDS, say: Callable[[str], None] = print
+    ) -> Iterator[int]:
+        """Hold the folder for one run; yields the lock's file, which the run's processes hold as well.
+
+        So the folder stays locked until the last of them is gone, even when the run itself was killed;
+        that is told to `say` and waited for, up to `patience` seconds. LocalRunError names a run that
+        is alive.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise LocalRunError(f"RUN_DIR={self.path} cannot be used: {error.strerror}") from error
+        try:
+            self._acquire(lock, time.monotonic() + patience, say)
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, str(os.getpid()).encode(), 0)
+            self._outputs.unlink(missing_ok=True)  # left behind by a run that was killed
+            yield lock
+        finally:
+            os.close(lock)
+
+    def _acquire(self, lock: int, deadline: float, say: Callable[[str], None]) -> None:
+        for attempt in count():
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = os.pread(lock, 20, 0).decode()
+                if (_is_alive(owner) and self._outputs.exists()) or time.monotonic() > deadline:
+                    raise LocalRunError(
+                        f"RUN_DIR={self.path} is in use by another run (process {owner}): "
+                        "stop it, or choose another folder with RUN_DIR="
+                    ) from None
+            else:
+                return
+            if attempt == 0:
+                say("waiting for a former run to end")
+            time.sleep(0.1)
+
+    def cloud_port(self) -> int | None:
+        """Return the port of the emulated AWS that this folder's first run chose."""
+        try:
+            return int(self._cloud_port.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def keep_cloud_port(self, port: int) -> None:
+        """Let later runs use the same port, so that URLs stay valid."""
+        self._cloud_port.write_text(str(port))
+
+    @contextmanager
+    def announced(self, outputs: Mapping[str, str]) -> Iterator[None]:
+        """Show `outputs` in outputs.json while the block runs: its presence says that the run is ready."""
+        fresh = self._outputs.with_name("outputs.json.new")
+        fresh.write_text(json.dumps(outputs, indent=2) + "\n")
+        fresh.replace(self._outputs)
+        try:
+            yield
+        finally:
+            self._outputs.unlink(missing_ok=True)
+
+    def clean(self) -> None:
+        """Remove what runs have left in the folder, and the folder when nothing else is in it."""
+        if not self._lock.exists():
+            return
+        with self.locked(patience=0):
+            for name in _ENTRIES:
+                entry = self.path / name
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def main() -> int:
+    """Remove what runs have left in RUN_DIR."""
+    directory = RunDirectory(Path(os.environ.get("RUN_DIR") or ".run"))
+    try:
+        directory.clean()
+    except LocalRunError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""`make run` as a person uses it: up, used, stopped, and up again with its data."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from infra.local.packaging import ROOT
+
+pytestmark = [
+    pytest.mark.xdist_group("local-run"),
+    pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc"),
+]
+
+START_SECONDS = 90
+
+
+class LocalRun:
+    """A local run on ports of its own, with its data in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = _free_port()
+        self.process: subprocess.Popen[str] | None = None
+
+    def launch(self) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PORT": str(self.port), "RUN_DIR": str(self.directory)}
+        for name in ("GATEWAY_PORT", "AUTH_MODE", "ENABLE_EVENT_AUDIT", "LOG_LEVEL"):
+            environment.pop(name, None)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "infra.local"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        return self.process
+
+    def start(self) -> dict[str, str]:
+        process, outputs = self.launch(), self.directory / "outputs.json"
+        deadline = time.monotonic() + START_SECONDS
+        while not outputs.exists():
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline, "not ready in time"
+            time.sleep(0.05)
+        read: dict[str, str] = json.loads(outputs.read_text())
+        return read
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
+        assert self.process is not None
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err
+
+    def children(self) -> dict[int, str]:
+        """Process ids and command lines of what the run has started."""
+        assert self.process is not None
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return {int(child): Path(f"/proc/{child}/cmdline").read_text() for child in listed}
+
+    def left(self) -> list[str]:
+        """Return the processes that have to do with the run's folder or port."""
+        signs = (str(self.directory), f"--port {self.port} ")
+        return [process for process in _processes() if any(sign in process for sign in signs)]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _processes() -> Iterator[str]:
+    """Yield the command line and the environment of each process but this one."""
+    for process in Path("/proc").glob("[0-9]*"):
+        if int(process.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):  # it ended just now
+            command, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
+            yield (command + environment).replace(b"\0", b" ").decode(errors="replace")
+
+
+@pytest.fixture
+def local_run(tmp_path: Path) -> Iterator[LocalRun]:
+    run = LocalRun(tmp_path / "run")
+    yield run
+    if run.process is not None and run.process.poll() is None:
+        run.process.terminate()
+        run.process.communicate(timeout=30)
+
+
+def test_data_survives_a_stop_and_nothing_else_does(local_run: LocalRun) -> None:
+    outputs = local_run.start()
+    for url in (outputs["api_url"], outputs["gateway_url"]):
+        answer = httpx2.get(f"{url}/health", timeout=20, trust_env=False)
+        assert (answer.status_code, answer.json()) == (200, {"status": "healthy"})
+    contract = {"contract_number": "1001", "components": ["energy_supply"]}
+    created = httpx2.post(f"{outputs['api_url']}/contract", json=contract, timeout=20, trust_env=False)
+    assert created.status_code == 201
+
+    code, out, err = local_run.stop()
+    assert (code, err) == (0, "")
+    assert "AUTH_MODE=open: every caller is let in; local use only" in out
+    assert not (local_run.directory / "outputs.json").exists()
+    assert local_run.left() == []
+
+    again = local_run.start()
+    assert again == outputs
+    read = httpx2.get(f"{again['api_url']}/contract/1001", timeout=20, trust_env=False)
+    assert (read.status_code, read.json()) == (200, created.json())
+
+    _listens_on_the_loopback_only(local_run)
+    _comes_back_when_its_api_process_is_killed(local_run, again["api_url"])
+    code, _, _ = local_run.stop(signal.SIGINT)
+    assert code == 0
+    assert local_run.left() == []
+
+
+def _listens_on_the_loopback_only(local_run: LocalRun) -> None:
+    """Checked on the run that is up, as a start costs seconds; taken from the kernel's table of sockets."""
+    inodes = {
+        link.removeprefix("socket:[").removesuffix("]")
+        for child in local_run.children()
+        for descriptor in Path(f"/proc/{child}/fd").iterdir()
+        if (link := str(descriptor.readlink())).startswith("socket:")
+    }
+    addresses = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                addresses.append(fields[1].split(":")[0])
+    assert addresses == ["0100007F", "0100007F"]  # 127.0.0.1: the API's and the emulated AWS's
+
+
+def _comes_back_when_its_api_process_is_killed(local_run: LocalRun, api_url: str) -> None:
+    (api,) = [process for process, command in local_run.children().items() if "uvicorn" in command]
+    os.kill(api, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx2.TransportError):
+            if httpx2.get(f"{api_url}/health", trust_env=False).status_code == 200:
+                return
+        time.sleep(0.1)
+    pytest.fail("the API did not come back")
+
+
+def test_a_taken_port_is_one_line_and_leaves_nothing(local_run: LocalRun) -> None:
+    with socket.create_server(("127.0.0.1", local_run.port)):
+        _, err = local_run.launch().communicate(timeout=30)
+    assert local_run.process is not None
+    assert local_run.process.returncode == 1
+    assert err == (
+        f"error: port {local_run.port} is taken by another process: "
+        "stop it, or choose another port with PORT=\n"
+    )
+    assert local_run.left() == []
+
+
+def test_an_interrupted_start_is_one_line_and_leaves_nothing(local_run: LocalRun) -> None:
+    process = local_run.launch()
+    assert process.stdout is not None
+    while "starting the emulated AWS" not in process.stdout.readline():
+        assert process.poll() is None
+    code, _, err = local_run.stop()
+    assert (code, err) == (130, "interrupted before the service was up; nothing is left running\n")
+    assert local_run.left() == []

@@ -1,0 +1,87 @@
+"""Changes of timelines, from the table's stream to the bus."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from moto import mock_aws
+
+from functions.publisher import handler as publisher
+from infra import aws
+from infra.changes import change_of
+from tests.functions.ingestion.conftest import Context
+
+BATCH = json.loads((Path(__file__).parents[2] / "events" / "stream_batch.json").read_text())
+
+
+def published(
+    batch: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *, bus: str = "bus"
+) -> tuple[list[Any], Any]:
+    """Run the function on a bus whose events go to a queue; give what arrived there, and the answer."""
+    monkeypatch.setenv("EVENT_BUS", bus)
+    with mock_aws():
+        aws.eventbridge().create_event_bus(Name="bus")
+        url = aws.sqs().create_queue(QueueName="told")["QueueUrl"]
+        arn = aws.sqs().get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        pattern = json.dumps({"detail-type": ["timeline_changed"], "source": ["energy-operations"]})
+        aws.eventbridge().put_rule(Name="rule", EventBusName="bus", EventPattern=pattern)
+        aws.eventbridge().put_targets(Rule="rule", EventBusName="bus", Targets=[{"Id": "queue", "Arn": arn}])
+        answer = publisher.handler(batch, Context())  # type: ignore[arg-type]
+        messages = aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"])["detail"] for message in messages], answer
+
+
+def record(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
+    images = {"OldImage": before, "NewImage": after}
+    keys = {"pk": {"S": "CONTRACT#1001"}, "sk": {"S": "CONTRACT"}}
+    kept = {name: image for name, image in images.items() if image is not None}
+    return {"eventID": uuid4().hex, "dynamodb": {"Keys": keys, "SequenceNumber": "1", **kept}}
+
+
+OLD, NEW = (BATCH["Records"][0]["dynamodb"][image] for image in ("OldImage", "NewImage"))
+TOMBSTONE = {"pk": NEW["pk"], "sk": NEW["sk"], "number": NEW["number"], "generation": NEW["generation"]}
+
+
+def test_a_change_is_told_with_the_dates_before_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, answer = published(BATCH, monkeypatch)
+    assert told == [
+        {
+            "id": "c4ca4238a0b923820dcc509a6f75849b",
+            "contract_number": "1001",
+            "before": {"energy_supply": {"start": None, "end": None}},
+            "after": {"energy_supply": {"start": "2024-01-01", "end": None}},
+        }
+    ]
+    assert answer == {"batchItemFailures": []}
+
+
+def test_a_change_the_bus_does_not_take_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(parsed: dict[str, Any], **_: Any) -> None:
+        parsed |= {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
+
+    aws.eventbridge().meta.events.register("after-call.eventbridge.PutEvents", refuse)
+    _, answer = published(BATCH, monkeypatch)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "4421584500000000017450439091"}]}
+
+
+def test_a_contract_of_which_nothing_is_known_is_no_change() -> None:
+    assert change_of(record(None, OLD)) is None
+
+
+def test_an_event_that_repeats_a_date_is_no_change() -> None:
+    later = json.loads(json.dumps(NEW).replace("1701423000000000", "1701423000000001"))
+    assert change_of(record(NEW, later)) is None
+
+
+def test_the_deletion_of_a_contract_with_dates_is_a_change() -> None:
+    change = change_of(record(NEW, TOMBSTONE))
+    assert change is not None
+    assert change.after == {}
+
+
+def test_the_deletion_of_a_contract_without_dates_is_no_change() -> None:
+    assert change_of(record(OLD, TOMBSTONE)) is None

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from infra.local.api import first_syntax_error
+from infra.local.processes import LocalRunError
+from infra.local.run import Settings
+
+
+def settings(tmp_path: Path, **environment: str) -> Settings:
+    return Settings.from_environment(environment, tmp_path)
+
+
+def test_a_local_run_lets_everybody_in_unless_told_otherwise(tmp_path: Path) -> None:
+    default = {"Stage": "local", "AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO"}
+    assert settings(tmp_path).parameters == default
+    told = settings(tmp_path, AUTH_MODE="required", LOG_LEVEL="DEBUG", ENABLE_EVENT_AUDIT="false")
+    assert told.parameters == {
+        "Stage": "local",
+        "AuthMode": "required",
+        "EnableEventAudit": "false",
+        "LogLevel": "DEBUG",
+    }
+
+
+def test_ports_and_folder_come_from_the_environment(tmp_path: Path) -> None:
+    default = settings(tmp_path)
+    assert (default.port, default.cloud_port) == (8000, None)
+    assert default.directory.path == tmp_path / ".run"
+    chosen = settings(tmp_path, PORT="9000", GATEWAY_PORT="9001", RUN_DIR=str(tmp_path / "other"))
+    assert (chosen.port, chosen.cloud_port) == (9000, 9001)
+    assert chosen.directory.path == tmp_path / "other"
+
+
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "8000.0", "٣"])
+def test_a_port_that_is_none_is_told(tmp_path: Path, port: str) -> None:
+    with pytest.raises(LocalRunError, match="is not a port"):
+        settings(tmp_path, PORT=port)
+
+
+def test_the_first_file_that_python_cannot_read_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "domain").mkdir()
+    (tmp_path / "domain" / "good.py").write_text("x = 1\n")
+    assert first_syntax_error(tmp_path) is None
+    (tmp_path / "domain" / "rules.py").write_text("x = 1\ndef y(:\n")
+    assert first_syntax_error(tmp_path) == "domain/rules.py:2: invalid syntax"

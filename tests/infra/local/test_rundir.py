@@ -1,0 +1,87 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.local.processes import LocalRunError
+from infra.local.rundir import RunDirectory
+
+
+def test_two_runs_cannot_have_one_folder(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path).locked(), pytest.raises(LocalRunError, match=f"process {os.getpid()}"):
+        RunDirectory(tmp_path).locked(patience=0.2).__enter__()
+
+
+def test_a_run_that_is_up_is_not_waited_for(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    with (
+        directory.locked(),
+        directory.announced({}),
+        pytest.raises(LocalRunError, match="in use by another run"),
+    ):
+        RunDirectory(tmp_path).locked(patience=3600).__enter__()
+
+
+def test_the_folder_is_free_again_after_a_run(tmp_path: Path) -> None:
+    for _ in range(2):
+        with RunDirectory(tmp_path).locked(patience=0):
+            pass
+
+
+def test_outputs_are_there_only_while_the_run_is_ready(tmp_path: Path) -> None:
+    directory, outputs = RunDirectory(tmp_path), tmp_path / "outputs.json"
+    with directory.locked():
+        assert not outputs.exists()
+        with directory.announced({"api_url": "http://127.0.0.1:8000"}):
+            assert json.loads(outputs.read_text()) == {"api_url": "http://127.0.0.1:8000"}
+        assert not outputs.exists()
+
+
+def test_outputs_of_a_killed_run_are_gone_once_the_next_starts(tmp_path: Path) -> None:
+    (tmp_path / "outputs.json").write_text("{}")
+    with RunDirectory(tmp_path).locked():
+        assert not (tmp_path / "outputs.json").exists()
+
+
+def test_the_port_of_the_first_run_is_kept(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    assert directory.cloud_port() is None
+    directory.keep_cloud_port(23456)
+    assert RunDirectory(tmp_path).cloud_port() == 23456
+
+
+def test_cleaning_removes_what_a_run_left_and_nothing_else(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path).locked():
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "dynamodb.json").write_text("{}")
+    (tmp_path / "notes.txt").write_text("mine")
+    RunDirectory(tmp_path).clean()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_cleaning_removes_a_folder_that_holds_nothing_else(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "run").locked():
+        pass
+    RunDirectory(tmp_path / "run").clean()
+    assert not (tmp_path / "run").exists()
+
+
+def test_cleaning_leaves_a_folder_alone_that_never_was_a_run(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    RunDirectory(tmp_path).clean()
+    assert (tmp_path / "state").is_dir()
+
+
+def test_cleaning_does_not_touch_a_run_that_is_up(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.logs.mkdir()
+    with directory.locked(), pytest.raises(LocalRunError, match="in use"):
+        RunDirectory(tmp_path).clean()
+    assert directory.logs.is_dir()
+
+
+def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LocalRunError, match="cannot be used"):
+        RunDirectory(tmp_path / "file").locked().__enter__()
