@@ -16,7 +16,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format lock build sam-check clean-run
+.PHONY: help run export test bench check format lock build sam-check clean-run
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -24,8 +24,14 @@ help:  ## list the targets
 run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, AUTH_MODE=, LOG_LEVEL=)
 	@exec $(BIN)/python -m infra.local
 
+export: $(VENV)/synced  ## save readings of the running service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=.)
+	@$(BIN)/python -m infra.local.export "$(METER)" "$(START)" "$(END)" --folder "$(or $(FOLDER),.)"
+
 test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+bench: $(VENV)/synced  ## measure exports of a whole year, as ratios of one run
+	BENCH_DAYS=366 $(BIN)/pytest tests/bench -s
 
 check: $(VENV)/synced  ## run the linters, the type checker, and cfn-lint
 	$(BIN)/ruff check

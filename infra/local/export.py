@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    console.print(f"{path}: {info['record_count']:,} readings, {len(content):,} bytes")
+    print(f"{path}: {info['record_count']:,} readings, {len(content):,} bytes")
     return 0
 
 
