@@ -1,5 +1,7 @@
 """AWS clients, set up once for a service that must not wait long and must not guess."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,7 +30,11 @@ _FILES_CONFIG = _CONFIG.merge(
     Config(read_timeout=20, signature_version="s3v4", s3={"addressing_style": "virtual"})
 )
 
-CONDITION_FAILED = "ConditionalCheckFailedException"
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+_REFUSALS = (_CONDITION_FAILED, "TransactionCanceledException")
+
+DEPENDENCY_ERRORS = (BotoCoreError, ClientError)
+"""What a call to AWS raises when it did not do its work."""
 
 
 class OutcomeUnknownError(Exception):
@@ -59,9 +65,24 @@ def eventbridge() -> "EventBridgeClient":
     return boto3.client("events", config=_CONFIG)
 
 
+@contextmanager
+def refused_or_unknown() -> Iterator[None]:
+    """Let the refusals of a conditional write through, and turn every other failure into doubt.
+
+    Raises:
+        OutcomeUnknownError: the write was not refused, and not confirmed either.
+    """
+    try:
+        yield
+    except DEPENDENCY_ERRORS as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] in _REFUSALS:
+            raise
+        raise OutcomeUnknownError from error
+
+
 def condition_failed(error: ClientError) -> bool:
     """Tell whether a write was refused by its condition, and by nothing else."""
-    return error.response["Error"]["Code"] == CONDITION_FAILED
+    return error.response["Error"]["Code"] == _CONDITION_FAILED
 
 
 def refused_item(error: ClientError) -> dict[str, Any] | None:
@@ -70,7 +91,3 @@ def refused_item(error: ClientError) -> dict[str, Any] | None:
     Holds for writes sent with `ReturnValuesOnConditionCheckFailure=ALL_OLD`.
     """
     return cast("dict[str, Any] | None", error.response.get("Item"))
-
-
-DEPENDENCY_ERRORS = (BotoCoreError, ClientError)
-"""What a call to AWS raises when it did not do its work."""

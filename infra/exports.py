@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from domain.exports import ExportFile, ExportJob, Failure, Refusal, Status
 from domain.instants import from_micros, to_micros
 from domain.readings import Interval
-from infra.aws import condition_failed, refused_item
+from infra.aws import refused_item, refused_or_unknown
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,18 +48,22 @@ class ExportStore:
         self.fresh_id = fresh_id
 
     def create(self, job: ExportJob) -> None:
-        """Store a new job."""
+        """Store a new job.
+
+        Raises:
+            OutcomeUnknownError: the answer to the write was lost.
+        """
         try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=_to_item(StoredJob(job, self.fresh_id())),
-                ConditionExpression=IS_NEW,
-                ExpressionAttributeNames={"#job_id": "job_id"},
-            )
-        except ClientError as error:
-            # Its id is random, so only a first sending of this very request can have put it there.
-            if not condition_failed(error):
-                raise
+            with refused_or_unknown():
+                self.client.put_item(
+                    TableName=self.table,
+                    Item=_to_item(StoredJob(job, self.fresh_id())),
+                    ConditionExpression=IS_NEW,
+                    ExpressionAttributeNames={"#job_id": "job_id"},
+                )
+        except ClientError:
+            # Refused. Its id is random, so only a first sending of this very request put it there.
+            return
 
     def get(self, job_id: str) -> ExportJob | None:
         """Read a job, consistently."""
@@ -70,6 +74,9 @@ class ExportStore:
         """Store what `decide` makes of the job as it is, and return it, or why there is nothing to store.
 
         `decide` is asked again where another writer was faster; no change is ever overwritten.
+
+        Raises:
+            OutcomeUnknownError: the answer to the write was lost.
         """
         stored = self._get(job_id)
         while stored is not None:
@@ -91,17 +98,16 @@ class ExportStore:
         """Store `job` if nothing has changed since `before`; returns what is stored then, if anything."""
         after = StoredJob(job, self.fresh_id())
         try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=_to_item(after),
-                ConditionExpression=IS_UNCHANGED,
-                ExpressionAttributeNames={"#change": "change"},
-                ExpressionAttributeValues={":change": {"S": before.change}},
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+            with refused_or_unknown():
+                self.client.put_item(
+                    TableName=self.table,
+                    Item=_to_item(after),
+                    ConditionExpression=IS_UNCHANGED,
+                    ExpressionAttributeNames={"#change": "change"},
+                    ExpressionAttributeValues={":change": {"S": before.change}},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
         except ClientError as error:
-            if not condition_failed(error):
-                raise
             item = refused_item(error)
             found = _to_job(item) if item else None
             # Our own write stands in the way: the SDK resent a request whose answer was lost.

@@ -1,13 +1,14 @@
 """The register of smart meters in DynamoDB; a meter's item stands before those of its hours."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from domain.instants import from_micros, to_micros
 from domain.readings import Meter, MeterKind
-from infra.aws import condition_failed
+from infra.aws import refused_or_unknown
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,8 +42,12 @@ class MeterStore:
         self.table = table
 
     def register(self, meter: Meter) -> None:
-        """Store `meter`, unless its id is known already: then nothing changes."""
-        try:
+        """Store `meter`, unless its id is known already: then nothing changes.
+
+        Raises:
+            OutcomeUnknownError: the answer to the write was lost.
+        """
+        with suppress(ClientError), refused_or_unknown():
             self.client.put_item(
                 TableName=self.table,
                 Item=_key_of(meter.id)
@@ -55,9 +60,6 @@ class MeterStore:
                 ConditionExpression=IS_NEW,
                 ExpressionAttributeNames={"#pk": "pk"},
             )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
 
     def get(self, meter_id: str) -> Meter | None:
         """Read a meter, consistently."""

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from domain.readings import Interval, Meter, MeterKind, Reading, blocks_of, clip, merge
 from domain.simulation import simulate
-from infra.aws import OutcomeUnknownError
+from infra.aws import OutcomeUnknownError, refused_or_unknown
 from infra.meters import partition_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _MOST_ITEMS = 100
 _MOST_BYTES = 3_000_000
 _BATCHES_AT_ONCE = 4
 # Another upload was faster, or is at it; what is lost to it is merged again.
-_LOST_RACES = {"ConditionalCheckFailed", "TransactionConflict", "None"}
+_LOST_RACES = {"ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "None"}
 _MOST_ATTEMPTS = 20
 _LONGEST_PAUSE = 0.5
 
@@ -65,7 +65,8 @@ class ReadingStore:
         Uploads that meet lose nothing to each other. Sending the same readings again is harmless.
 
         Raises:
-            OutcomeUnknownError: other uploads were faster again and again; some hours may be stored.
+            OutcomeUnknownError: an answer was lost, or others were faster again and again; some hours
+                may be stored.
         """
         hours = blocks_of(meter_id, readings)
         names = iter(sorted(hours))
@@ -156,13 +157,13 @@ class ReadingStore:
         does not meet itself and count its readings as known.
         """
         try:
-            self.client.transact_write_items(TransactItems=[{"Put": put} for put in puts])  # type: ignore[typeddict-item]
+            with refused_or_unknown():
+                self.client.transact_write_items(TransactItems=[{"Put": put} for put in puts])  # type: ignore[typeddict-item]
         except ClientError as error:
             reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
-            in_progress = error.response["Error"]["Code"] == "TransactionConflictException"
-            if in_progress or (reasons and reasons <= _LOST_RACES):
+            if reasons and reasons <= _LOST_RACES:
                 return False
-            raise
+            raise OutcomeUnknownError from error
         return True
 
     def blocks(self, meter: Meter, interval: Interval, at_once: int | None = None) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ from domain.exports import (
     Status,
 )
 from domain.readings import Interval
-from functions.api.deps import Cursor, CursorSeal, Limit, require_caller
+from functions.api.deps import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit, require_caller
 from functions.api.errors import BadRequestRoute, describe
 from functions.api.exports_schemas import (
     CancelledView,
@@ -34,6 +34,7 @@ from functions.api.meter_deps import Caller, Exports, Files, MeterId, Queue
 from functions.payloads import utc_now
 from infra.aws import DEPENDENCY_ERRORS
 from infra.export_files import CONTENT_TYPE, attachment
+from infra.export_queue import ExportQueue
 from infra.exports import ExportStore
 from infra.telemetry import logger
 
@@ -53,9 +54,28 @@ _GZIP = 16 + zlib.MAX_WBITS
 _WORTH_COMPRESSING = 1024
 
 
-@router.post("/csv", responses=describe(413))
-async def create_export(payload: ExportPayload, jobs: Exports, queue: Queue, caller: Caller) -> CreatedView:
+@router.post("/csv", responses=describe(413, 422))
+async def create_export(
+    payload: ExportPayload,
+    jobs: Exports,
+    queue: Queue,
+    caller: Caller,
+    keys: IdempotencyKeys,
+    key: IdempotencyKey = None,
+) -> CreatedView:
     """Ask for the readings of a meter as a CSV file."""
+    if key is None:
+        return _create(payload, jobs, queue, caller)
+    answer = keys.answer(
+        f"create_export {caller}",
+        key,
+        payload.model_dump(mode="json"),
+        lambda: _create(payload, jobs, queue, caller).model_dump(),
+    )
+    return CreatedView.model_validate(answer)
+
+
+def _create(payload: ExportPayload, jobs: ExportStore, queue: ExportQueue, caller: str) -> CreatedView:
     now = utc_now()
     period = Interval(payload.start_datetime, payload.end_datetime)
     exports.check_period(period, now)

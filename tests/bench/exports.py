@@ -117,7 +117,7 @@ def main() -> None:
     exporter.run(meter_id, days(1))
     before = peak_mebibytes()
     rows = exporter.run(meter_id, days(int(count)))
-    print(json.dumps({"rows": rows, "growth": peak_mebibytes() - before}))  # noqa: T201
+    print(json.dumps({"rows": rows, "growth": peak_mebibytes() - before}))
 
 
 if __name__ == "__main__":

@@ -234,6 +234,22 @@ def test_a_job_that_could_not_be_sent_is_made_all_the_same(api: TestClient, work
     assert api.get(f"/api/export/status/{job_id}").json()["status"] == "completed"
 
 
+def test_the_same_idempotency_key_is_the_same_job(api: TestClient) -> None:
+    key = {"Idempotency-Key": "wish-1"}
+    first, second = (api.post("/api/export/csv", json=WISH, headers=key).json() for _ in range(2))
+    assert first == second
+    assert len(api.get("/api/export/history/123").json()["items"]) == 1
+    other = api.post("/api/export/csv", json=WISH | {"smart_meter_id": "124"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_a_refused_wish_does_not_use_its_key_up(api: TestClient) -> None:
+    key = {"Idempotency-Key": "wish-1"}
+    refused = api.post("/api/export/csv", json=WISH | {"end_datetime": "2099-01-01T00:00:00Z"}, headers=key)
+    assert refused.status_code == 400
+    assert api.post("/api/export/csv", json=WISH, headers=key).status_code == 200
+
+
 def test_history_is_newest_first_and_paged(api: TestClient, work: Work) -> None:
     ids = [ask(api) for _ in range(5)]
     ask(api, smart_meter_id="other")

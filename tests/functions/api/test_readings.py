@@ -213,4 +213,6 @@ def test_the_document_has_no_422_for_these_routes(api: TestClient) -> None:
         for operation in operations.values()
     ]
     assert len(answers) == 9
-    assert all("400" in statuses and "422" not in statuses for statuses in answers)
+    assert all("400" in statuses for statuses in answers)
+    # The one that takes an Idempotency-Key, which may have been used for something else.
+    assert sum("422" in statuses for statuses in answers) == 1
