@@ -32,13 +32,19 @@ def read_json_body(body: bytes) -> list[Reading]:
     Raises:
         InvalidReadingsError: with the places of what is wrong.
     """
+    return _read_document(load_exactly(body), fields=("readings",))
+
+
+def load_exactly(body: str | bytes) -> object:
+    """Read JSON whose numbers keep their decimal text.
+
+    Raises:
+        InvalidReadingsError: it is no JSON.
+    """
     try:
-        document = json.loads(
-            body, parse_float=_exactly, parse_int=_exactly, parse_constant=lambda _: _NO_NUMBER
-        )
+        return json.loads(body, parse_float=_exactly, parse_int=_exactly, parse_constant=lambda _: _NO_NUMBER)
     except (ValueError, RecursionError) as error:
         raise InvalidReadingsError([Problem("body", "must be JSON")]) from error
-    return _read_document(document, fields=("readings",))
 
 
 def read_detail(detail: object) -> tuple[str, list[Reading]]:

@@ -3,6 +3,9 @@
 import json
 from typing import TYPE_CHECKING
 
+from infra.aws import DEPENDENCY_ERRORS
+from infra.telemetry import logger
+
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
@@ -26,10 +29,16 @@ class ExportQueue:
         self.client.send_message(QueueUrl=self.url, MessageBody=json.dumps({"job_id": job_id}))
 
     def postpone(self, receipt_handle: str, seconds: int) -> None:
-        """Let a message that was received come back after `seconds`, and not after the queue's own time."""
-        self.client.change_message_visibility(
-            QueueUrl=self.url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
-        )
+        """Let a message that was received come back after `seconds`, and not after the queue's own time.
+
+        Only a wish: where it fails, the message comes back when that time is over.
+        """
+        try:
+            self.client.change_message_visibility(
+                QueueUrl=self.url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
+            )
+        except DEPENDENCY_ERRORS as error:
+            logger.warning("Visibility not changed", reason=type(error).__name__)
 
 
 def job_of(body: str) -> str:

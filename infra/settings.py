@@ -45,6 +45,7 @@ class IngestionSettings(Settings):
     """What the ingestion function is told besides."""
 
     ingestion_queue_url: str
+    readings_table: str
     max_receives: int
 
 

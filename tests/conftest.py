@@ -17,6 +17,7 @@ from functions.api.app import create_app
 from functions.exporter import handler as exporter
 from functions.exporter import sweep
 from functions.ingestion import handler as ingestion
+from functions.ingestion import readings as ingested_readings
 from functions.publisher import handler as publisher
 from infra import aws
 from infra.settings import settings
@@ -95,6 +96,8 @@ def forget() -> None:
         deps._trails,
         ingestion._queue,
         ingestion._timelines,
+        ingested_readings._meters,
+        ingested_readings._readings,
         publisher._publisher,
     ):
         cached.cache_clear()
