@@ -70,6 +70,10 @@ class ExportStore:
         stored = self._get(job_id)
         return stored.job if stored else None
 
+    def ping(self) -> None:
+        """Ask the table for something, to see whether it answers."""
+        self.client.get_item(TableName=self.table, Key={"job_id": {"S": "-"}})
+
     def change(self, job_id: str, decide: Decide) -> ExportJob | Refusal:
         """Store what `decide` makes of the job as it is, and return it, or why there is nothing to store.
 

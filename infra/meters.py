@@ -66,6 +66,10 @@ class MeterStore:
         answer = self.client.get_item(TableName=self.table, Key=_key_of(meter_id), ConsistentRead=True)
         return _to_meter(answer["Item"]) if "Item" in answer else None
 
+    def ping(self) -> None:
+        """Ask the table for something, to see whether it answers."""
+        self.client.get_item(TableName=self.table, Key=_key_of(""))
+
     def page(self, limit: int, after: str | None) -> Page:
         """List meters in the order of their ids; a new one shows up within about a second."""
         start = {"ExclusiveStartKey": _key_of(after) | _listing_key(after)} if after is not None else {}
