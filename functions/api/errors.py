@@ -1,21 +1,23 @@
 """The one shape of errors, and the one place that knows which status each error has.
 
-domain.contracts.ContractExistsError      409 contract_exists
-domain.contracts.ContractNotFoundError    404 contract_not_found
-domain.exports.ExportExpiredError         410 export_expired
-domain.exports.ExportFinishedError        409 export_finished
-domain.exports.ExportNotFoundError        404 export_not_found
-domain.exports.ExportNotReadyError        404 export_not_ready
-domain.exports.PeriodError                400 validation_error
-domain.readings.MeterIsSimulatedError     409 meter_is_simulated
-domain.readings.MeterNotFoundError        404 meter_not_found
-domain.uploads.InvalidReadingsError       400 validation_error
-infra.export_files.FileGoneError          410 export_expired
-infra.cursors.InvalidCursorError          400 invalid_cursor
-functions.api.deps.UnauthenticatedError   401 unauthorized
-infra.aws.OutcomeUnknownError             503 outcome_unknown
-botocore's errors, a secret not to be had 503 service_unavailable
-anything else                             500 internal_error
+domain.contracts.ContractExistsError       409 contract_exists
+domain.contracts.ContractNotFoundError     404 contract_not_found
+domain.exports.ExportExpiredError          410 export_expired
+domain.exports.ExportFinishedError         409 export_finished
+domain.exports.ExportNotFoundError         404 export_not_found
+domain.exports.ExportNotReadyError         404 export_not_ready
+domain.exports.PeriodError                 400 validation_error
+domain.readings.MeterIsSimulatedError      409 meter_is_simulated
+domain.readings.MeterNotFoundError         404 meter_not_found
+domain.trails.AuditDisabledError           409 audit_disabled
+domain.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
+domain.uploads.InvalidReadingsError        400 validation_error
+infra.cursors.InvalidCursorError           400 invalid_cursor
+infra.export_files.FileGoneError           410 export_expired
+functions.api.errors.UnauthenticatedError  401 unauthorized
+infra.aws.OutcomeUnknownError              503 outcome_unknown
+botocore's errors, a secret not to be had  503 service_unavailable
+anything else                              500 internal_error
 """
 
 import json

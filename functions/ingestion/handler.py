@@ -20,7 +20,7 @@ from infra.batches import Arrival, Outcome, apply_all
 from infra.queues import SOON_SECONDS, IngestionQueue, wait_seconds
 from infra.settings import IngestionSettings, settings
 from infra.telemetry import logger, report
-from infra.timelines import TimelineStore
+from infra.timelines import Decision, TimelineStore
 
 PATIENT_WITH = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 """Refusals that an event which overtook another may meet; they are final on the last receive only."""
@@ -68,11 +68,14 @@ def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
             failures[message.message_id] = _give_up(message, error)
         except (OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:
             failures[message.message_id] = _try_again(message, error)
+    decided = []
     outcomes = apply_all(_timelines(), [arrival for _, arrival in arrivals])
     for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
-        failure = _settle(message, arrival, outcome)
-        if failure:
-            failures[message.message_id] = failure
+        if isinstance(outcome, Decision) and outcome.verdict.code not in arrival.patient_with:
+            decided.append((arrival.event, outcome.verdict))
+        else:
+            failures[message.message_id] = _return(message, outcome)
+    report(decided)
     return failures
 
 
@@ -89,17 +92,14 @@ def _receives(message: SQSRecord) -> int:
     return int(message.attributes.approximate_receive_count)
 
 
-def _settle(message: SQSRecord, arrival: Arrival, outcome: Outcome) -> Exception | None:
-    """Return why a message is to come again, or None where its event is decided."""
+def _return(message: SQSRecord, outcome: Outcome) -> Exception:
+    """Have a message come again whose event is not decided yet; return why."""
     if isinstance(outcome, IdempotencyKeyReusedError):
         return _give_up(message, outcome)
     if isinstance(outcome, OutcomeUnknownError):
         return _try_again(message, outcome)
-    if outcome.verdict.code in arrival.patient_with:
-        _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
-        return NotFinalError(outcome.message)
-    report([(arrival.event, outcome.verdict)])
-    return None
+    _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
+    return NotFinalError(outcome.message)
 
 
 def _try_again(message: SQSRecord, error: Exception) -> Exception:
