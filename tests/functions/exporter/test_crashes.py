@@ -179,3 +179,13 @@ def test_a_completion_whose_answer_is_lost_on_the_last_receive_keeps_its_file(wo
     saboteur.plan(len(moments) - 1, lose_once)
     world.worker().run(job_id, is_last_receive=True)
     assert_one_file_and_nothing_else(world, job_id)
+
+
+def test_a_file_that_appeared_although_its_answer_was_lost_is_deleted_at_once(world: World) -> None:
+    def lose(**_: Any) -> None:
+        raise ReadTimeoutError(endpoint_url="https://aws")
+
+    world.files.client.meta.events.register("after-call.s3.CompleteMultipartUpload", lose)
+    with pytest.raises(ReadTimeoutError):
+        world.worker().run(world.new_job(), is_last_receive=False)
+    assert world.stored_keys() == world.unfinished_uploads() == []
