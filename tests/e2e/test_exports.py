@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from infra.local import samples
+from infra.local import export, samples
 from infra.local.cloud import emulator
 from infra.local.deploy import deploy
 
@@ -55,7 +56,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         outputs = deploy(cloud, directory / "layers", {"Stage": "local", "AuthMode": "open"})
         # The emulator has no TLS, and the policy forbids the bucket to whoever comes without.
         cloud.client("s3").delete_bucket_policy(Bucket=outputs["export_bucket_name"])
-        samples.seed(cloud.client("dynamodb"), outputs)
+        for _ in range(2):  # the second changes nothing
+            samples.seed(cloud.client("dynamodb"), outputs)
         with httpx2.Client(base_url=outputs["gateway_url"], timeout=30) as http:
             yield Gateway(http, outputs, cloud.client("dynamodb"), cloud.client("sqs"))
 
@@ -70,6 +72,45 @@ def test_five_exports_at_once_are_five_files(gateway: Gateway) -> None:
             assert file.headers["content-type"] == "text/csv; charset=utf-8"
             assert len(file.content.splitlines()) == 1 + status["file_info"]["record_count"] == 10_081
             assert hashlib.sha256(file.content).hexdigest() == status["file_info"]["sha256"]
+
+
+@pytest.fixture
+def run_dir(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    outputs = {"api_url": gateway.outputs["gateway_url"]}
+    (tmp_path / "outputs.json").write_text(json.dumps(outputs))
+    monkeypatch.setenv("RUN_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_the_command_saves_a_file(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    week = (WEEK["start_datetime"], WEEK["end_datetime"])
+    assert export.main([samples.METERED, *week, "--folder", str(run_dir)]) == 0
+    file = run_dir / "smart_meter_sample-1_20240101_20240108.csv"
+    assert file.read_bytes().count(b"\r\n") == 10_081
+    assert "10,080 readings" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("meter_id", "start", "end", "message"),
+    [
+        ("nobody", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z", "Smart meter 'nobody' not found"),
+        ("123", "2024-01-02T00:00:00Z", "2024-01-01T00:00:00Z", "end_datetime: must be after start_datetime"),
+        ("123", "", "", "start_datetime: must be an instant such as 2024-01-31T12:00:00Z"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_of_the_command(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], meter_id: str, start: str, end: str, message: str
+) -> None:
+    assert export.main([meter_id, start, end]) == 1
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_without_a_running_service_the_command_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUN_DIR", str(tmp_path))
+    assert export.main(["123", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"]) == 1
+    assert "start it with `make run`" in capsys.readouterr().err
 
 
 def test_a_large_file_is_at_a_signed_url(gateway: Gateway) -> None:
@@ -106,12 +147,12 @@ def test_uploads_are_stored_merged_and_shown(gateway: Gateway) -> None:
 
 
 def test_a_cancelled_and_an_unknown_meters_job_end_as_such(gateway: Gateway) -> None:
-    unknown = gateway.ask("nobody")
+    unknown = gateway.ask("unheard-of")
     assert gateway.wait(unknown)["error"]["code"] == "SMART_METER_NOT_FOUND"
     job_id = gateway.ask(samples.SIMULATED, end_datetime="2024-12-31T00:00:00Z")
     assert gateway.http.delete(f"/api/export/{job_id}").json() == {"status": "cancelled"}
     assert gateway.wait(job_id)["status"] == "cancelled"
-    history = gateway.http.get("/api/export/history/nobody").json()["items"]
+    history = gateway.http.get("/api/export/history/unheard-of").json()["items"]
     assert [job["job_id"] for job in history] == [unknown]
 
 
