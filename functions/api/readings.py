@@ -36,6 +36,8 @@ router = APIRouter(
 )
 
 _LISTING = "meters"
+# How many hours hold what is to be shown is not known: asking for few at a time reads little in vain.
+_HOURS_AT_ONCE = {Resolution.RAW: 24, Resolution.HOUR: 120, Resolution.DAY: 480}
 
 
 @router.get("")
@@ -99,9 +101,7 @@ async def get_readings(
 def _shown(
     store: ReadingStore, meter: Meter, interval: Interval, query: ReadingQuery
 ) -> Iterator[ReadingView | SummaryView]:
-    # An hour holds a reading at least; where it holds more, asking for fewer hours at a time reads less.
-    hours = (query.limit + 1) * (24 if query.resolution is Resolution.DAY else 1)
-    blocks = store.blocks(meter, interval, at_once=min(200, hours))
+    blocks = store.blocks(meter, interval, _HOURS_AT_ONCE[query.resolution])
     if query.resolution is Resolution.RAW:
         return (ReadingView.of(read_line(line)) for block in blocks for line in block.splitlines())
     return (SummaryView.of(summary) for summary in summarise(blocks, query.resolution))

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 _ASK_EVERY_SECONDS = 0.2
-_ANSWER_SECONDS = 30
+_ANSWER_SECONDS = 60
 
 
 class ExportError(Exception):
