@@ -149,24 +149,17 @@ async def _answer_unauthenticated(request: Request, _: Exception) -> Response:
 
 async def _answer_outcome_unknown(request: Request, error: Exception) -> Response:
     logger.error("Outcome unknown", reason=type(error.__cause__).__name__)
-    return ErrorResponse(
-        503,
-        "outcome_unknown",
-        "Whether this took effect is not known. Send it again.",
-        request.state.request_id,
-        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-    )
+    return _try_again(request, "outcome_unknown", "Whether this took effect is not known. Send it again.")
 
 
 async def _answer_dependency(request: Request, error: Exception) -> Response:
     logger.error("Dependency failed", reason=type(error).__name__, exc_info=error)
-    return ErrorResponse(
-        503,
-        "service_unavailable",
-        "The service cannot answer right now. Send it again.",
-        request.state.request_id,
-        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-    )
+    return _try_again(request, "service_unavailable", "The service cannot answer now. Send it again.")
+
+
+def _try_again(request: Request, code: str, message: str) -> Response:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return ErrorResponse(503, code, message, request.state.request_id, headers=headers)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
