@@ -35,12 +35,17 @@ class ApiSettings(Settings):
     auth_mode: AuthMode = AuthMode.REQUIRED
     signing_secret: str
     idempotency_table: str
+    readings_table: str
+    export_jobs_table: str
+    export_bucket: str
+    export_queue_url: str
 
 
 class IngestionSettings(Settings):
     """What the ingestion function is told besides."""
 
     ingestion_queue_url: str
+    readings_table: str
     max_receives: int
 
 
@@ -48,6 +53,20 @@ class PublisherSettings(Settings):
     """What the function that publishes changes is told besides."""
 
     event_bus: str
+
+
+class ExportSweepSettings(Settings):
+    """What the function that looks after export jobs is told besides."""
+
+    export_jobs_table: str
+    export_queue_url: str
+
+
+class ExportSettings(ExportSweepSettings):
+    """What the function that makes export files is told besides."""
+
+    readings_table: str
+    export_bucket: str
 
 
 _Settings = TypeVar("_Settings", bound=Settings)

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter, FastAPI
 
-from functions.api import VERSION, contracts, docs, timelines, trails
+from functions.api import VERSION, contracts, docs, exports, readings, timelines, trails
 from functions.api.deps import Contracts
 from functions.api.errors import add_error_handlers, describe
+from functions.api.meter_deps import Exports, Meters
 from functions.api.middleware import RequestFrame
 from functions.api.schemas import Health, Readiness, ServiceInfo
 from infra.settings import ApiSettings, settings
@@ -25,9 +26,10 @@ async def get_health() -> Health:
 
 
 @router.get("/health/ready", responses=describe(503))
-async def get_readiness(contracts: Contracts) -> Readiness:
+async def get_readiness(contracts: Contracts, meters: Meters, exports: Exports) -> Readiness:
     """Say whether the tables answer."""
-    contracts.ping()
+    for table in (contracts, meters, exports):
+        table.ping()
     return Readiness()
 
 
@@ -36,12 +38,23 @@ def create_app() -> FastAPI:
     app = FastAPI(
         title="Energy Operations",
         version=VERSION,
-        description="Contract component timelines: says of each event whether it counts, and why.",
+        description=(
+            "Contract component timelines: says of each event whether it counts, and why. "
+            "Smart meter readings, and exports of them as CSV."
+        ),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    for part in (router, docs.router, contracts.router, timelines.router, trails.router):
+    for part in (
+        router,
+        docs.router,
+        contracts.router,
+        timelines.router,
+        trails.router,
+        exports.router,
+        readings.router,
+    ):
         app.include_router(part)
     add_error_handlers(app)
     app.add_middleware(RequestFrame)

@@ -121,6 +121,17 @@ class Service:
             print(self.api.new_output(), end="", flush=True)
 
 
+def store_samples(service: Service) -> None:
+    """Give the service the meters that a local run has from its start."""
+    try:
+        # Not before the service's own code is known to be readable.
+        from infra.local import samples  # noqa: PLC0415
+
+        samples.seed(service.cloud.client("dynamodb"), service.outputs)
+    except Exception as error:
+        raise LocalRunError(f"the sample meters cannot be stored: {error}") from error
+
+
 def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStack) -> Service:
     """Start everything; `stack` takes it down again."""
     directory = settings.directory
@@ -142,6 +153,7 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
     with cloud.kept_if_complete():
         terminal.step("deploying template.yaml")
         service.deploy()
+        store_samples(service)
         terminal.step("starting the API")
         if problem := api.start():
             raise LocalRunError(problem)
