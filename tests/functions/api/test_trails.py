@@ -1,10 +1,13 @@
 """The trail over HTTP: what was decided, what the timeline was, and what all of it says."""
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from domain.contracts import ComponentEvent, EventType
+from domain.trails import Reception, Source
 from functions.api import deps
 from infra.contracts import ContractStore
 from infra.settings import settings
@@ -151,11 +154,13 @@ def test_a_replay_does_not_overwrite_an_event_that_comes_in_between(
     send(api, "supply_energy_end", at=2, date="2024-06-01")
     send(api, at=1)
     replace_states = ContractStore.replace_states
-    late = [9]
+    kind = EventType.HEATPUMP_OPTIMIZATION_START
+    late = [ComponentEvent(kind, "1001", date(2024, 5, 1), datetime(2023, 12, 9, tzinfo=UTC), "late")]
 
     def slow(store: ContractStore, *states: Any) -> bool:
         if late:
-            send(api, at=late.pop(), date="2024-05-01", type="heatpump_optimization_start")
+            reception = Reception(datetime.now(UTC), Source.BUS, "request")
+            assert deps._timelines().apply(late.pop(), reception).verdict.accepted
         return replace_states(store, *states)
 
     monkeypatch.setattr(ContractStore, "replace_states", slow)
