@@ -10,6 +10,7 @@ domain.exports.PeriodError                 400 validation_error
 domain.readings.MeterIsSimulatedError      409 meter_is_simulated
 domain.readings.MeterNotFoundError         404 meter_not_found
 domain.trails.AuditDisabledError           409 audit_disabled
+domain.trails.TrailIncompleteError         409 trail_incomplete
 domain.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
 domain.uploads.InvalidReadingsError        400 validation_error
 infra.cursors.InvalidCursorError           400 invalid_cursor
@@ -42,7 +43,7 @@ from domain.exports import (
     PeriodError,
 )
 from domain.readings import MeterIsSimulatedError, MeterNotFoundError
-from domain.trails import AuditDisabledError, IdempotencyKeyReusedError
+from domain.trails import AuditDisabledError, IdempotencyKeyReusedError, TrailIncompleteError
 from domain.uploads import InvalidReadingsError
 from functions.payloads import FieldError, field_errors
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
@@ -111,6 +112,7 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     ExportNotReadyError: (404, "export_not_ready"),
     FileGoneError: (410, "export_expired"),
     AuditDisabledError: (409, "audit_disabled"),
+    TrailIncompleteError: (409, "trail_incomplete"),
     IdempotencyKeyReusedError: (422, "idempotency_key_reused"),
     InvalidCursorError: (400, "invalid_cursor"),
     MeterIsSimulatedError: (409, "meter_is_simulated"),
