@@ -1,0 +1,63 @@
+"""Fixtures of the API's tests: what it logs, and what it asks of AWS."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from logging import StreamHandler
+from typing import Any
+
+import pytest
+
+from infra import aws
+from infra.telemetry import logger
+
+
+class Calls(list[str]):
+    """The operations that were sent to DynamoDB, one for each request on the wire."""
+
+    def note(self, request: Any, **_: Any) -> None:
+        """Take down one request."""
+        self.append(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
+
+
+@pytest.fixture
+def unaudited(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switch the trail off.
+
+    moto puts the whole table back when a transaction fails, which takes the writes of other threads
+    with it, and copies it for each, which takes long where there are hundreds.
+    """
+    monkeypatch.setenv("ENABLE_EVENT_AUDIT", "false")
+
+
+@pytest.fixture
+def calls(cloud: None) -> Calls:
+    """Return the list in which every request to DynamoDB is noted from now on."""
+    noted = Calls()
+    # First, because moto answers at the same place and the hooks after it are not asked.
+    aws.dynamodb().meta.events.register_first("before-send.dynamodb.*", noted.note)
+    return noted
+
+
+@pytest.fixture
+def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Return what reads the log so far; a line that is no JSON is an error."""
+    handler = logger.registered_handler
+    assert isinstance(handler, StreamHandler)
+    written = io.StringIO()
+    before = handler.setStream(written)
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    handler.setStream(before)
+
+
+@pytest.fixture
+def dynamodb_raises(cloud: None) -> Callable[[Exception], None]:
+    """Return what makes every call to DynamoDB raise an exception from now on."""
+
+    def start(error: Exception) -> None:
+        def fail(**_: Any) -> None:
+            raise error
+
+        aws.dynamodb().meta.events.register_first("before-call.dynamodb.*", fail)
+
+    return start

@@ -1,0 +1,67 @@
+"""Generated requests, legal and illegal, to every operation of the OpenAPI document."""
+
+import os
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from functions.api.app import create_app
+from tests.functions.api.calls import create, send
+
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "30"))
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+OPERATIONS = [
+    f"{method.upper()} {path}" for path, item in create_app().openapi()["paths"].items() for method in item
+]
+
+
+# An entry of a list that is no event gets a verdict of its own: the request is a success.
+TAKES_ANYTHING = {"POST /events"}
+
+
+def of_contract_1001(case: Case[Any]) -> Case[Any]:
+    """Return the request, about the contract that exists and, where it is an event, of our century."""
+    if "contract_number" in (case.path_parameters or {}):
+        case.path_parameters["contract_number"] = "1001"
+    if isinstance(case.body, dict) and "type" in case.body:
+        case.body |= {"contract_number": "1001", "created_at": "2024-06-01T00:00:00Z"}
+    return case
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_every_answer_is_one_that_the_document_describes(api: TestClient, label: str) -> None:
+    create(api)
+    send(api)
+    schema = schemathesis.openapi.from_asgi("/openapi.json", api.app)
+    operation = schema.find_operation_by_label(label)
+    assert operation is not None
+    legal = operation.as_strategy(GenerationMode.POSITIVE)
+    illegal = operation.as_strategy(GenerationMode.NEGATIVE)
+    checks = CHECKS if label in TAKES_ANYTHING else [*CHECKS, negative_data_rejection]
+
+    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(legal | legal.map(of_contract_1001) | illegal)
+    def conforms(case: Case[Any]) -> None:
+        case.call_and_validate(checks=checks)
+
+    conforms()

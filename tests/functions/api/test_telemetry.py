@@ -1,0 +1,114 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.functions.api.calls import END, create, event
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+def decided(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in lines if line["message"] == "Event decided"]
+
+
+def metrics(printed: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed.splitlines() if line.startswith('{"_aws"')]
+
+
+def test_a_decided_event_is_one_line_of_json_that_can_be_found_by_the_request(
+    api: TestClient, log_lines: Lines
+) -> None:
+    create(api)
+
+    for body, code in [(event(created_at="2023-12-01T01:00:00+01:00"), "accepted"), (event(), "stale_start")]:
+        answer = api.post("/event", json=body)
+        line = decided(log_lines())[-1]
+        assert line["correlation_id"] == answer.headers["X-Request-ID"]
+        assert {
+            name: line[name] for name in ("contract_number", "component", "action", "created_at", "code")
+        } == {
+            "contract_number": "1001",
+            "component": "energy_supply",
+            "action": "start",
+            "created_at": "2023-12-01T00:00:00Z",
+            "code": code,
+        }
+    assert len(decided(log_lines())) == 2
+
+
+def test_each_event_of_a_batch_has_a_line_and_each_code_one_metric(
+    unaudited: None, api: TestClient, log_lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(api)
+    entries = [
+        event(),
+        event(),
+        event(),
+        event(type=END, date="2023-01-01", created_at="2024-01-01T00:00:00Z"),
+        event(contract_number="9999"),
+        "malformed",
+    ]
+    capsys.readouterr()
+
+    answer = api.post("/events", json={"events": entries})
+
+    lines = decided(log_lines())
+    assert sorted(line["code"] for line in lines) == [
+        *("accepted", "contract_not_found", "end_before_start", "stale_start", "stale_start"),
+    ]
+    assert {line["correlation_id"] for line in lines} == {answer.headers["X-Request-ID"]}
+
+    counted = metrics(capsys.readouterr().out)
+    assert {(m.get("code"), *m.get("EventsAccepted", []), *m.get("EventsRejected", [])) for m in counted} == {
+        (None, 1.0),
+        ("stale_start", 2.0),
+        ("end_before_start", 1.0),
+        ("contract_not_found", 1.0),
+    }
+
+
+@pytest.mark.parametrize(("number", "metric"), [("1001", "EventsAccepted"), ("9999", "EventsRejected")])
+def test_a_metric_says_nothing_of_whom_the_event_is_about(
+    api: TestClient, capsys: pytest.CaptureFixture[str], number: str, metric: str
+) -> None:
+    create(api)
+    capsys.readouterr()
+
+    api.post("/event", json=event(contract_number=number))
+
+    (written,) = metrics(capsys.readouterr().out)
+    (directive,) = written["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "EnergyOperations"
+    assert directive["Metrics"] == [{"Name": metric, "Unit": "Count"}]
+    dimensions = [["service"]] if metric == "EventsAccepted" else [["code", "service"]]
+    assert directive["Dimensions"] == dimensions
+    assert number not in json.dumps(written).replace(str(written["_aws"]["Timestamp"]), "")
+
+
+def test_dry_runs_and_malformed_events_are_not_counted(
+    api: TestClient, log_lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(api)
+    capsys.readouterr()
+
+    api.post("/event?dry_run=true", json=event())
+    api.post("/event", json=event(date="x"))
+    api.post("/events", json={"events": [{}, 1]})
+
+    assert decided(log_lines()) == []
+    assert metrics(capsys.readouterr().out) == []
+
+
+def test_what_a_caller_proves_itself_with_is_not_logged(
+    api: TestClient, log_lines: Lines, dynamodb_raises: Callable[[Exception], None]
+) -> None:
+    secret = {"Authorization": "Bearer hush", "X-API-Key": "hush", "Cookie": "session=hush"}
+    dynamodb_raises(RuntimeError("boom"))
+
+    assert api.post("/event", json=event(), headers=secret).status_code == 500
+
+    assert len(log_lines()) > 0
+    assert "hush" not in json.dumps(log_lines())
