@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: tables as template.yaml has them, on moto, and the app above them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import yaml
 from fastapi.testclient import TestClient
 from moto import mock_aws
 
-from functions.api import deps
+from functions.api import deps, user_deps
 from functions.api.app import create_app
 from functions.ingestion import handler as ingestion
 from functions.publisher import handler as publisher
@@ -22,6 +23,26 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).parent.parent / "template.yaml"
 REGION = "eu-central-1"
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "STAGE": "test",
+    "AUTH_MODE": "open",
+    "CONTRACTS_TABLE": "contracts",
+    "SIGNING_SECRET": "signing",
+    "IDEMPOTENCY_TABLE": "idempotency",
+    "USERS_TABLE": "users",
+    "THROTTLES_TABLE": "throttles",
+    "REGISTRATION": "open",
+    "POWERTOOLS_SERVICE_NAME": "energy-operations",
+    "POWERTOOLS_METRICS_NAMESPACE": "EnergyOperations",
+}
+
+# The function refuses to start without: its module is imported before any fixture.
+os.environ.update(ENVIRONMENT)
 
 
 class _TemplateLoader(yaml.SafeLoader):
@@ -52,19 +73,7 @@ def create_table(client: "DynamoDBClient", logical_id: str, name: str) -> None:
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test the variables a function has, and nothing of the developer's own AWS."""
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "STAGE": "test",
-        "AUTH_MODE": "open",
-        "CONTRACTS_TABLE": "contracts",
-        "SIGNING_SECRET": "signing",
-        "IDEMPOTENCY_TABLE": "idempotency",
-        "POWERTOOLS_SERVICE_NAME": "energy-operations",
-        "POWERTOOLS_METRICS_NAMESPACE": "EnergyOperations",
-    }.items():
+    for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
@@ -83,6 +92,7 @@ def forget() -> None:
         deps._contracts,
         deps._timelines,
         deps._trails,
+        *user_deps.KEPT,
         ingestion._queue,
         ingestion._timelines,
         publisher._publisher,
@@ -96,6 +106,8 @@ def cloud(environment: None) -> Iterator[None]:
     with mock_aws():
         create_table(aws.dynamodb(), "ContractsTable", "contracts")
         create_table(aws.dynamodb(), "IdempotencyTable", "idempotency")
+        create_table(aws.dynamodb(), "UsersTable", "users")
+        create_table(aws.dynamodb(), "ThrottlesTable", "throttles")
         boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
         yield
 

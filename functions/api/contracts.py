@@ -2,15 +2,15 @@
 
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from domain.contracts import Contract
-from functions.api.deps import Contracts, Cursor, CursorSeal, ExistingContract, Limit, Number, require_caller
+from functions.api.deps import Contracts, Cursor, CursorSeal, ExistingContract, Limit, Number
 from functions.api.errors import describe
 from functions.api.schemas import ContractPage, ContractView, Message
 from functions.payloads import ContractPayload, utc_now
 
-router = APIRouter(tags=["contracts"], dependencies=[Depends(require_caller)])
+router = APIRouter(tags=["contracts"])
 
 _LISTING = "contracts"
 

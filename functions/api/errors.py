@@ -3,7 +3,17 @@
 domain.contracts.ContractExistsError      409 contract_exists
 domain.contracts.ContractNotFoundError    404 contract_not_found
 infra.cursors.InvalidCursorError          400 invalid_cursor
-functions.api.deps.UnauthenticatedError   401 unauthorized
+domain.users.ApiKeyNotFoundError          404 api_key_not_found
+domain.users.OwnAccountError              400 own_account
+domain.users.RegistrationClosedError      403 registration_closed
+domain.users.TooManyApiKeysError          409 too_many_api_keys
+domain.users.UserExistsError              400 user_exists
+domain.users.UserNotFoundError            404 user_not_found
+domain.users.WrongPasswordError           400 wrong_password
+infra.throttles.ThrottledError            429 too_many_attempts
+UnauthenticatedError                      401 unauthorized
+InvalidLoginError                         401 invalid_credentials
+ForbiddenError                            403 forbidden
 infra.aws.OutcomeUnknownError             503 outcome_unknown
 botocore's errors, a secret not to be had 503 service_unavailable
 anything else                             500 internal_error
@@ -23,16 +33,37 @@ from starlette.routing import Match
 
 from domain.contracts import ContractExistsError, ContractNotFoundError
 from domain.trails import AuditDisabledError, IdempotencyKeyReusedError
+from domain.users import (
+    ApiKeyNotFoundError,
+    OwnAccountError,
+    RegistrationClosedError,
+    TooManyApiKeysError,
+    UserExistsError,
+    UserNotFoundError,
+    WrongPasswordError,
+)
 from functions.payloads import FieldError, field_errors
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.cursors import InvalidCursorError
 from infra.telemetry import logger
+from infra.throttles import ThrottledError
 
 RETRY_AFTER_SECONDS = 2
 
 
 class UnauthenticatedError(Exception):
     """The caller has shown no credentials that count."""
+
+
+class InvalidLoginError(Exception):
+    """No user has this name and this password; which of them is wrong is nobody's business."""
+
+
+class ForbiddenError(Exception):
+    """The caller is known, and may not do this."""
+
+    def __init__(self) -> None:
+        super().__init__("Your credentials do not allow this.")
 
 
 class Error(BaseModel):
@@ -74,6 +105,14 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     AuditDisabledError: (409, "audit_disabled"),
     IdempotencyKeyReusedError: (422, "idempotency_key_reused"),
     InvalidCursorError: (400, "invalid_cursor"),
+    ApiKeyNotFoundError: (404, "api_key_not_found"),
+    ForbiddenError: (403, "forbidden"),
+    OwnAccountError: (400, "own_account"),
+    RegistrationClosedError: (403, "registration_closed"),
+    TooManyApiKeysError: (409, "too_many_api_keys"),
+    UserExistsError: (400, "user_exists"),
+    UserNotFoundError: (404, "user_not_found"),
+    WrongPasswordError: (400, "wrong_password"),
 }
 
 
@@ -84,6 +123,8 @@ def add_error_handlers(app: FastAPI) -> None:
     for error_type in (*DEPENDENCY_ERRORS, GetParameterError):
         app.add_exception_handler(error_type, _answer_dependency)
     app.add_exception_handler(UnauthenticatedError, _answer_unauthenticated)
+    app.add_exception_handler(InvalidLoginError, _answer_invalid_login)
+    app.add_exception_handler(ThrottledError, _answer_throttled)
     app.add_exception_handler(OutcomeUnknownError, _answer_outcome_unknown)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
@@ -101,6 +142,27 @@ async def _answer_unauthenticated(request: Request, _: Exception) -> Response:
         "Valid credentials are required.",
         request.state.request_id,
         headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+async def _answer_invalid_login(request: Request, _: Exception) -> Response:
+    return ErrorResponse(
+        401,
+        "invalid_credentials",
+        "There is no active user of this name and password.",
+        request.state.request_id,
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+async def _answer_throttled(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ThrottledError)  # noqa: S101 - Starlette types all handlers alike
+    return ErrorResponse(
+        429,
+        "too_many_attempts",
+        str(error),
+        request.state.request_id,
+        headers={"Retry-After": str(error.retry_after)},
     )
 
 

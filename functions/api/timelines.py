@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from domain.contracts import ComponentEvent
 from domain.timelines import decide, explain
@@ -14,7 +14,6 @@ from functions.api.deps import (
     IdempotencyKey,
     Received,
     Timelines,
-    require_caller,
     trails,
 )
 from functions.api.errors import describe
@@ -32,7 +31,7 @@ from infra.batches import Arrival, Outcome, apply_all
 from infra.telemetry import report
 from infra.timelines import Decision
 
-router = APIRouter(tags=["events and timelines"], dependencies=[Depends(require_caller)])
+router = APIRouter(tags=["events and timelines"])
 
 DryRun = Annotated[bool, Query(description="Answer the verdict and store nothing")]
 AsOf = Annotated[Instant | None, Query(description="Fold only the events created up to this instant")]
