@@ -1,5 +1,7 @@
 """AWS clients, set up once for a service that must not wait long and must not guess."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
 
+# A fixed user agent, which botocore else writes anew for each call, and no validation of parameters that are
+# built here: an accepted event then takes 0.46 instead of 0.74 ms of CPU.
 # Standard mode because the legacy default retries less of what DynamoDB asks to be retried.
 # The time limits keep three attempts well inside the 29 seconds of a request.
 _CONFIG = Config(
@@ -19,9 +23,16 @@ _CONFIG = Config(
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 3},
     tcp_keepalive=True,
+    user_agent="energy-operations",
+    parameter_validation=False,
 )
 
-CONDITION_FAILED = "ConditionalCheckFailedException"
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+_REFUSALS = (_CONDITION_FAILED, "TransactionCanceledException")
+
+
+DEPENDENCY_ERRORS = (BotoCoreError, ClientError)
+"""What a call to AWS raises when it did not do its work."""
 
 
 class OutcomeUnknownError(Exception):
@@ -46,9 +57,24 @@ def eventbridge() -> "EventBridgeClient":
     return boto3.client("events", config=_CONFIG)
 
 
+@contextmanager
+def refused_or_unknown() -> Iterator[None]:
+    """Let the refusals of a conditional write through, and turn every other failure into doubt.
+
+    Raises:
+        OutcomeUnknownError: the write was not refused, and not confirmed either.
+    """
+    try:
+        yield
+    except DEPENDENCY_ERRORS as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] in _REFUSALS:
+            raise
+        raise OutcomeUnknownError from error
+
+
 def condition_failed(error: ClientError) -> bool:
     """Tell whether a write was refused by its condition, and by nothing else."""
-    return error.response["Error"]["Code"] == CONDITION_FAILED
+    return error.response["Error"]["Code"] == _CONDITION_FAILED
 
 
 def refused_item(error: ClientError) -> dict[str, Any] | None:
@@ -57,7 +83,3 @@ def refused_item(error: ClientError) -> dict[str, Any] | None:
     Holds for writes sent with `ReturnValuesOnConditionCheckFailure=ALL_OLD`.
     """
     return cast("dict[str, Any] | None", error.response.get("Item"))
-
-
-DEPENDENCY_ERRORS = (BotoCoreError, ClientError)
-"""What a call to AWS raises when it did not do its work."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from domain.contracts import Contract, ContractExistsError, ContractNotFoundError
-from infra.aws import condition_failed, refused_item
+from infra.aws import refused_item, refused_or_unknown
 from infra.items import (
     KIND,
     Item,
@@ -50,11 +50,12 @@ class ContractStore:
 
         Raises:
             ContractExistsError: the number is taken.
+            OutcomeUnknownError: the answer to the write was lost.
         """
         try:
             self._put(contract, IS_NEW)
         except ClientError as error:
-            stored = _item_in_the_way(error)
+            stored = refused_item(error)
             if not is_tombstone(stored):
                 return _own_or_raise(stored, contract)
             return self._create_again(replace(contract, generation=generation_of(stored) + 1))
@@ -64,7 +65,7 @@ class ContractStore:
         try:
             self._put(contract, IS_TOMBSTONE, {":generation": {"N": str(contract.generation - 1)}})
         except ClientError as error:
-            return _own_or_raise(_item_in_the_way(error), contract)
+            return _own_or_raise(refused_item(error), contract)
         return contract
 
     def _put(self, contract: Contract, condition: str, values: dict[str, Any] | None = None) -> None:
@@ -78,7 +79,10 @@ class ContractStore:
         }
         if values:
             request["ExpressionAttributeValues"] = values
-        self.client.put_item(TableName=self.table, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
+        with refused_or_unknown():
+            self.client.put_item(
+                TableName=self.table, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request
+            )
 
     def get(self, number: str) -> Contract | None:
         """Read a contract, consistently."""
@@ -96,46 +100,60 @@ class ContractStore:
 
         Raises:
             ContractNotFoundError: there is none.
+            OutcomeUnknownError: the answer to the write was lost.
         """
         try:
-            self.client.update_item(
-                TableName=self.table,
-                Key=key_of(number),
-                UpdateExpression=(
-                    "SET #deleted_by = :token REMOVE #kind, #id, #created_at, #component_names, #components"
-                ),
-                ConditionExpression=EXISTS,
-                ExpressionAttributeNames={
-                    f"#{name}": name
-                    for name in ("deleted_by", "kind", "id", "created_at", "component_names", "components")
-                },
-                ExpressionAttributeValues={":token": {"S": token}},
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+            with refused_or_unknown():
+                self.client.update_item(
+                    TableName=self.table,
+                    Key=key_of(number),
+                    UpdateExpression=(
+                        "SET #deleted_by = :token REMOVE #kind, #id, #created_at, #component_names, #components"
+                    ),
+                    ConditionExpression=EXISTS,
+                    ExpressionAttributeNames={
+                        f"#{name}": name
+                        for name in (
+                            "deleted_by",
+                            "kind",
+                            "id",
+                            "created_at",
+                            "component_names",
+                            "components",
+                        )
+                    },
+                    ExpressionAttributeValues={":token": {"S": token}},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
         except ClientError as error:
-            stored = _item_in_the_way(error)
+            stored = refused_item(error)
             # Our own tombstone: the SDK resent a request whose answer was lost.
             if stored is None or stored.get("deleted_by") != {"S": token}:
                 raise ContractNotFoundError(number) from error
 
     def replace_states(self, before: Contract, after: Contract) -> bool:
-        """Store the states of `after` if those of `before` are still the ones stored; say whether."""
+        """Store the states of `after` if those of `before` are still the ones stored; say whether.
+
+        Raises:
+            OutcomeUnknownError: the answer to the write was lost.
+        """
         try:
-            self.client.update_item(
-                TableName=self.table,
-                Key=key_of(after.number),
-                UpdateExpression="SET #components = :after",
-                ConditionExpression=STATES_ARE_UNCHANGED,
-                ExpressionAttributeNames={"#components": "components", "#id": "id"},
-                ExpressionAttributeValues={
-                    ":components": to_item(before)["components"],
-                    ":after": to_item(after)["components"],
-                    ":id": {"S": before.id},
-                },
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+            with refused_or_unknown():
+                self.client.update_item(
+                    TableName=self.table,
+                    Key=key_of(after.number),
+                    UpdateExpression="SET #components = :after",
+                    ConditionExpression=STATES_ARE_UNCHANGED,
+                    ExpressionAttributeNames={"#components": "components", "#id": "id"},
+                    ExpressionAttributeValues={
+                        ":components": to_item(before)["components"],
+                        ":after": to_item(after)["components"],
+                        ":id": {"S": before.id},
+                    },
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
         except ClientError as error:
-            stored = read_contract(_item_in_the_way(error))
+            stored = read_contract(refused_item(error))
             return stored is not None and stored.id == after.id and stored.components == after.components
         return True
 
@@ -156,12 +174,6 @@ class ContractStore:
         )
         last = answer.get("LastEvaluatedKey")
         return Page(tuple(map(to_contract, answer["Items"])), last["number"]["S"] if last else None)
-
-
-def _item_in_the_way(error: ClientError) -> Item | None:
-    if not condition_failed(error):
-        raise error
-    return refused_item(error)
 
 
 def _own_or_raise(stored: Item | None, contract: Contract) -> Contract:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 _FIRST_WAIT_SECONDS = 5
 _LONGEST_WAIT_SECONDS = 300
 
+SOON_SECONDS = 1
+"""How long a message rests that is given up. At once would be while its batch is still worked on: each
+such message would come again alone, to another instance of the function."""
+
 
 def wait_seconds(receives: int) -> int:
     """Return how long a message rests after it was received `receives` times: 5 s, doubled, at most 300 s."""

@@ -17,7 +17,7 @@ from domain.contracts import Action, ComponentEvent, Contract, Occurrence
 from domain.instants import to_micros
 from domain.timelines import ACCEPTED, Code, Verdict, decide, explain
 from domain.trails import Entry, IdempotencyKeyReusedError, Reception
-from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, condition_failed, refused_item
+from infra.aws import OutcomeUnknownError, refused_item, refused_or_unknown
 from infra.items import generation_of, key_of, read_contract
 from infra.trails import NO_CONTRACT, put_of, to_entry
 
@@ -99,23 +99,17 @@ class TimelineStore:
             OutcomeUnknownError: the answer to a write was lost, or the engine was too busy.
             IdempotencyKeyReusedError: the event's id came before with another payload.
         """
-        try:
-            return (
-                self._apply_audited(event, reception, patient_with)
-                if self.audited
-                else self._apply_plain(event)
-            )
-        except DEPENDENCY_ERRORS as error:
-            raise OutcomeUnknownError from error
+        if self.audited:
+            return self._apply_audited(event, reception, patient_with)
+        return self._apply_plain(event)
 
     def _apply_plain(self, event: ComponentEvent) -> Decision:
         try:
-            self.client.update_item(
-                TableName=self.table, ReturnValuesOnConditionCheckFailure="ALL_OLD", **update_of(event)
-            )
+            with refused_or_unknown():
+                self.client.update_item(
+                    TableName=self.table, ReturnValuesOnConditionCheckFailure="ALL_OLD", **update_of(event)
+                )
         except ClientError as error:
-            if not condition_failed(error):
-                raise
             contract = read_contract(refused_item(error))
             # Its own first sending stands in the way: sent again by the SDK, or by the publisher.
             if (counting := _that_counts(contract, event)) is not None and counting.key == event.key:
@@ -149,7 +143,7 @@ class TimelineStore:
                     refusal = Entry(event, verdict, explain(verdict, event), reception)
                     return self._refuse(refusal, contract.generation if contract else NO_CONTRACT)
                 elif not {refused.get("Code"), recorded.get("Code")} & _RETRIED:
-                    raise
+                    raise OutcomeUnknownError from error
                 else:
                     # Jitter, so that writers that met once do not meet again.
                     time.sleep(random.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)  # noqa: S311
@@ -168,24 +162,22 @@ class TimelineStore:
             {"Put": {"TableName": self.table} | put_of(entry, generation)},
         ]
         # botocore sends the same token with each of its own retries.
-        self.client.transact_write_items(ClientRequestToken=uuid4().hex, TransactItems=writes)
+        with refused_or_unknown():
+            self.client.transact_write_items(ClientRequestToken=uuid4().hex, TransactItems=writes)
 
     def _refuse(self, entry: Entry, generation: int) -> Decision:
         try:
-            self.client.put_item(TableName=self.table, **put_of(entry, generation))
+            with refused_or_unknown():
+                self.client.put_item(TableName=self.table, **put_of(entry, generation))
         except ClientError as error:
-            if not condition_failed(error):
-                raise
             return _first_answer(to_entry(refused_item(error) or {}), entry)
         return Decision(entry.verdict, entry.message)
 
 
 def _reasons(error: ClientError) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return why the update and why the put of a cancelled transaction were refused."""
-    if error.response["Error"]["Code"] == "TransactionCanceledException":
-        update, put = cast("list[dict[str, Any]]", error.response["CancellationReasons"])
-        return update, put
-    raise error
+    update, put = cast("list[dict[str, Any]]", error.response["CancellationReasons"])
+    return update, put
 
 
 def _first_answer(recorded: Entry, now: Entry) -> Decision:

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -17,6 +19,7 @@ from functions.ingestion import handler as ingestion
 from functions.publisher import handler as publisher
 from infra import aws
 from infra.settings import settings
+from tests.engines import client_of, dynamodb_local
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -52,6 +55,7 @@ class _TemplateLoader(yaml.SafeLoader):
 _TemplateLoader.add_multi_constructor("!", lambda _, suffix, node: f"{suffix} {node.value}")
 
 
+@cache
 def read_template() -> dict[str, Any]:
     """Return template.yaml with its short tags as text."""
     return dict(yaml.load(TEMPLATE.read_text(), _TemplateLoader))  # noqa: S506 - a SafeLoader
@@ -116,3 +120,24 @@ def cloud(environment: None) -> Iterator[None]:
 def api(cloud: None) -> TestClient:
     """Return a caller of the whole application."""
     return TestClient(create_app(), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[str]:
+    """Run DynamoDB Local; give its endpoint."""
+    with dynamodb_local() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def engine_client(engine: str) -> "DynamoDBClient":
+    """Return a client of DynamoDB Local."""
+    return client_of(engine)
+
+
+@pytest.fixture
+def engine_table(engine_client: "DynamoDBClient") -> str:
+    """Create a table of contracts on DynamoDB Local; give its name."""
+    name = f"contracts-{uuid4().hex}"
+    create_table(engine_client, "ContractsTable", name)
+    return name

@@ -101,22 +101,22 @@ def _pass(door: Door, caller: Caller) -> Caller:
 def identify(request: Request) -> Caller:
     """Return who calls, by one call to DynamoDB.
 
-    Credentials that are shown must count, also where none are asked for.
+    Where everybody is let in, credentials that count still say as whom.
 
     Raises:
-        UnauthenticatedError: they do not, or there are none.
+        UnauthenticatedError: there are none, or they do not count.
     """
-    bearers, keys = request.headers.getlist("Authorization"), request.headers.getlist("X-API-Key")
-    if not bearers and not keys and settings(ApiSettings).auth_mode is AuthMode.OPEN:
-        return ANONYMOUS_ADMIN
     caller = None
+    bearers, keys = request.headers.getlist("Authorization"), request.headers.getlist("X-API-Key")
     if len(bearers) == 1:
         caller = _by_token(bearers[0])
     elif not bearers and len(keys) == 1:
         caller = _by_api_key(keys[0])
-    if caller is None:
-        raise UnauthenticatedError
-    return caller
+    if caller is not None:
+        return caller
+    if settings(ApiSettings).auth_mode is AuthMode.OPEN:
+        return ANONYMOUS_ADMIN
+    raise UnauthenticatedError
 
 
 def _by_token(header: str) -> Caller | None:

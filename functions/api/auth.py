@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -18,6 +18,7 @@ from functions.api.user_deps import Credentials, Source, Throttles, TokenMaker, 
 from functions.api.user_schemas import (
     LoginForm,
     LoginPayload,
+    LogoutPayload,
     RefreshPayload,
     RegistrationPayload,
     TokenView,
@@ -34,6 +35,7 @@ router = APIRouter(tags=["authentication"])
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 10
+_OWN_SESSION = LogoutPayload()
 
 
 @router.post("/api/v1/auth/register", status_code=201, responses=describe(400, 403, 413, 422, 429, 503))
@@ -103,7 +105,7 @@ async def _read_login(request: Request) -> LoginPayload:
 @router.post("/api/v1/auth/refresh", responses=describe(401, 413, 422, 503))
 async def refresh(payload: RefreshPayload, credentials: Credentials, maker: TokenMaker) -> TokenView:
     """Give out the next tokens of a session; a refresh token that comes again ends it."""
-    claims, now = _read_refresh(maker, payload), utc_now()
+    claims, now = _read_refresh(maker, payload.refresh_token), utc_now()
     user, session = credentials.session(claims.user_id, claims.session_id)
     if user is None or session is None or not session.counts(user, now):
         raise UnauthenticatedError
@@ -123,24 +125,25 @@ async def log_out(
     request: Request,
     credentials: Credentials,
     maker: TokenMaker,
-    payload: RefreshPayload | None = Body(default=None),  # noqa: B008 - how FastAPI is told
+    payload: LogoutPayload = _OWN_SESSION,
 ) -> Message:
     """End a session: that of the refresh token in the body, or without one that of the access token."""
-    session = _session_of(maker, credentials, payload) if payload else identify(request).session
+    token = payload.refresh_token
+    session = _session_of(maker, credentials, token) if token else identify(request).session
     if session is None:
         raise UnauthenticatedError
     credentials.end(session.user_id, session.id)
     return Message(message="Logged out.")
 
 
-def _session_of(maker: Tokens, credentials: CredentialStore, payload: RefreshPayload) -> Session | None:
-    claims = _read_refresh(maker, payload)
+def _session_of(maker: Tokens, credentials: CredentialStore, token: str) -> Session | None:
+    claims = _read_refresh(maker, token)
     return credentials.session(claims.user_id, claims.session_id)[1]
 
 
-def _read_refresh(maker: Tokens, payload: RefreshPayload) -> Claims:
+def _read_refresh(maker: Tokens, token: str) -> Claims:
     try:
-        return maker.read(Kind.REFRESH, payload.refresh_token)
+        return maker.read(Kind.REFRESH, token)
     except InvalidTokenError as error:
         raise UnauthenticatedError from error
 

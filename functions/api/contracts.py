@@ -1,13 +1,24 @@
 """Routes of contracts."""
 
+from hashlib import sha256
 from uuid import uuid4
 
 from fastapi import APIRouter
 
 from domain.contracts import Contract
-from functions.api.deps import Contracts, Cursor, CursorSeal, ExistingContract, Limit, Number
+from functions.api.deps import (
+    Contracts,
+    Cursor,
+    CursorSeal,
+    ExistingContract,
+    IdempotencyKey,
+    IdempotencyKeys,
+    Limit,
+    Number,
+)
 from functions.api.errors import describe
 from functions.api.schemas import ContractPage, ContractView, Message
+from functions.api.user_deps import CurrentCaller
 from functions.payloads import ContractPayload, utc_now
 
 router = APIRouter(tags=["contracts"])
@@ -16,15 +27,35 @@ _LISTING = "contracts"
 
 
 @router.post("/contract", status_code=201, responses=describe(401, 409, 413, 422, 503))
-async def create_contract(payload: ContractPayload, contracts: Contracts) -> ContractView:
+async def create_contract(
+    payload: ContractPayload,
+    contracts: Contracts,
+    caller: CurrentCaller,
+    keys: IdempotencyKeys,
+    key: IdempotencyKey = None,
+) -> ContractView:
     """Create a contract of which nothing has happened yet."""
-    contract = Contract.new(
-        number=payload.contract_number,
-        id=uuid4().hex,
-        created_at=payload.created_at or utc_now(),
-        components=tuple(payload.components),
+
+    def create(contract_id: str) -> ContractView:
+        contract = Contract.new(
+            number=payload.contract_number,
+            id=contract_id,
+            created_at=payload.created_at or utc_now(),
+            components=tuple(payload.components),
+        )
+        return ContractView.of(contracts.create(contract))
+
+    if key is None:
+        return create(uuid4().hex)
+    key = f"{caller.id}:{key}"  # another caller may use the same
+    # An id made of the key: should this end half way, the next try knows the contract for its own.
+    answer = keys.answer(
+        "create_contract",
+        key,
+        payload.model_dump(mode="json"),
+        lambda: create(sha256(key.encode()).hexdigest()).model_dump(mode="json"),
     )
-    return ContractView.of(contracts.create(contract))
+    return ContractView.model_validate(answer)
 
 
 @router.get("/contract", responses=describe(400, 401, 422, 503))

@@ -11,6 +11,7 @@ from functions.payloads import utc_now
 from infra.aws import dynamodb
 from infra.contracts import ContractStore
 from infra.cursors import Cursors
+from infra.idempotency import IdempotencyStore
 from infra.secrets import signing_secret
 from infra.settings import ApiSettings, settings
 from infra.timelines import TimelineStore
@@ -54,6 +55,11 @@ async def trails() -> TrailStore:
     return _trails()
 
 
+async def idempotency() -> IdempotencyStore:
+    """Return the store of idempotency keys."""
+    return IdempotencyStore(dynamodb(), settings(ApiSettings).idempotency_table)
+
+
 async def reception(request: Request) -> Reception:
     """Return how and when this request came in."""
     return Reception(utc_now(), Source.API, request.state.request_id)
@@ -92,7 +98,13 @@ Number = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most entries in one answer")]
 Cursor = Annotated[str | None, Query(max_length=1024, description="`next_cursor` of the answer before")]
+IdempotencyKeys = Annotated[IdempotencyStore, Depends(idempotency)]
 IdempotencyKey = Annotated[
     str | None,
-    Header(min_length=1, max_length=128, description="The same request again gets the first answer"),
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=128,
+        description="The same request again gets the first answer",
+    ),
 ]

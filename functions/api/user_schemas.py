@@ -97,6 +97,14 @@ class RefreshPayload(Payload):
     refresh_token: str = Field(strict=True, max_length=4096)
 
 
+class LogoutPayload(Payload):
+    """Which session to end."""
+
+    refresh_token: str | None = Field(
+        default=None, strict=True, max_length=4096, description="Without it: that of the access token"
+    )
+
+
 class TokenView(BaseModel):
     """Credentials of a session."""
 

@@ -14,7 +14,7 @@ from domain.trails import IdempotencyKeyReusedError, Reception, Source
 from functions.ingestion.messages import MalformedMessageError, read_message
 from infra.aws import OutcomeUnknownError, dynamodb, sqs
 from infra.batches import Arrival, Outcome, apply_all
-from infra.queues import IngestionQueue, wait_seconds
+from infra.queues import SOON_SECONDS, IngestionQueue, wait_seconds
 from infra.settings import IngestionSettings, settings
 from infra.telemetry import logger, report
 from infra.timelines import TimelineStore
@@ -100,9 +100,9 @@ def _settle(message: SQSRecord, arrival: Arrival, outcome: Outcome) -> Exception
 def _give_up(message: SQSRecord, error: Exception) -> Exception:
     """Send a message that no repetition will help on to the dead letter queue.
 
-    It comes again at once, until its receives are used up: so the queue itself moves it, and it
-    can be sent back from there.
+    It comes again soon, until its receives are used up: so the queue itself moves it, and it can
+    be sent back from there.
     """
     logger.error("Message given up", message_id=message.message_id, reason=str(error))
-    _queue().come_again(message.receipt_handle, 0)
+    _queue().come_again(message.receipt_handle, SOON_SECONDS)
     return error

@@ -1,7 +1,8 @@
 """What Lambda calls with the changes of the table of contracts."""
 
 from functools import cache
-from typing import Any
+from logging import Logger
+from typing import Any, cast
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -28,5 +29,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
         if change:
             _publisher().publish(change)
 
-    processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False, logger=logger)
+    processor = BatchProcessor(
+        EventType.DynamoDBStreams,
+        raise_on_entire_batch_failure=False,
+        logger=cast("Logger", logger),  # Powertools' own passes for the standard one
+    )
     return process_partial_response(event, settle, processor, context)

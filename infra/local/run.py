@@ -20,7 +20,7 @@ from infra.local.rundir import RunDirectory
 from infra.local.watch import Changed, changes
 
 # What a local run passes to the template where the environment says nothing (as AUTH_MODE, LOG_LEVEL, …).
-_PARAMETERS = {"AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO"}
+_PARAMETERS = {"AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO", "Registration": "open"}
 _INTERRUPTED = 130
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -211,3 +211,29 @@ def test_a_limit_out_of_range_is_422_and_named(api: TestClient) -> None:
 
         assert answer.status_code == 422, limit
         assert [detail["field"] for detail in answer.json()["details"]] == ["limit"]
+
+
+def test_a_creation_sent_again_under_its_key_gets_the_first_answer(api: TestClient) -> None:
+    body = {"contract_number": "1001", "components": ["energy_supply"]}
+    first, again = (api.post("/contract", json=body, headers={"Idempotency-Key": "mine"}) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert api.post("/contract", json=body).status_code == 409
+
+
+def test_a_key_used_for_another_creation_is_refused(api: TestClient) -> None:
+    body = {"contract_number": "1001", "components": ["energy_supply"]}
+    api.post("/contract", json=body, headers={"Idempotency-Key": "mine"})
+    answer = api.post(
+        "/contract", json=body | {"contract_number": "1002"}, headers={"Idempotency-Key": "mine"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert api.get("/contract/1002").status_code == 404
+
+
+def test_a_refused_creation_does_not_use_its_key_up(api: TestClient) -> None:
+    body = {"contract_number": "1001", "components": ["energy_supply"]}
+    api.post("/contract", json=body)
+    assert api.post("/contract", json=body, headers={"Idempotency-Key": "mine"}).status_code == 409
+    api.delete("/contract/1001")
+    assert api.post("/contract", json=body, headers={"Idempotency-Key": "mine"}).status_code == 201

@@ -1,6 +1,7 @@
 """The ingestion function: which messages count, which come again, which are given up."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -123,6 +124,20 @@ def test_a_malformed_message_fails_alone_with_its_reason_in_the_log(
     assert line.__dict__["reason"]
 
 
+def test_a_message_that_is_given_up_does_not_come_again_while_its_batch_is_worked_on(
+    ingestion_of: Ingestion,
+) -> None:
+    ingestion_of.send("{", "[")
+    batch = ingestion_of.receive()
+    assert len(ingestion_of.handle(batch)) == 2
+    assert ingestion_of.receive() == []
+    deadline = time.monotonic() + 10
+    while not (again := ingestion_of.receive()):
+        assert time.monotonic() < deadline, "it waits for the queue's visibility timeout"
+        time.sleep(0.05)
+    assert {message["messageId"] for message in again} <= {message["messageId"] for message in batch}
+
+
 def test_an_id_that_was_used_for_another_event_is_given_up(ingestion_of: Ingestion) -> None:
     create(ingestion_of)
     other = record(envelope(detail(id="mine", date="2024-02-02")))
@@ -168,6 +183,7 @@ def test_of_100_messages_the_malformed_are_dead_letters_and_every_event_has_one_
     bodies = events + events[:30] + malformed + lone_ends
     assert len(bodies) == 100
     monkeypatch.setattr(ingestion, "wait_seconds", lambda _: 0)
+    monkeypatch.setattr(ingestion, "SOON_SECONDS", 0)
     ingestion_of.send(*bodies)
     ingestion_of.drain()
     assert len(ingestion_of.dead()) == 7

@@ -1,0 +1,66 @@
+"""A batch of events for many contracts, beside the same events one after another."""
+
+import time
+from statistics import median
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from domain.contracts import Component, ComponentEvent, Contract, EventType
+from domain.trails import Reception, Source
+from infra.batches import Arrival, apply_all
+from infra.contracts import ContractStore
+from infra.timelines import Decision, TimelineStore
+from tests.engines import client_of
+from tests.small_cases import day, instant
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+pytestmark = pytest.mark.xdist_group("engine")
+
+EVENTS, ROUNDS = 100, 3
+# What lies between a function and DynamoDB: the engine here has neither a network nor replicas, and works on
+# one transaction after another.
+LATENCY_SECONDS = 0.02
+
+
+def distant(client: "DynamoDBClient") -> "DynamoDBClient":
+    def wait(**_: Any) -> None:
+        time.sleep(LATENCY_SECONDS)
+
+    client.meta.events.register("before-send.dynamodb.*", wait)
+    return client
+
+
+def arrivals(contracts: ContractStore) -> list[Arrival]:
+    """Return a start for each of a hundred new contracts."""
+    reception = Reception(instant(9), Source.BUS, "request")
+    found = []
+    for _ in range(EVENTS):
+        number = uuid4().hex
+        contracts.create(Contract.new(number, uuid4().hex, instant(0), (Component.ENERGY_SUPPLY,)))
+        event = ComponentEvent(EventType.SUPPLY_ENERGY_START, number, day(1), instant(1), uuid4().hex)
+        found.append(Arrival(event, reception))
+    return found
+
+
+def test_a_batch_for_100_contracts_takes_at_most_a_third_of_its_events_in_turn(
+    engine: str, engine_client: "DynamoDBClient", engine_table: str
+) -> None:
+    contracts = ContractStore(engine_client, engine_table)
+    store = TimelineStore(distant(client_of(engine)), engine_table, audited=True)
+    apply_all(store, arrivals(contracts))  # connections are made once
+    ratios = []
+    for _ in range(ROUNDS):
+        batch, in_turn = arrivals(contracts), arrivals(contracts)
+        started = time.perf_counter()
+        outcomes = apply_all(store, batch)
+        between = time.perf_counter()
+        decisions = [store.apply(*arrival) for arrival in in_turn]
+        ratios.append((between - started) / (time.perf_counter() - between))
+        assert all(isinstance(outcome, Decision) and outcome.verdict.accepted for outcome in outcomes)
+        assert all(decision.verdict.accepted for decision in decisions)
+    print(f"\nbatch of {EVENTS} for {EVENTS} contracts / one after another: {median(ratios):.2f}")
+    assert median(ratios) <= 1 / 3

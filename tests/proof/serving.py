@@ -1,0 +1,208 @@
+"""The application in several processes, and callers that send events to them at once."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import Barrier
+from typing import Any, NamedTuple
+
+from domain.contracts import Action, Component, ComponentEvent, Contract, EventType
+from domain.instants import parse_date, parse_instant, print_instant
+from domain.timelines import Code, Span
+from functions.payloads import EventPayload
+from tests.engines import ROOT, free_port
+from tests.proof.linearizability import Answer, Blocker, Call
+from tests.small_cases import COMPONENT, day, instant
+
+# A process serves one request at a time, since its routes wait for DynamoDB themselves.
+PROCESSES = 4
+CLIENTS = 8
+EVENTS_OF_A_CLIENT = 6
+
+_START_SECONDS = 60
+_ANSWER_SECONDS = 30
+_MOST_SENDINGS = 20
+
+
+class History(NamedTuple):
+    """What callers sent to a fresh contract and were answered, and what it said of itself then."""
+
+    contract: Contract
+    calls: list[Call]
+    final: dict[Component, Span]
+    trail: list["Row"]
+    resent: int
+
+
+class Row(NamedTuple):
+    """A row of the trail."""
+
+    event: ComponentEvent
+    answer: Answer
+    status: str
+
+
+@contextmanager
+def serving(factory: str, environment: Mapping[str, str], log: Path) -> Iterator[list[int]]:
+    """Run the application that `factory` makes in some processes; give the port of each."""
+    ports = [free_port() for _ in range(PROCESSES)]
+    processes = []
+    with log.open("wb") as output:
+        try:
+            for port in ports:
+                command = [sys.executable, "-m", "uvicorn", "--factory", factory, "--port", str(port)]
+                processes.append(
+                    subprocess.Popen(
+                        [*command, "--host", "127.0.0.1", "--no-access-log"],
+                        cwd=ROOT,
+                        env=os.environ | environment,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                    )
+                )
+            for port, process in zip(ports, processes, strict=True):
+                _wait_until_it_answers(port, process, log)
+            yield ports
+            assert [process.poll() for process in processes] == [None] * PROCESSES, "some ended by themselves"
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            _ask(port, "GET", "/health/ready")
+        except ConnectionError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(log.read_text()) from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def run_history(ports: Sequence[int], seed: int, *, audited: bool) -> History:
+    """Let the clients send their events to a fresh contract, all at once."""
+    number = f"{seed:05d}"
+    contract = Contract.new(number, "id", instant(0), (COMPONENT,))
+    _ask(ports[0], "POST", "/contract", {"contract_number": number, "components": [COMPONENT]})
+    rng = random.Random(seed)
+    barrier = Barrier(CLIENTS, timeout=_ANSWER_SECONDS)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        sending = [
+            pool.submit(_send_in_turn, ports[client % len(ports)], _draw_events(rng, number, client), barrier)
+            for client in range(CLIENTS)
+        ]
+        sent = [part.result() for part in sending]
+    final = _ask(ports[0], "GET", f"/contract/{number}/contract_timeline")
+    return History(
+        contract,
+        [call for calls, _ in sent for call in calls],
+        {
+            Component(name): Span(
+                *(parse_date(text) if text else None for text in (span["start"], span["end"]))
+            )
+            for name, span in final["components"].items()
+        },
+        _read_trail(ports[0], number) if audited else [],
+        sum(resent for _, resent in sent),
+    )
+
+
+def _draw_events(rng: random.Random, number: str, client: int) -> list[EventPayload]:
+    """Draw events that get in each other's way until the last.
+
+    The instants of all clients rise together, and ends become more frequent: else the first few
+    events would decide about all the others.
+    """
+    return [
+        EventPayload(
+            type=EventType.of(COMPONENT, Action.START if rng.random() < 0.7 - 0.05 * turn else Action.END),
+            contract_number=number,
+            date=day(rng.randint(1, 3)),
+            created_at=instant(2 * turn + rng.randint(1, 3)),
+            id=f"{client}-{turn}",
+        )
+        for turn in range(EVENTS_OF_A_CLIENT)
+    ]
+
+
+def _send_in_turn(port: int, payloads: Sequence[EventPayload], barrier: Barrier) -> tuple[list[Call], int]:
+    """Send events one after another; give the calls, and how many sendings had no known outcome."""
+    calls, resent = [], 0
+    with closing(HTTPConnection("127.0.0.1", port, timeout=_ANSWER_SECONDS)) as connection:
+        connection.connect()
+        barrier.wait()
+        for payload in payloads:
+            sent = time.monotonic_ns()
+            for _ in range(_MOST_SENDINGS):
+                status, body = _exchange(connection, "POST", "/event", payload.model_dump(mode="json"))
+                if status != 503:
+                    break
+                resent += 1
+            answered = time.monotonic_ns()
+            assert status == 200, body
+            calls.append(Call(payload.to_domain(fresh_key=""), sent, answered, _answer_of(body)))
+    return calls, resent
+
+
+def _read_trail(port: int, number: str) -> list[Row]:
+    page = _ask(port, "GET", f"/contract/{number}/events?limit=200")
+    assert page["next_cursor"] is None
+    names = EventPayload.model_fields
+    return [
+        Row(
+            EventPayload(**{name: row[name] for name in names}).to_domain(fresh_key=""),
+            _answer_of(row),
+            row["status"],
+        )
+        for row in page["items"]
+    ]
+
+
+def _answer_of(body: Mapping[str, Any]) -> Answer:
+    """Read the verdict in an answer, or in a row of the trail."""
+    other = body.get("blocked_by")
+    return Answer(
+        Code(body["code"]),
+        Blocker(EventType(other["type"]), parse_date(other["date"]), parse_instant(other["created_at"]))
+        if other
+        else None,
+    )
+
+
+def show(calls: Sequence[Call]) -> str:
+    """Write calls for a person: microseconds from the first sending, event, answer."""
+    begin = min(call.sent for call in calls)
+    return "\n".join(
+        f"{(call.sent - begin) // 1000:>8} {(call.answered - begin) // 1000:>8}  {_words(call.event)}"
+        f"  {call.answer.code}  {call.answer.blocked_by or ''}"
+        for call in sorted(calls, key=lambda call: call.sent)
+    )
+
+
+def _words(event: ComponentEvent) -> str:
+    return f"{event.id} {event.type.action} {event.date} {print_instant(event.created_at)}"
+
+
+def _ask(port: int, method: str, path: str, body: object = None) -> Any:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=_ANSWER_SECONDS)) as connection:
+        status, answer = _exchange(connection, method, path, body)
+        assert status in {200, 201}, answer
+        return answer
+
+
+def _exchange(connection: HTTPConnection, method: str, path: str, body: object) -> tuple[int, Any]:
+    connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+    with connection.getresponse() as response:
+        return response.status, json.loads(response.read())

@@ -1,0 +1,95 @@
+"""Concurrent callers get the answers that some serial order of their events would have given.
+
+AWS's own DynamoDB Local, the application in several processes, and clients that send colliding
+events to one contract at once. `PROOF=full` runs the whole proof; without it, a part.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from domain.contracts import Action
+from domain.timelines import Code, Span
+from tests.conftest import create_table
+from tests.engines import client_of
+from tests.proof.linearizability import is_linearizable
+from tests.proof.serving import (
+    CLIENTS,
+    EVENTS_OF_A_CLIENT,
+    History,
+    Row,
+    run_history,
+    serving,
+    show,
+)
+from tests.small_cases import COMPONENT
+
+pytestmark = pytest.mark.xdist_group("engine")
+
+HISTORIES, NAIVE_HISTORIES = (200, 50) if os.environ.get("PROOF") == "full" else (30, 10)
+
+
+@pytest.fixture
+def ports(
+    environment: None, engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[list[int]]:
+    table = f"contracts-{uuid4().hex}"
+    create_table(client_of(engine), "ContractsTable", table)
+    variables = {"AWS_ENDPOINT_URL": engine, "CONTRACTS_TABLE": table, "ENABLE_EVENT_AUDIT": "true"}
+    with serving(request.param, variables, tmp_path / "log") as ports:
+        yield ports
+
+
+@pytest.mark.parametrize("ports", ["functions.api.app:create_app"], indirect=True, ids=[""])
+def test_some_order_explains_every_answer_and_the_trail_holds_each_once(ports: Sequence[int]) -> None:
+    started = time.monotonic()
+    codes: Counter[Code] = Counter()
+    resent = 0
+    for seed in range(HISTORIES):
+        history = run_history(ports, seed, audited=True)
+        assert len(history.calls) == CLIENTS * EVENTS_OF_A_CLIENT
+        assert explained(history), f"no order explains history {seed}:\n{show(history.calls)}"
+        assert by_id(history.trail) == by_id(
+            Row(call.event, call.answer, "accepted" if call.answer.code is Code.ACCEPTED else "rejected")
+            for call in history.calls
+        )
+        assert history.final[COMPONENT] == Span(*(latest_accepted(history, action) for action in Action))
+        codes.update(call.answer.code for call in history.calls)
+        resent += history.resent
+    print(
+        f"\n{HISTORIES} histories, 0 violations, {resent} sent again,"
+        f" {time.monotonic() - started:.0f} s: {dict(codes.most_common())}"
+    )
+    # Histories in which a rule never spoke would prove nothing about it.
+    assert set(codes) == set(Code) - {Code.CONTRACT_NOT_FOUND, Code.COMPONENT_NOT_CONFIGURED}
+
+
+@pytest.mark.parametrize("ports", ["tests.proof.naive:create_naive_app"], indirect=True, ids=[""])
+def test_a_store_that_reads_before_it_writes_is_found_out(ports: Sequence[int]) -> None:
+    started = time.monotonic()
+    histories = [run_history(ports, seed, audited=False) for seed in range(NAIVE_HISTORIES)]
+    flagged = sum(not explained(history) for history in histories)
+    print(f"\n{flagged} of {NAIVE_HISTORIES} naive histories flagged, {time.monotonic() - started:.0f} s")
+    assert flagged >= 0.8 * NAIVE_HISTORIES
+
+
+def explained(history: History) -> bool:
+    return is_linearizable(history.contract, history.calls, history.final)
+
+
+def latest_accepted(history: History, action: Action) -> date | None:
+    """Return the date of the accepted start or end with the last `created_at`."""
+    accepted = [
+        row.event for row in history.trail if row.status == "accepted" and row.event.type.action is action
+    ]
+    return max(accepted, key=lambda event: event.created_at).date if accepted else None
+
+
+def by_id(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: str(row.event.id))
