@@ -1,23 +1,26 @@
 """How often a door may be tried: counters in DynamoDB, per account and per source address.
 
 Each try is counted before anything is verified, by a write whose condition is the limit; so of any
-number of tries at once exactly the allowed ones go on.
+number of tries at once exactly the allowed ones go on. A counter's window begins with its first try.
 """
 
 from datetime import datetime
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from infra.aws import condition_failed
+from infra.aws import OutcomeUnknownError, condition_failed, refused_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Condition of the one write.
-IS_BELOW_THE_LIMIT = "attribute_not_exists(#count) OR #count < :limit"
+# Conditions of the writes below.
+IS_BELOW_THE_LIMIT = "#expires_at > :now AND #count < :limit"
+IS_OVER = "attribute_not_exists(#expires_at) OR #expires_at <= :now"
+
+_ATTEMPTS = 3
 
 
 class Limit(NamedTuple):
@@ -56,27 +59,58 @@ class ThrottleStore:
         Raises:
             ThrottledError: the limit is reached.
         """
-        seconds = int(at.timestamp())
-        window, passed = divmod(seconds, limit.seconds)
-        left = limit.seconds - passed
-        digest = sha256(f"{limit.kind}:{subject}".encode()).hexdigest()
+        now = int(at.timestamp())
+        digest = sha256(subject.encode()).hexdigest()
+        key = {"pk": {"S": f"{limit.kind}#{digest}"}}
+        for _ in range(_ATTEMPTS):
+            stored = self._add(key, limit, now)
+            if stored is None:
+                return
+            ends = int(stored.get("expires_at", {"N": "0"})["N"])
+            if ends > now:
+                raise ThrottledError(ends - now)
+            if self._begin(key, now, now + limit.seconds):
+                return
+            # Another try has begun the window in between: count in that.
+        raise OutcomeUnknownError
+
+    def _add(self, key: dict[str, Any], limit: Limit, now: int) -> dict[str, Any] | None:
+        """Count a try in the window that runs; return the counter as it stands if it takes none."""
         try:
             self.client.update_item(
                 TableName=self.table,
-                Key={"pk": {"S": f"{limit.kind}#{digest}#{window}"}},
-                UpdateExpression="ADD #count :one SET #expires_at = :expires_at",
+                Key=key,
+                UpdateExpression="ADD #count :one",
                 ConditionExpression=IS_BELOW_THE_LIMIT,
                 ExpressionAttributeNames={"#count": "count", "#expires_at": "expires_at"},
                 ExpressionAttributeValues={
                     ":one": {"N": "1"},
                     ":limit": {"N": str(limit.tries)},
-                    ":expires_at": {"N": str(seconds + left)},
+                    ":now": {"N": str(now)},
                 },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
             if not condition_failed(error):
                 raise
-            raise ThrottledError(left) from error
+            return refused_item(error) or {}
+        return None
+
+    def _begin(self, key: dict[str, Any], now: int, ends: int) -> bool:
+        """Begin a window with its first try, unless one runs; say whether."""
+        try:
+            self.client.put_item(
+                TableName=self.table,
+                Item=key | {"count": {"N": "1"}, "expires_at": {"N": str(ends)}},
+                ConditionExpression=IS_OVER,
+                ExpressionAttributeNames={"#expires_at": "expires_at"},
+                ExpressionAttributeValues={":now": {"N": str(now)}},
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            return False
+        return True
 
 
 def source_of(address: str) -> str:
