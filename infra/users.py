@@ -71,6 +71,10 @@ class UserStore:
         item = self._read(user_key(user_id))
         return to_user(item) if item else None
 
+    def ping(self) -> None:
+        """Ask the table for something, to see whether it answers."""
+        self.client.get_item(TableName=self.table, Key=user_key(""))
+
     def by_login(self, login: str) -> User | None:
         """Read the user of a username or an email address, in two calls whether there is one or not."""
         owner = self._read(login_key(login))

@@ -12,6 +12,7 @@ from functions.api.middleware import RequestFrame
 from functions.api.openapi import DescribedApp
 from functions.api.origins import Cors, KnownHosts
 from functions.api.schemas import Health, Readiness, ServiceInfo
+from functions.api.user_deps import Users
 from infra.settings import ApiSettings, settings
 
 router = APIRouter(tags=["service"])
@@ -30,9 +31,10 @@ async def get_health() -> Health:
 
 
 @router.get("/health/ready", responses=describe(503))
-async def get_readiness(contracts: Contracts) -> Readiness:
+async def get_readiness(contracts: Contracts, users: Users) -> Readiness:
     """Say whether the tables answer."""
     contracts.ping()
+    users.ping()
     return Readiness()
 
 

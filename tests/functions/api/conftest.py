@@ -10,6 +10,7 @@ import pytest
 
 from infra import aws
 from infra.telemetry import logger
+from tests.conftest import forget
 
 
 class Calls(list[str]):
@@ -61,3 +62,10 @@ def dynamodb_raises(cloud: None) -> Callable[[Exception], None]:
         aws.dynamodb().meta.events.register_first("before-call.dynamodb.*", fail)
 
     return start
+
+
+@pytest.fixture
+def closed(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask every caller for credentials."""
+    monkeypatch.setenv("AUTH_MODE", "required")
+    forget()
