@@ -24,8 +24,8 @@ def _hashed() -> str:
 def make_user(username: str, role: Role = Role.VIEWER, **fields: Any) -> User:
     """Store a user of `role` whose password is PASSWORD."""
     now = datetime.now(UTC)
-    told = {"password_hash": _hashed(), "role": role} | fields
-    user = User(uuid4().hex, username, f"{username}@example.com", now, now, **told)
+    told = {"email": f"{username}@example.com", "password_hash": _hashed(), "role": role} | fields
+    user = User(id=uuid4().hex, username=username, created_at=now, updated_at=now, **told)
     user_deps._users().create(user)
     return user
 
