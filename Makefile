@@ -16,7 +16,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format lock build sam-check clean-run
+.PHONY: help run publish dlq redrive create-admin test proof bench check format lock build sam-check clean-run
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -24,11 +24,26 @@ help:  ## list the targets
 run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
 	@exec $(BIN)/python -m infra.local
 
+publish: $(VENV)/synced  ## send the events in FILE= (- is stdin) to the bus, print the verdicts (RUN_DIR=, WAIT= seconds)
+	@exec $(BIN)/python -m infra.local.publish
+
+dlq: $(VENV)/synced  ## list the events that were given up, and why (RUN_DIR=)
+	@exec $(BIN)/python -m infra.local.dead_letters
+
+redrive: $(VENV)/synced  ## send the events that were given up through the queue once more (RUN_DIR=)
+	@exec $(BIN)/python -m infra.local.dead_letters redrive
+
 create-admin: $(VENV)/synced  ## make an admin of a deployed stack (STACK=, ADMIN_USERNAME=, ADMIN_EMAIL=); asks for the password
 	@$(BIN)/python -m infra.local.admin
 
 test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/bench
+
+proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order and truth with the full numbers (about 10 minutes)
+	PROOF=full $(BIN)/pytest -s tests/proof tests/e2e/test_kill.py
+
+bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed, as ratios of one run
+	$(BIN)/pytest -s tests/bench
 
 check: $(VENV)/synced  ## run the linters, the type checker, and cfn-lint
 	$(BIN)/ruff check

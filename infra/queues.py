@@ -38,4 +38,4 @@ class IngestionQueue:
                 QueueUrl=self.url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
             )
         except DEPENDENCY_ERRORS as error:
-            logger.warning("Visibility not changed", reason=type(error).__name__)
+            logger.warning("Visibility not changed", reason=str(error))

@@ -18,7 +18,7 @@ from domain.instants import to_micros
 from domain.timelines import ACCEPTED, Code, Verdict, decide, explain
 from domain.trails import Entry, IdempotencyKeyReusedError, Reception
 from infra.aws import OutcomeUnknownError, refused_item, refused_or_unknown
-from infra.items import generation_of, key_of, read_contract
+from infra.items import Item, generation_of, key_of, read_contract
 from infra.trails import NO_CONTRACT, put_of, to_entry
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ _ALIASES = {
     "#end_date": "end_date",
     "#end_key": "end_key",
 }
-
 
 IS_THIS_GENERATION = "#generation = :generation"
 
@@ -123,10 +122,11 @@ class TimelineStore:
         self, event: ComponentEvent, reception: Reception, patient_with: Collection[Code]
     ) -> Decision:
         accepted = Entry(event, ACCEPTED, explain(ACCEPTED, event), reception)
+        token = uuid4().hex
         for attempt in range(_ATTEMPTS):
             generation = self._generations.get(event.contract_number, 1)
             try:
-                self._accept(accepted, generation)
+                self._accept(accepted, generation, token)
             except ClientError as error:
                 refused, recorded = _reasons(error)
                 stored = refused.get("Item")
@@ -134,14 +134,14 @@ class TimelineStore:
                 if actual != generation:
                     self._generations[event.contract_number] = actual
                 elif "Item" in recorded:
-                    return _first_answer(to_entry(recorded["Item"]), accepted)
+                    return _first_answer(recorded["Item"], event, token)
                 elif refused.get("Code") == "ConditionalCheckFailed":
                     contract = read_contract(stored)
                     verdict = _refusal(contract, event)
                     if verdict.code in patient_with:
                         return _decision(verdict, event)
                     refusal = Entry(event, verdict, explain(verdict, event), reception)
-                    return self._refuse(refusal, contract.generation if contract else NO_CONTRACT)
+                    return self._refuse(refusal, contract.generation if contract else NO_CONTRACT, token)
                 elif not {refused.get("Code"), recorded.get("Code")} & _RETRIED:
                     raise OutcomeUnknownError from error
                 else:
@@ -151,7 +151,7 @@ class TimelineStore:
                 return _decision(ACCEPTED, event)
         raise OutcomeUnknownError
 
-    def _accept(self, entry: Entry, generation: int) -> None:
+    def _accept(self, entry: Entry, generation: int, token: str) -> None:
         update = update_of(entry.event)
         update["ConditionExpression"] = f"{IS_THIS_GENERATION} AND {update['ConditionExpression']}"
         update["ExpressionAttributeNames"] |= {"#generation": "generation"}
@@ -159,18 +159,18 @@ class TimelineStore:
         update["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         writes: list[Any] = [
             {"Update": {"TableName": self.table} | update},
-            {"Put": {"TableName": self.table} | put_of(entry, generation)},
+            {"Put": {"TableName": self.table} | put_of(entry, generation, token)},
         ]
         # botocore sends the same token with each of its own retries.
         with refused_or_unknown():
             self.client.transact_write_items(ClientRequestToken=uuid4().hex, TransactItems=writes)
 
-    def _refuse(self, entry: Entry, generation: int) -> Decision:
+    def _refuse(self, entry: Entry, generation: int, token: str) -> Decision:
         try:
             with refused_or_unknown():
-                self.client.put_item(TableName=self.table, **put_of(entry, generation))
+                self.client.put_item(TableName=self.table, **put_of(entry, generation, token))
         except ClientError as error:
-            return _first_answer(to_entry(refused_item(error) or {}), entry)
+            return _first_answer(refused_item(error) or {}, entry.event, token)
         return Decision(entry.verdict, entry.message)
 
 
@@ -180,14 +180,14 @@ def _reasons(error: ClientError) -> tuple[dict[str, Any], dict[str, Any]]:
     return update, put
 
 
-def _first_answer(recorded: Entry, now: Entry) -> Decision:
-    """Answer what stands in the trail under the key of the event that comes `now`."""
-    first, again = recorded.event, now.event
-    if (first.type, first.date, first.created_at) != (again.type, again.date, again.created_at):
+def _first_answer(row: Item, event: ComponentEvent, token: str) -> Decision:
+    """Answer what stands in the trail under the key of `event`."""
+    recorded = to_entry(row)
+    first = recorded.event
+    if (first.type, first.date, first.created_at) != (event.type, event.date, event.created_at):
         raise IdempotencyKeyReusedError
-    # The same request: the SDK sent it again after a lost answer, and nobody repeated anything.
-    repeated = recorded.reception.request_id != now.reception.request_id
-    return Decision(recorded.verdict, recorded.message, repeated)
+    # Written by this very call: the SDK sent it again after a lost answer, and nobody repeated anything.
+    return Decision(recorded.verdict, recorded.message, repeated=row["token"]["S"] != token)
 
 
 def _decision(verdict: Verdict, event: ComponentEvent, *, repeated: bool = False) -> Decision:

@@ -46,8 +46,8 @@ def row_key(event: ComponentEvent, generation: int) -> dict[str, Any]:
     return {"pk": {"S": partition_of(event.contract_number, generation)}, "sk": {"S": f"EVENT#{event.key}"}}
 
 
-def put_of(entry: Entry, generation: int) -> dict[str, Any]:
-    """Return the item and condition of the write that appends `entry`."""
+def put_of(entry: Entry, generation: int, token: str) -> dict[str, Any]:
+    """Return the item and condition of the write that appends `entry`; `token` tells who wrote it."""
     event, verdict, reception = entry.event, entry.verdict, entry.reception
     item = row_key(event, generation) | {
         "position": {"S": _position(event.created_at, reception.received_at, event.key)},
@@ -63,6 +63,7 @@ def put_of(entry: Entry, generation: int) -> dict[str, Any]:
         "received_at": {"N": str(to_micros(reception.received_at))},
         "source": {"S": reception.source},
         "request_id": {"S": reception.request_id},
+        "token": {"S": token},
     }
     if event.id is not None:
         item["event_id"] = {"S": event.id}

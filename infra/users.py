@@ -9,7 +9,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from domain.users import User, UserExistsError, UserNotFoundError
-from infra.aws import OutcomeUnknownError
+from infra.aws import OutcomeUnknownError, refused_or_unknown
 from infra.user_items import (
     KIND,
     Item,
@@ -198,10 +198,9 @@ class UserStore:
         token = uuid4().hex
         for attempt in range(_ATTEMPTS):
             try:
-                self.client.transact_write_items(ClientRequestToken=token, TransactItems=writes)
+                with refused_or_unknown():
+                    self.client.transact_write_items(ClientRequestToken=token, TransactItems=writes)
             except ClientError as error:
-                if error.response["Error"]["Code"] != "TransactionCanceledException":
-                    raise
                 reasons = cast("list[dict[str, Any]]", error.response["CancellationReasons"])
                 refused = [reason.get("Code") == _REFUSED for reason in reasons]
                 if any(refused):

@@ -1,22 +1,24 @@
 """The one shape of errors, and the one place that knows which status each error has.
 
-domain.contracts.ContractExistsError      409 contract_exists
-domain.contracts.ContractNotFoundError    404 contract_not_found
-infra.cursors.InvalidCursorError          400 invalid_cursor
-domain.users.ApiKeyNotFoundError          404 api_key_not_found
-domain.users.OwnAccountError              400 own_account
-domain.users.RegistrationClosedError      403 registration_closed
-domain.users.TooManyApiKeysError          409 too_many_api_keys
-domain.users.UserExistsError              400 user_exists
-domain.users.UserNotFoundError            404 user_not_found
-domain.users.WrongPasswordError           400 wrong_password
-infra.throttles.ThrottledError            429 too_many_attempts
-UnauthenticatedError                      401 unauthorized
-InvalidLoginError                         401 invalid_credentials
-ForbiddenError                            403 forbidden
-infra.aws.OutcomeUnknownError             503 outcome_unknown
-botocore's errors, a secret not to be had 503 service_unavailable
-anything else                             500 internal_error
+domain.contracts.ContractExistsError       409 contract_exists
+domain.contracts.ContractNotFoundError     404 contract_not_found
+domain.trails.AuditDisabledError           409 audit_disabled
+domain.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
+infra.cursors.InvalidCursorError           400 invalid_cursor
+domain.users.ApiKeyNotFoundError           404 api_key_not_found
+domain.users.OwnAccountError               400 own_account
+domain.users.RegistrationClosedError       403 registration_closed
+domain.users.TooManyApiKeysError           409 too_many_api_keys
+domain.users.UserExistsError               400 user_exists
+domain.users.UserNotFoundError             404 user_not_found
+domain.users.WrongPasswordError            400 wrong_password
+infra.throttles.ThrottledError             429 too_many_attempts
+functions.api.errors.ForbiddenError        403 forbidden
+functions.api.errors.InvalidLoginError     401 invalid_credentials
+functions.api.errors.UnauthenticatedError  401 unauthorized
+infra.aws.OutcomeUnknownError              503 outcome_unknown
+botocore's errors, a secret not to be had  503 service_unavailable
+anything else                              500 internal_error
 """
 
 import json
@@ -168,24 +170,17 @@ async def _answer_throttled(request: Request, error: Exception) -> Response:
 
 async def _answer_outcome_unknown(request: Request, error: Exception) -> Response:
     logger.error("Outcome unknown", reason=type(error.__cause__).__name__)
-    return ErrorResponse(
-        503,
-        "outcome_unknown",
-        "Whether this took effect is not known. Send it again.",
-        request.state.request_id,
-        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-    )
+    return _try_again(request, "outcome_unknown", "Whether this took effect is not known. Send it again.")
 
 
 async def _answer_dependency(request: Request, error: Exception) -> Response:
     logger.error("Dependency failed", reason=type(error).__name__, exc_info=error)
-    return ErrorResponse(
-        503,
-        "service_unavailable",
-        "The service cannot answer right now. Send it again.",
-        request.state.request_id,
-        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-    )
+    return _try_again(request, "service_unavailable", "The service cannot answer now. Send it again.")
+
+
+def _try_again(request: Request, code: str, message: str) -> Response:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return ErrorResponse(503, code, message, request.state.request_id, headers=headers)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from infra.batches import Arrival, Outcome, apply_all
 from infra.queues import SOON_SECONDS, IngestionQueue, wait_seconds
 from infra.settings import IngestionSettings, settings
 from infra.telemetry import logger, report
-from infra.timelines import TimelineStore
+from infra.timelines import Decision, TimelineStore
 
 PATIENT_WITH = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 """Refusals that an event which overtook another may meet; they are final on the last receive only."""
@@ -61,11 +61,14 @@ def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
             arrivals.append((message, _arrival(message, request_id)))
         except MalformedMessageError as error:
             failures[message.message_id] = _give_up(message, error)
+    decided = []
     outcomes = apply_all(_timelines(), [arrival for _, arrival in arrivals])
     for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
-        failure = _settle(message, arrival, outcome)
-        if failure:
-            failures[message.message_id] = failure
+        if isinstance(outcome, Decision) and outcome.verdict.code not in arrival.patient_with:
+            decided.append((arrival.event, outcome.verdict))
+        else:
+            failures[message.message_id] = _return(message, outcome)
+    report(decided)
     return failures
 
 
@@ -82,19 +85,14 @@ def _receives(message: SQSRecord) -> int:
     return int(message.attributes.approximate_receive_count)
 
 
-def _settle(message: SQSRecord, arrival: Arrival, outcome: Outcome) -> Exception | None:
-    """Return why a message is to come again, or None where its event is decided."""
+def _return(message: SQSRecord, outcome: Outcome) -> Exception:
+    """Have a message come again whose event is not decided yet; return why."""
     if isinstance(outcome, IdempotencyKeyReusedError):
         return _give_up(message, outcome)
     if isinstance(outcome, OutcomeUnknownError):
         logger.error("Outcome unknown", message_id=message.message_id, reason=repr(outcome.__cause__))
-        _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
-        return outcome
-    if outcome.verdict.code in arrival.patient_with:
-        _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
-        return NotFinalError(outcome.message)
-    report([(arrival.event, outcome.verdict)])
-    return None
+    _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
+    return outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
 
 
 def _give_up(message: SQSRecord, error: Exception) -> Exception:

@@ -44,15 +44,8 @@ class Emulator:
         return log_of(self.directory)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
-        """Return a client of this emulator, whatever AWS profile and proxies the developer has."""
-        return _aws_session().create_client(
-            service,
-            region_name=REGION,
-            endpoint_url=self.url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - opens nothing but the emulator
-            config=Config(proxies={}, s3={"addressing_style": "path"}),
-        )
+        """Return a client of this emulator."""
+        return client_at(self.url, service)
 
     @contextmanager
     def kept_if_complete(self) -> Iterator[None]:
@@ -62,6 +55,18 @@ class Emulator:
         except BaseException:
             processes.kill(self.process)
             raise
+
+
+def client_at(url: str, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
+    """Return a client of the emulator at `url`, whatever AWS profile and proxies the developer has."""
+    return _aws_session().create_client(
+        service,
+        region_name=REGION,
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 - opens nothing but the emulator
+        config=Config(proxies={}, s3={"addressing_style": "path"}),
+    )
 
 
 @cache

@@ -95,6 +95,16 @@ class RunDirectory:
         finally:
             self._outputs.unlink(missing_ok=True)
 
+    def outputs(self) -> dict[str, str]:
+        """Return what the run that is up has announced; LocalRunError when there is none."""
+        try:
+            outputs: dict[str, str] = json.loads(self._outputs.read_text())
+        except OSError:
+            raise LocalRunError(
+                f"no run is up in RUN_DIR={self.path}: start one with `make run`, or name its folder with RUN_DIR="
+            ) from None
+        return outputs
+
     def clean(self) -> None:
         """Remove what runs have left in the folder, and the folder when nothing else is in it."""
         if not self._lock.exists():

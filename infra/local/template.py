@@ -1,7 +1,7 @@
 """template.yaml as the local cloud gets it: the same resources, with the archives' places filled in."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,10 @@ def _references(node: object) -> Iterator[str]:
 
 
 def localised(template: Template, bucket: str, code_key: str, layer_key: str) -> Template:
-    """Return `template` with the archives in `bucket` as its code and layer, and a stable API id."""
+    """Return `template` with the archives in `bucket` as its code and layer, and a stable API id.
+
+    What refuses callers without TLS is left out: the emulated AWS speaks plain HTTP on the loopback.
+    """
     resources = {name: dict(resource) for name, resource in template["Resources"].items()}
     for resource in resources.values():
         properties = resource["Properties"] = dict(resource.get("Properties") or {})
@@ -97,7 +100,15 @@ def localised(template: Template, bucket: str, code_key: str, layer_key: str) ->
             properties["ContentUri"] = {"Bucket": bucket, "Key": layer_key}
         elif resource["Type"] == "AWS::ApiGatewayV2::Api":
             properties["Tags"] = {**(properties.get("Tags") or {}), "ms-custom-id": API_ID}
+        elif resource["Type"] in ("AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"):
+            policy = properties["PolicyDocument"]
+            kept = [statement for statement in policy["Statement"] if not _demands_tls(statement)]
+            properties["PolicyDocument"] = {**policy, "Statement": kept}
     return {**template, "Resources": resources}
+
+
+def _demands_tls(statement: Mapping[str, Any]) -> bool:
+    return statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def parameters_for(template: Template, wanted: dict[str, str]) -> dict[str, str]:

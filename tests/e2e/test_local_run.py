@@ -1,103 +1,22 @@
 """`make run` as a person uses it: up, used, stopped, and up again with its data."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from infra.local.packaging import ROOT
+from tests.e2e.conftest import LocalRun
 
 pytestmark = [
     pytest.mark.xdist_group("local-run"),
     pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc"),
 ]
-
-START_SECONDS = 90
-
-
-class LocalRun:
-    """A local run on ports of its own, with its data in `directory`."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.port = _free_port()
-        self.process: subprocess.Popen[str] | None = None
-
-    def launch(self) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PORT": str(self.port), "RUN_DIR": str(self.directory)}
-        for name in ("GATEWAY_PORT", "AUTH_MODE", "ENABLE_EVENT_AUDIT", "LOG_LEVEL"):
-            environment.pop(name, None)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "infra.local"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        return self.process
-
-    def start(self) -> dict[str, str]:
-        process, outputs = self.launch(), self.directory / "outputs.json"
-        deadline = time.monotonic() + START_SECONDS
-        while not outputs.exists():
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < deadline, "not ready in time"
-            time.sleep(0.05)
-        read: dict[str, str] = json.loads(outputs.read_text())
-        return read
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
-        assert self.process is not None
-        self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=30)
-        return self.process.returncode, out, err
-
-    def children(self) -> dict[int, str]:
-        """Process ids and command lines of what the run has started."""
-        assert self.process is not None
-        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return {int(child): Path(f"/proc/{child}/cmdline").read_text() for child in listed}
-
-    def left(self) -> list[str]:
-        """Return the processes that have to do with the run's folder or port."""
-        signs = (str(self.directory), f"--port {self.port} ")
-        return [process for process in _processes() if any(sign in process for sign in signs)]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _processes() -> Iterator[str]:
-    """Yield the command line and the environment of each process but this one."""
-    for process in Path("/proc").glob("[0-9]*"):
-        if int(process.name) == os.getpid():
-            continue
-        with contextlib.suppress(OSError):  # it ended just now
-            command, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
-            yield (command + environment).replace(b"\0", b" ").decode(errors="replace")
-
-
-@pytest.fixture
-def local_run(tmp_path: Path) -> Iterator[LocalRun]:
-    run = LocalRun(tmp_path / "run")
-    yield run
-    if run.process is not None and run.process.poll() is None:
-        run.process.terminate()
-        run.process.communicate(timeout=30)
 
 
 def test_data_survives_a_stop_and_nothing_else_does(local_run: LocalRun) -> None:

@@ -263,3 +263,11 @@ def test_without_a_trail_what_follows_from_it_is_refused(
 def test_a_contract_that_does_not_exist_has_no_trail(api: TestClient, path: str) -> None:
     assert api.get(path).status_code == 404
     assert api.post("/contract/9999/replay").status_code == 404
+
+
+def test_the_same_id_twice_in_one_bulk_is_a_repetition(api: TestClient) -> None:
+    create(api)
+    event = {"type": "supply_energy_start", "contract_number": "1001", "date": "2024-01-01", "id": "mine"}
+    event |= {"created_at": "2023-12-01T00:00:00Z"}
+    results = api.post("/events", json={"events": [event, event]}).json()["results"]
+    assert [result.get("repeated") for result in results] == [None, True]

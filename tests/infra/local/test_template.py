@@ -103,3 +103,25 @@ def test_only_parameters_that_the_template_has_are_passed() -> None:
 def test_the_real_template_takes_every_parameter_of_a_local_run(tmp_path: Path) -> None:
     wanted = dict(Settings.from_environment({}, tmp_path).parameters)
     assert template.parameters_for(template.read(ROOT / "template.yaml"), wanted) == wanted
+
+
+def test_only_what_refuses_callers_without_tls_is_left_out_of_a_policy(tmp_path: Path) -> None:
+    given = template.read(
+        written(
+            tmp_path,
+            """
+            Resources:
+              Policy:
+                Type: AWS::SQS::QueuePolicy
+                Properties:
+                  PolicyDocument:
+                    Statement:
+                      - {Sid: Sends, Effect: Allow, Condition: {ArnEquals: {aws:SourceArn: rule}}}
+                      - {Sid: Tls, Effect: Deny, Condition: {Bool: {aws:SecureTransport: "false"}}}
+            """,
+        )
+    )
+    local = template.localised(given, "bucket", "code", "layer")
+    (statement,) = local["Resources"]["Policy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Sid"] == "Sends"
+    assert len(given["Resources"]["Policy"]["Properties"]["PolicyDocument"]["Statement"]) == 2

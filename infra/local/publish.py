@@ -1,0 +1,210 @@
+"""`make publish`: puts the events of a file on the local bus and tells the verdicts as they land."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from domain.contracts import ComponentEvent
+from domain.instants import print_instant
+from domain.trails import Entry
+from functions.ingestion.messages import DETAIL_TYPE, MalformedMessageError, read_message
+from infra.local.dead_letters import DeadLetter, held, reason_of, url_of
+from infra.local.processes import LocalRunError
+from infra.local.stack import Stack, printable, run
+
+_SOURCE = "local-publish"
+_MOST_ENTRIES = 10  # of one PutEvents
+_PAUSE_SECONDS = 0.5
+_PROGRESS_SECONDS = 5
+_PATIENCE_SECONDS = 240
+"""Longer than the 155 s after which an event that waits for another is decided as it stands."""
+
+
+class Sent(NamedTuple):
+    """An event on the bus. `event` is None where it is malformed, `envelope_id` where it was not taken."""
+
+    line: str
+    envelope_id: str | None
+    detail: Any
+    event: ComponentEvent | None
+
+
+def read_events(text: str, name: str) -> list[Any]:
+    """Read one JSON value, a list of them, or a value on each line.
+
+    They need not be events: what becomes of those that are none is the bus's to show. LocalRunError names
+    the line that is no JSON.
+    """
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        return [
+            _read_line(line, f"{name}:{number}")
+            for number, line in enumerate(text.splitlines(), 1)
+            if line.strip()
+        ]
+    return whole if isinstance(whole, list) else [whole]
+
+
+def _read_line(line: str, where: str) -> Any:  # noqa: ANN401 - whatever stands there
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise LocalRunError(f"{where}: no JSON ({error})") from error
+
+
+def with_id(detail: Any) -> Any:  # noqa: ANN401 - as above
+    """Give an event without an id one of its own, by which its row is found."""
+    if isinstance(detail, dict) and detail.get("id") is None:
+        return {**detail, "id": f"{_SOURCE}-{uuid4().hex}"}
+    return detail
+
+
+def send(stack: Stack, details: Sequence[Any]) -> list[Sent]:
+    """Put `details` on the bus, ten at a time; say which of them it did not take."""
+    events, sent = stack.client("events"), []
+    for start in range(0, len(details), _MOST_ENTRIES):
+        some = [with_id(detail) for detail in details[start : start + _MOST_ENTRIES]]
+        entries = [
+            {
+                "EventBusName": stack.outputs["event_bus_name"],
+                "Source": _SOURCE,
+                "DetailType": DETAIL_TYPE,
+                "Detail": json.dumps(detail),
+            }
+            for detail in some
+        ]
+        answer = events.put_events(Entries=entries)
+        for detail, entry in zip(some, answer["Entries"], strict=True):
+            sent.append(_sent(detail, entry.get("EventId")))
+            if answer["FailedEntryCount"] and "EventId" not in entry:
+                print(f"{sent[-1].line}  not taken: {entry.get('ErrorCode')}: {entry.get('ErrorMessage')}")
+    return sent
+
+
+def _sent(detail: Any, envelope_id: str | None) -> Sent:  # noqa: ANN401 - as above
+    envelope = {"detail-type": DETAIL_TYPE, "time": print_instant(datetime.now(UTC)), "detail": detail}
+    try:
+        event = read_message(json.dumps(envelope))
+    except MalformedMessageError:
+        shown = json.dumps(detail, ensure_ascii=False)
+        return Sent(printable(shown[:80]), envelope_id, detail, None)
+    at = print_instant(event.created_at) if detail.get("created_at") else "now"
+    line = f"{event.contract_number:<12} {event.type:<27} {event.date} {at:<20}"
+    return Sent(line, envelope_id, detail, event)
+
+
+@dataclass
+class Follower:
+    """Finds out what became of events, and prints it."""
+
+    stack: Stack
+    since: datetime
+    _dead: Mapping[str | None, DeadLetter]
+    _known_dead: int = -1
+
+    @classmethod
+    def of(cls, stack: Stack, since: datetime) -> "Follower":
+        """Follow what was sent `since`."""
+        return cls(stack, since, {})
+
+    def settle(self, waiting: Sequence[Sent]) -> Iterator[tuple[Sent, bool]]:
+        """Print what has become known; yield each of those, and whether the event got a verdict."""
+        decided = self.stack.decided([sent.event for sent in waiting if sent.event], self.since)
+        letters = self._dead_letters()
+        for sent in waiting:
+            entry = decided.get(sent.event) if sent.event else None
+            if entry is not None and _is_row_of(sent, entry):
+                again = "  (decided before)" if entry.reception.received_at < self.since else ""
+                print(f"{sent.line}  {entry.verdict.code:<24} {entry.message}{again}", flush=True)
+                yield sent, True
+            elif sent.envelope_id in letters:
+                reason = reason_of(letters[sent.envelope_id], self.stack)
+                print(f"{sent.line}  given up, see `make dlq`: {reason}", flush=True)
+                yield sent, False
+
+    def _dead_letters(self) -> Mapping[str | None, DeadLetter]:
+        """Return the letters by the ids of their envelopes; read again when their number has changed."""
+        sqs, url = self.stack.client("sqs"), url_of(self.stack, "ingestion")
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        number = sum(int(answer[name]) for name in names)
+        if number != self._known_dead:
+            with held(sqs, "ingestion", url) as letters:
+                self._dead = {letter.envelope_id: letter for letter in letters}
+            self._known_dead = number
+        return self._dead
+
+
+def _is_row_of(sent: Sent, entry: Entry) -> bool:
+    """Tell whether a row is of this event, and not of another that bore its id before."""
+    if sent.event is None:
+        return False
+    same = (sent.event.type, sent.event.date) == (entry.event.type, entry.event.date)
+    # Without a created_at of its own the event gets the envelope's time, which nobody told us.
+    return same and (not sent.detail.get("created_at") or sent.event.created_at == entry.event.created_at)
+
+
+def follow(stack: Stack, sent: Sequence[Sent], since: datetime, patience: float) -> bool:
+    """Wait until all that was `sent` is decided, at most `patience` seconds; say whether it is."""
+    follower = Follower.of(stack, since)
+    waiting = [one for one in sent if one.envelope_id is not None]
+    all_decided = len(waiting) == len(sent)
+    started = told = time.monotonic()
+    while waiting:
+        for one, decided in list(follower.settle(waiting)):
+            waiting.remove(one)
+            all_decided = all_decided and decided
+        now = time.monotonic()
+        if not waiting:
+            break
+        if now - started > patience:
+            for one in waiting:
+                print(f"{one.line}  still waiting, see `make dlq` later")
+            return False
+        if now - told > _PROGRESS_SECONDS:
+            told = now
+            print(f"... {now - started:.0f} s: {len(waiting)} of {len(sent)} not decided yet", flush=True)
+        time.sleep(_PAUSE_SECONDS)
+    return all_decided
+
+
+def publish(environment: Mapping[str, str]) -> int:
+    """Send the events of FILE to the bus of RUN_DIR's run; 0 when each of them got a verdict within WAIT."""
+    name, patience = environment.get("FILE") or "", environment.get("WAIT") or str(_PATIENCE_SECONDS)
+    if not name:
+        raise LocalRunError("FILE= names the file with the events; - is what is piped in")
+    if not (patience.isascii() and patience.isdecimal()):
+        raise LocalRunError(f"WAIT={patience} is not a number of seconds")
+    stack = Stack.of(environment)
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LocalRunError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    details = read_events(text, name)
+    since = datetime.now(UTC)
+    sent = send(stack, details)
+    taken = sum(one.envelope_id is not None for one in sent)
+    print(f"sent {taken} of {len(details)} events to {stack.outputs['event_bus_name']}", flush=True)
+    if not _keeps_trails(stack):
+        print("no trail is kept (ENABLE_EVENT_AUDIT=false): the verdicts are in the log only")
+        return 0 if taken == len(details) else 1
+    return 0 if follow(stack, sent, since, float(patience)) else 1
+
+
+def _keeps_trails(stack: Stack) -> bool:
+    function = stack.client("lambda").get_function_configuration(
+        FunctionName=stack.outputs["ingestion_function_name"]
+    )
+    return bool(function["Environment"]["Variables"].get("ENABLE_EVENT_AUDIT") != "false")
+
+
+if __name__ == "__main__":
+    sys.exit(run(lambda: publish(os.environ)))

@@ -1,0 +1,227 @@
+"""The bus on the deployed template: rule, queues, functions and stream as they are, on an emulated AWS."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from domain.contracts import Component, Contract
+from domain.timelines import Code
+from domain.trails import Entry
+from infra.contracts import ContractStore
+from infra.local import dead_letters, publish
+from infra.local.cloud import Emulator, emulator
+from infra.local.deploy import deploy
+from infra.local.stack import Stack
+from infra.queues import wait_seconds
+from infra.trails import TrailStore
+from tests.e2e.conftest import shown
+
+pytestmark = [
+    pytest.mark.xdist_group("local-run"),
+    pytest.mark.skipif(sys.platform != "linux", reason="as the other local runs"),
+]
+
+EVENTS = Path(__file__).parents[1] / "events"
+PATIENCE_SECONDS = 90
+
+
+class Bus:
+    """A deployed stack, and a queue that gets what the service tells."""
+
+    def __init__(self, cloud: Emulator, outputs: dict[str, str]) -> None:
+        self.cloud = cloud
+        self.stack = Stack({**outputs, "aws_endpoint_url": cloud.url})
+        table = outputs["contracts_table_name"]
+        self.contracts = ContractStore(cloud.client("dynamodb"), table)
+        self.trails = TrailStore(cloud.client("dynamodb"), table)
+        self.sqs = cloud.client("sqs")
+        self._told = self._queue_of_changes()
+        self._seen: list[dict[str, Any]] = []
+
+    def _queue_of_changes(self) -> str:
+        url = str(self.sqs.create_queue(QueueName="told")["QueueUrl"])
+        arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        rule = {"Name": "told", "EventBusName": self.stack.outputs["event_bus_name"]}
+        pattern = json.dumps({"detail-type": ["timeline_changed"]})
+        self.cloud.client("events").put_rule(**rule, EventPattern=pattern)
+        self.cloud.client("events").put_targets(
+            Rule="told", EventBusName=rule["EventBusName"], Targets=[{"Id": "told", "Arn": arn}]
+        )
+        return url
+
+    def create(self, number: str) -> Contract:
+        return self.contracts.create(Contract.new(number, uuid4().hex, datetime.now(UTC), tuple(Component)))
+
+    def trail(self, number: str) -> list[Entry]:
+        contract = self.contracts.get(number)
+        assert contract is not None
+        return list(self.trails.entries(contract))
+
+    def timeline(self, number: str) -> Any:
+        contract = self.contracts.get(number)
+        assert contract is not None
+        return shown(contract)
+
+    def changes(self, number: str) -> list[dict[str, Any]]:
+        """Return what was told of a contract so far."""
+        while messages := self.sqs.receive_message(QueueUrl=self._told, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            self._seen += [json.loads(message["Body"])["detail"] for message in messages]
+        return [change for change in self._seen if change["contract_number"] == number]
+
+    def letters(self) -> set[str | None]:
+        """Return the ids of the dead letters of the ingestion queue, which stay there."""
+        with dead_letters.held(
+            self.sqs, "ingestion", dead_letters.url_of(self.stack, "ingestion")
+        ) as letters:
+            return {letter.envelope_id for letter in letters}
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is on its way to the ingestion function."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        url = self.stack.outputs["ingestion_queue_url"]
+        counts = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return all(counts[name] == "0" for name in names)
+
+    def invoke(self, function: str, payload: str) -> Any:
+        """Invoke a function with a recorded payload, as `sam local invoke` does."""
+        answer = self.cloud.client("lambda").invoke(
+            FunctionName=self.stack.outputs[f"{function}_function_name"],
+            Payload=(EVENTS / payload).read_bytes(),
+        )
+        assert "FunctionError" not in answer
+        return json.loads(answer["Payload"].read())
+
+
+@pytest.fixture(scope="module")
+def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
+    folder = tmp_path_factory.mktemp("bus")
+    with emulator(folder, enforce_iam=True) as cloud:
+        yield Bus(cloud, deploy(cloud, folder / "layers", {"Stage": "test", "AuthMode": "open"}))
+
+
+def until(fact: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not fact():
+        assert time.monotonic() < deadline, f"still not: {what}"
+        time.sleep(0.1)
+
+
+def event(kind: str = "start", **changes: Any) -> dict[str, Any]:
+    return {
+        "type": f"supply_energy_{kind}",
+        "contract_number": "2001",
+        "date": "2024-01-01",
+        "created_at": "2023-12-01T00:00:00Z",
+    } | changes
+
+
+START = event(id="start")
+END = event("end", id="end", date="2024-06-01", created_at="2023-12-02T00:00:00Z")
+
+
+def test_an_end_its_late_start_duplicates_and_garbage_leave_the_timeline_that_was_meant(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bus.create("2001")
+    since = datetime.now(UTC)
+    end = publish.send(bus.stack, [END])
+    until(lambda: "(1 partial failures)" in bus.cloud.log.read_text(), "the end is refused for now")
+    rest = [START, START, event(), {"colour": "green"}, "no object", event(contract_number="20/01")]
+    sent = publish.send(bus.stack, rest)
+    assert not publish.follow(bus.stack, end + sent, since, PATIENCE_SECONDS), "garbage has no verdict"
+
+    codes = [(entry.event.type.action, entry.verdict.code) for entry in bus.trail("2001")]
+    assert sorted(codes) == [("end", Code.ACCEPTED), ("start", Code.ACCEPTED), ("start", Code.STALE_START)]
+    assert bus.timeline("2001")["energy_supply"] == {"start": "2024-01-01", "end": "2024-06-01"}
+    (end_entry,) = [entry for entry in bus.trail("2001") if entry.event.id == "end"]
+    waited = end_entry.reception.received_at - since
+    assert timedelta(seconds=wait_seconds(1)) <= waited < timedelta(seconds=PATIENCE_SECONDS)
+    assert bus.letters() == {one.envelope_id for one in sent if one.event is None}
+
+    until(lambda: len(bus.changes("2001")) >= 2, "both changes are told")
+    told = bus.changes("2001")
+    assert [change["after"]["energy_supply"] for change in told] == [
+        {"start": "2024-01-01", "end": None},
+        {"start": "2024-01-01", "end": "2024-06-01"},
+    ]
+    lines = capsys.readouterr().out
+    assert lines.count("Event processed successfully.") == 3  # the end, and the start that came twice
+    for reason in ("older or equal", "colour: is not a field", "detail: must be a JSON object"):
+        assert reason in lines
+
+
+def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_change(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = [f"30{index:02}" for index in range(9)]
+    for number in numbers:
+        bus.create(number)
+    before = len(bus.letters())
+    events = [
+        event(
+            id=f"e{index}",
+            contract_number=numbers[index % 9],
+            date=f"2024-{index // 28 + 1:02}-{index % 28 + 1:02}",
+            created_at=f"2023-12-01T00:{index // 60:02}:{index % 60:02}Z",
+        )
+        for index in range(63)
+    ]
+    malformed = [event(contract_number=f"bad {index}") for index in range(7)]
+    messages = [*events[:20], *malformed, *events[20:], *events[:30]]
+    assert len(messages) == 100
+    publish.send(bus.stack, messages)
+    until(
+        lambda: bus.is_idle() and len(bus.letters()) == before + 7, "seven are given up, the others decided"
+    )
+
+    rows = [entry for number in numbers for entry in bus.trail(number)]
+    assert sorted(str(entry.event.id) for entry in rows) == sorted(f"e{index}" for index in range(63))
+    for number in numbers:
+        accepted = [entry for entry in bus.trail(number) if entry.verdict.accepted]
+        until(lambda n=number, a=accepted: len(bus.changes(n)) >= len(a), "each change is told")  # type: ignore[misc]
+        told = bus.changes(number)
+        assert len({change["id"] for change in told}) == len(told) == len(accepted)
+        assert told[-1]["after"] == bus.timeline(number)
+    assert bus.is_idle(), "what the service tells does not come back to it"
+
+    dead_letters.show(bus.stack)
+    dead_letters.send_back(bus.stack)
+    listed = capsys.readouterr().out
+    assert listed.count("contract_number: String should match pattern") >= 7
+    assert f"dead letters: rule 0, ingestion {before + 7}, publisher 0" in listed
+    assert f"ingestion: {before + 7} sent back" in listed
+    until(lambda: bus.is_idle() and len(bus.letters()) == before + 7, "what is malformed is given up again")
+
+
+def test_what_the_bus_does_not_take_is_told_and_not_waited_for(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = Stack(
+        {**bus.stack.outputs, "event_bus_name": "arn:aws:events:eu-central-1:1:event-bus/nowhere"}
+    )
+    sent = publish.send(nowhere, [START])
+    assert sent[0].envelope_id is None
+    assert "not taken" in capsys.readouterr().out
+    assert not publish.follow(nowhere, sent, datetime.now(UTC), patience=0)
+
+
+def test_the_recorded_payloads_are_what_the_functions_take(bus: Bus) -> None:
+    bus.create("1001")
+    answer = bus.invoke("api", "http_api_event.json")
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (200, "accepted")
+    assert bus.invoke("ingestion", "ingestion_batch.json") == {"batchItemFailures": []}
+    assert bus.invoke("publisher", "stream_batch.json") == {"batchItemFailures": []}
+    assert {entry.reception.source for entry in bus.trail("1001")} == {"api", "bus"}
+    recorded = "c4ca4238a0b923820dcc509a6f75849b"
+    until(lambda: recorded in [change["id"] for change in bus.changes("1001")], "the change is told")

@@ -1,0 +1,143 @@
+"""The API process is killed in the middle of many events: nothing is lost, and nothing counts twice.
+
+`PROOF=full` sends 1,000 events; without it, 250.
+"""
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from domain.contracts import Component, Contract, EventType
+from domain.instants import print_instant
+from domain.timelines import ACCEPTED
+from domain.trails import Entry, Reception, Source, fold
+from functions.payloads import EventPayload
+from tests.e2e.conftest import LocalRun, shown
+
+pytestmark = [
+    pytest.mark.xdist_group("local-run"),
+    pytest.mark.skipif(sys.platform != "linux", reason="finds the process to kill in /proc"),
+]
+
+CONTRACTS = 20 if os.environ.get("PROOF") == "full" else 5
+EVENTS_EACH, AT_ONCE, WRITERS = 50, 10, 4
+EVENTS = CONTRACTS * EVENTS_EACH
+KILL_AFTER = range(EVENTS * 3 // 10, EVENTS * 9 // 10, EVENTS // 10)
+PATIENCE_SECONDS = 180
+
+Event = dict[str, Any]
+
+
+def events_of(number: str) -> list[Event]:
+    """Return events in the order of `created_at`; by their dates, about every third will be refused."""
+    chance, noon = random.Random(number), datetime(2024, 1, 1, 12, tzinfo=UTC)
+    return [
+        {
+            "type": chance.choice(list(EventType)),
+            "contract_number": number,
+            "date": str(date(2024, 1, 1) + timedelta(days=chance.randrange(60))),
+            "created_at": print_instant(noon + timedelta(minutes=index)),
+            "id": f"{number}-{index}",
+        }
+        for index in range(EVENTS_EACH)
+    ]
+
+
+class Publisher:
+    """Sends events, and sends again, under the same ids, whatever has not been answered."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.answered = 0
+        self.repeated = 0
+        self.seconds_each = 0.0
+        self.lock = threading.Lock()
+        self.deadline = time.monotonic() + PATIENCE_SECONDS
+
+    def deliver(self, events: list[Event]) -> list[dict[str, Any]]:
+        """Send the events of one contract, each ten when those before are answered."""
+        answers: list[dict[str, Any]] = []
+        with httpx2.Client(base_url=self.url, trust_env=False, timeout=10) as client:
+            while len(answers) < len(events):
+                answers += self._send(client, events[len(answers) : len(answers) + AT_ONCE])
+        return answers
+
+    def _send(self, client: httpx2.Client, events: list[Event]) -> list[dict[str, Any]]:
+        while True:
+            assert time.monotonic() < self.deadline, "the service did not come back"
+            try:
+                answer = client.post("/events", json={"events": events})
+            except httpx2.TransportError:
+                time.sleep(0.05)
+                continue
+            if answer.status_code == 200:
+                results: list[dict[str, Any]] = answer.json()["results"]
+                with self.lock:
+                    self.answered += len(results)
+                    self.repeated += sum(result.get("repeated", False) for result in results)
+                    self.seconds_each = float(answer.headers["x-process-time"])
+                return results
+            assert answer.status_code == 503, answer.text
+
+    def await_answers(self, number: int) -> None:
+        while self.answered < number:
+            assert time.monotonic() < self.deadline, "the service did not come back"
+            time.sleep(0.005)
+
+
+def test_a_kill_amid_many_events_loses_none_and_doubles_none(local_run: LocalRun) -> None:
+    url = local_run.start()["api_url"]
+    local_run.let_it_talk()
+    numbers = [f"4{index:03}" for index in range(CONTRACTS)]
+    for number in numbers:
+        body = {"contract_number": number, "components": list(Component)}
+        assert httpx2.post(f"{url}/contract", json=body, timeout=20, trust_env=False).status_code == 201
+    sent = {number: events_of(number) for number in numbers}
+    publisher = Publisher(url)
+    with ThreadPoolExecutor(WRITERS) as pool:
+        answers = pool.map(publisher.deliver, sent.values())
+        for count in KILL_AFTER:
+            publisher.await_answers(count)
+            if publisher.repeated:
+                break  # a kill fell between a write and its answer, which is what this is about
+            time.sleep(publisher.seconds_each / 2)
+            _kill_the_api(local_run)
+        verdicts = dict(zip(numbers, answers, strict=True))
+    assert publisher.repeated, "nothing was under way when the process was killed"
+
+    with httpx2.Client(base_url=url, trust_env=False, timeout=20) as client:
+        for number in numbers:
+            rows = client.get(f"/contract/{number}/events", params={"limit": 200}).json()["items"]
+            assert [row["id"] for row in rows] == [event["id"] for event in sent[number]]
+            assert [row["code"] for row in rows] == [verdict["code"] for verdict in verdicts[number]]
+            told = client.get(f"/contract/{number}/contract_timeline").json()["components"]
+            assert told == _folded(number, sent[number])
+            replay = client.post(f"/contract/{number}/replay", params={"dry_run": True}).json()
+            assert (replay["changed"], replay["events"]) == (False, EVENTS_EACH)
+    assert {verdict["code"] for many in verdicts.values() for verdict in many} >= {
+        "accepted",
+        "end_without_start",
+    }
+
+
+def _kill_the_api(local_run: LocalRun) -> None:
+    (api,) = [process for process, command in local_run.children().items() if "uvicorn" in command]
+    os.kill(api, signal.SIGKILL)
+
+
+def _folded(number: str, events: list[Event]) -> Any:
+    """Return the timeline that the rules make of `events`, without asking the service."""
+    reception = Reception(datetime.now(UTC), Source.API, "")
+    told = [EventPayload.model_validate(event).to_domain(fresh_key="") for event in events]
+    contract = Contract.new(number, "", datetime.now(UTC), tuple(Component))
+    folded = fold(contract, [Entry(event, ACCEPTED, "", reception) for event in told])
+    return shown(folded)
