@@ -32,6 +32,15 @@ def unaudited(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def batches_unaudited(
+    request: pytest.FixtureRequest, environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Switch the trail off where the test's `label` is the one operation that writes from threads."""
+    if request.node.callspec.params["label"] == "POST /events":
+        monkeypatch.setenv("ENABLE_EVENT_AUDIT", "false")
+
+
+@pytest.fixture
 def calls(cloud: None) -> Calls:
     """Return the list in which every request to DynamoDB is noted from now on."""
     noted = Calls()

@@ -44,6 +44,44 @@ def test_every_route_has_a_door_and_every_door_a_route() -> None:
     assert set(routes(create_app())) == set(DOORS)
 
 
+def behind(door: Door) -> set[str]:
+    return {f"{method} {path}" for (method, path), asked in DOORS.items() if asked is door}
+
+
+def test_operators_also_create_contracts_and_send_events() -> None:
+    assert behind(Door.OPERATOR) == {"POST /contract", "POST /event", "POST /events"}
+
+
+def test_admins_also_delete_replay_and_manage_users() -> None:
+    users = {
+        f"{method} /api/v1/users{path}"
+        for method, path in [
+            ("GET", ""),
+            ("POST", ""),
+            *((m, "/{user_id}") for m in ("GET", "PUT", "DELETE")),
+        ]
+    }
+    assert behind(Door.ADMIN) == users | {
+        "DELETE /contract/{contract_number}",
+        "POST /contract/{contract_number}/replay",
+    }
+
+
+def test_nothing_is_public_but_the_service_itself_and_coming_in_and_going_out() -> None:
+    ways = {f"POST /api/v1/auth/{way}" for way in ("register", "login", "token", "refresh", "logout")}
+    assert behind(Door.PUBLIC) == ways | {
+        "POST /token",
+        *(f"GET {path}" for path in ("/", "/health", "/health/ready", "/openapi.json")),
+        *(f"GET /docs{path}" for path in ("", "/start.js", "/{name}")),
+    }
+
+
+def test_what_is_left_reads_or_is_ones_own() -> None:
+    assert all(line.startswith("GET /") for line in behind(Door.VIEWER))
+    own = ("/api/v1/users/me", "/api/v1/api-keys")
+    assert all(line.split(" ")[1].startswith(own) for line in behind(Door.USER) | behind(Door.SESSION))
+
+
 def test_what_is_not_a_route_of_ours_is_public() -> None:
     foreign = [
         (method, route.path)

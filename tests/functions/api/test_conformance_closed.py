@@ -23,7 +23,7 @@ def door_of(label: str) -> Door:
 
 GUARDED = [label for label in OPERATIONS if door_of(label) is not Door.PUBLIC]
 
-pytestmark = pytest.mark.usefixtures("closed")
+pytestmark = pytest.mark.usefixtures("batches_unaudited", "closed")
 
 
 def operation_of(api: TestClient, label: str) -> Any:
