@@ -16,13 +16,16 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run publish dlq redrive create-admin test proof bench check format lock build sam-check clean-run
+.PHONY: help run export publish dlq redrive create-admin test proof bench check format lock build sam-check clean-run
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
 	@exec $(BIN)/python -m infra.local
+
+export: $(VENV)/synced  ## save readings of the running service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=.)
+	@$(BIN)/python -m infra.local.export "$(METER)" "$(START)" "$(END)" --folder "$(or $(FOLDER),.)"
 
 publish: $(VENV)/synced  ## send the events in FILE= (- is stdin) to the bus, print the verdicts (RUN_DIR=, WAIT= seconds)
 	@exec $(BIN)/python -m infra.local.publish
@@ -42,8 +45,8 @@ test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
 proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order and truth with the full numbers (about 10 minutes)
 	PROOF=full $(BIN)/pytest -s tests/proof tests/e2e/test_kill.py
 
-bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed, as ratios of one run
-	$(BIN)/pytest -s tests/bench
+bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed, as ratios of one run; exports of a whole year
+	BENCH_DAYS=366 $(BIN)/pytest -s tests/bench
 
 check: $(VENV)/synced  ## run the linters, the type checker, and cfn-lint
 	$(BIN)/ruff check

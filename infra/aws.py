@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
 # A fixed user agent, which botocore else writes anew for each call, and no validation of parameters that are
@@ -27,9 +28,14 @@ _CONFIG = Config(
     parameter_validation=False,
 )
 
+# A part of a file takes longer than an item. With "virtual", signed URLs name the region's own host: the
+# global one redirects, and the signature is of the host.
+_FILES_CONFIG = _CONFIG.merge(
+    Config(read_timeout=20, signature_version="s3v4", s3={"addressing_style": "virtual"})
+)
+
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 _REFUSALS = (_CONDITION_FAILED, "TransactionCanceledException")
-
 
 DEPENDENCY_ERRORS = (BotoCoreError, ClientError)
 """What a call to AWS raises when it did not do its work."""
@@ -49,6 +55,12 @@ def dynamodb() -> "DynamoDBClient":
 def sqs() -> "SQSClient":
     """Return the SQS client."""
     return boto3.client("sqs", config=_CONFIG)
+
+
+@cache
+def s3() -> "S3Client":
+    """Return the S3 client."""
+    return boto3.client("s3", config=_FILES_CONFIG)
 
 
 @cache

@@ -52,6 +52,10 @@ class ApiSettings(Settings):
     auth_mode: AuthMode = AuthMode.REQUIRED
     signing_secret: str = Field(min_length=1)
     idempotency_table: str
+    readings_table: str
+    export_jobs_table: str
+    export_bucket: str
+    export_queue_url: str
     users_table: str
     throttles_table: str
     registration: Registration = Registration.CLOSED
@@ -74,6 +78,7 @@ class IngestionSettings(Settings):
     """What the ingestion function is told besides."""
 
     ingestion_queue_url: str
+    readings_table: str
     max_receives: int
 
 
@@ -81,6 +86,20 @@ class PublisherSettings(Settings):
     """What the function that publishes changes is told besides."""
 
     event_bus: str
+
+
+class ExportSweepSettings(Settings):
+    """What the function that looks after export jobs is told besides."""
+
+    export_jobs_table: str
+    export_queue_url: str
+
+
+class ExportSettings(ExportSweepSettings):
+    """What the function that makes export files is told besides."""
+
+    readings_table: str
+    export_bucket: str
 
 
 _Settings = TypeVar("_Settings", bound=Settings)

@@ -13,9 +13,12 @@ import yaml
 from fastapi.testclient import TestClient
 from moto import mock_aws
 
-from functions.api import deps, user_deps
+from functions.api import deps, meter_deps, user_deps
 from functions.api.app import create_app
+from functions.exporter import handler as exporter
+from functions.exporter import sweep
 from functions.ingestion import handler as ingestion
+from functions.ingestion import readings as ingested_readings
 from functions.publisher import handler as publisher
 from infra import aws
 from infra.settings import settings
@@ -35,6 +38,10 @@ ENVIRONMENT = {
     "STAGE": "test",
     "AUTH_MODE": "open",
     "CONTRACTS_TABLE": "contracts",
+    "READINGS_TABLE": "readings",
+    "EXPORT_JOBS_TABLE": "export-jobs",
+    "EXPORT_BUCKET": "exports",
+    "EXPORT_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/exports",
     "SIGNING_SECRET": "signing",
     "IDEMPOTENCY_TABLE": "idempotency",
     "USERS_TABLE": "users",
@@ -99,9 +106,13 @@ def forget() -> None:
         *user_deps.KEPT,
         ingestion._queue,
         ingestion._timelines,
+        ingested_readings._meters,
+        ingested_readings._readings,
         publisher._publisher,
     ):
         cached.cache_clear()
+    for kept in (aws.s3, *meter_deps.KEPT, exporter.worker, exporter.queue, sweep.jobs, sweep.queue):
+        kept.cache_clear()
 
 
 @pytest.fixture
@@ -112,6 +123,12 @@ def cloud(environment: None) -> Iterator[None]:
         create_table(aws.dynamodb(), "IdempotencyTable", "idempotency")
         create_table(aws.dynamodb(), "UsersTable", "users")
         create_table(aws.dynamodb(), "ThrottlesTable", "throttles")
+        create_table(aws.dynamodb(), "ReadingsTable", "readings")
+        create_table(aws.dynamodb(), "ExportJobsTable", "export-jobs")
+        aws.s3().create_bucket(
+            Bucket="exports", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        aws.sqs().create_queue(QueueName="exports")
         boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
         yield
 

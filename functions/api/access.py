@@ -51,6 +51,16 @@ DOORS = {
     ("GET", "/{contract_number}/contract_timeline"): Door.VIEWER,
     ("GET", "/contract/{contract_number}/events"): Door.VIEWER,
     ("POST", "/contract/{contract_number}/replay"): Door.ADMIN,
+    # Smart meters and exports. Whose job it is, its route asks.
+    ("GET", "/api/meters"): Door.VIEWER,
+    ("GET", "/api/meters/{smart_meter_id}"): Door.VIEWER,
+    ("GET", "/api/meters/{smart_meter_id}/readings"): Door.VIEWER,
+    ("PUT", "/api/meters/{smart_meter_id}/readings"): Door.OPERATOR,
+    ("POST", "/api/export/csv"): Door.OPERATOR,
+    ("GET", "/api/export/status/{job_id}"): Door.VIEWER,
+    ("GET", "/api/export/download/{job_id}"): Door.VIEWER,
+    ("GET", "/api/export/history/{smart_meter_id}"): Door.VIEWER,
+    ("DELETE", "/api/export/{job_id}"): Door.OPERATOR,
     # Users and credentials. What logs in or out brings what it needs in its body.
     ("POST", "/api/v1/auth/register"): Door.PUBLIC,
     ("POST", "/api/v1/auth/login"): Door.PUBLIC,

@@ -4,10 +4,22 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from functions.api import VERSION, api_keys, auth, contracts, docs, timelines, trails, users
+from functions.api import (
+    VERSION,
+    api_keys,
+    auth,
+    contracts,
+    docs,
+    exports,
+    readings,
+    timelines,
+    trails,
+    users,
+)
 from functions.api.access import add_doors, admit
 from functions.api.deps import Contracts
 from functions.api.errors import add_error_handlers, describe
+from functions.api.meter_deps import Exports, Meters
 from functions.api.middleware import RequestFrame
 from functions.api.openapi import DescribedApp
 from functions.api.origins import Cors, KnownHosts
@@ -31,10 +43,10 @@ async def get_health() -> Health:
 
 
 @router.get("/health/ready", responses=describe(503))
-async def get_readiness(contracts: Contracts, users: Users) -> Readiness:
+async def get_readiness(contracts: Contracts, users: Users, meters: Meters, exports: Exports) -> Readiness:
     """Say whether the tables answer."""
-    contracts.ping()
-    users.ping()
+    for table in (contracts, users, meters, exports):
+        table.ping()
     return Readiness()
 
 
@@ -55,7 +67,10 @@ def create_app(
     app = DescribedApp(
         title="Energy Operations",
         version=VERSION,
-        description="Contract component timelines: says of each event whether it counts, and why.",
+        description=(
+            "Contract component timelines: says of each event whether it counts, and why. "
+            "Smart meter readings, and exports of them as CSV."
+        ),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -70,6 +85,8 @@ def create_app(
         contracts.router,
         timelines.router,
         trails.router,
+        exports.router,
+        readings.router,
     ):
         app.include_router(part)
     add_error_handlers(app)

@@ -2,8 +2,17 @@
 
 domain.contracts.ContractExistsError       409 contract_exists
 domain.contracts.ContractNotFoundError     404 contract_not_found
+domain.exports.ExportExpiredError          410 export_expired
+domain.exports.ExportFinishedError         409 export_finished
+domain.exports.ExportNotFoundError         404 export_not_found
+domain.exports.ExportNotReadyError         404 export_not_ready
+domain.exports.PeriodError                 400 validation_error
+domain.exports.TooManyExportsError         429 too_many_exports
+domain.readings.MeterIsSimulatedError      409 meter_is_simulated
+domain.readings.MeterNotFoundError         404 meter_not_found
 domain.trails.AuditDisabledError           409 audit_disabled
 domain.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
+domain.uploads.InvalidReadingsError        400 validation_error
 infra.cursors.InvalidCursorError           400 invalid_cursor
 domain.users.ApiKeyNotFoundError           404 api_key_not_found
 domain.users.OwnAccountError               400 own_account
@@ -15,6 +24,7 @@ domain.users.WrongPasswordError            400 wrong_password
 infra.throttles.ThrottledError             429 too_many_attempts
 functions.api.errors.ForbiddenError        403 forbidden
 functions.api.errors.InvalidLoginError     401 invalid_credentials
+infra.export_files.FileGoneError           410 export_expired
 functions.api.errors.UnauthenticatedError  401 unauthorized
 infra.aws.OutcomeUnknownError              503 outcome_unknown
 botocore's errors, a secret not to be had  503 service_unavailable
@@ -28,13 +38,24 @@ from typing import Any, Literal
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
 from domain.contracts import ContractExistsError, ContractNotFoundError
+from domain.exports import (
+    ExportExpiredError,
+    ExportFinishedError,
+    ExportNotFoundError,
+    ExportNotReadyError,
+    PeriodError,
+    TooManyExportsError,
+)
+from domain.readings import MeterIsSimulatedError, MeterNotFoundError
 from domain.trails import AuditDisabledError, IdempotencyKeyReusedError
+from domain.uploads import InvalidReadingsError
 from domain.users import (
     ApiKeyNotFoundError,
     OwnAccountError,
@@ -47,6 +68,7 @@ from domain.users import (
 from functions.payloads import FieldError, field_errors
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.cursors import InvalidCursorError
+from infra.export_files import FileGoneError
 from infra.telemetry import logger
 from infra.throttles import ThrottledError
 
@@ -96,14 +118,31 @@ class ErrorResponse(Response):
         super().__init__(json.dumps(error.model_dump()), status_code, headers)
 
 
-def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
+class BadRequestRoute(APIRoute):
+    """A route that answers 400, not 422, to a malformed request: exports and meters promise that."""
+
+    malformed_status = HTTPStatus.BAD_REQUEST
+
+
+def describe(*statuses: int | Literal["default"]) -> dict[int | str, dict[str, Any]]:
     """Return what OpenAPI says of a route's errors; each has the one shape."""
-    return {status: {"model": Error, "description": HTTPStatus(status).phrase} for status in statuses}
+    return {
+        status: {
+            "model": Error,
+            "description": "Any other error" if status == "default" else HTTPStatus(status).phrase,
+        }
+        for status in statuses
+    }
 
 
 _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     ContractExistsError: (409, "contract_exists"),
     ContractNotFoundError: (404, "contract_not_found"),
+    ExportExpiredError: (410, "export_expired"),
+    ExportFinishedError: (409, "export_finished"),
+    ExportNotFoundError: (404, "export_not_found"),
+    ExportNotReadyError: (404, "export_not_ready"),
+    FileGoneError: (410, "export_expired"),
     AuditDisabledError: (409, "audit_disabled"),
     IdempotencyKeyReusedError: (422, "idempotency_key_reused"),
     InvalidCursorError: (400, "invalid_cursor"),
@@ -112,9 +151,12 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     OwnAccountError: (400, "own_account"),
     RegistrationClosedError: (403, "registration_closed"),
     TooManyApiKeysError: (409, "too_many_api_keys"),
+    TooManyExportsError: (429, "too_many_exports"),
     UserExistsError: (400, "user_exists"),
     UserNotFoundError: (404, "user_not_found"),
     WrongPasswordError: (400, "wrong_password"),
+    MeterIsSimulatedError: (409, "meter_is_simulated"),
+    MeterNotFoundError: (404, "meter_not_found"),
 }
 
 
@@ -128,6 +170,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(InvalidLoginError, _answer_invalid_login)
     app.add_exception_handler(ThrottledError, _answer_throttled)
     app.add_exception_handler(OutcomeUnknownError, _answer_outcome_unknown)
+    app.add_exception_handler(PeriodError, _answer_period)
+    app.add_exception_handler(InvalidReadingsError, _answer_readings)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
 
@@ -189,6 +233,16 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
     return _invalid(request, field_errors(details))
 
 
+async def _answer_period(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PeriodError)  # noqa: S101 - Starlette types all handlers alike
+    return _invalid(request, [FieldError(field=error.field, message=error.message)])
+
+
+async def _answer_readings(request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidReadingsError)  # noqa: S101 - Starlette types all handlers alike
+    return _invalid(request, [FieldError(field=place, message=message) for place, message in error.problems])
+
+
 def _without_place(error: dict[str, Any]) -> dict[str, Any]:
     """Name a field as its sender does: without `body`, `path` or `query` before it."""
     place, *field = error["loc"]
@@ -199,7 +253,8 @@ def _without_place(error: dict[str, Any]) -> dict[str, Any]:
 
 def _invalid(request: Request, details: list[FieldError]) -> Response:
     message = f"{details[0].field}: {details[0].message}"
-    return ErrorResponse(422, "validation_error", message, request.state.request_id, details)
+    status = getattr(request.scope.get("route"), "malformed_status", HTTPStatus.UNPROCESSABLE_ENTITY)
+    return ErrorResponse(status, "validation_error", message, request.state.request_id, details)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

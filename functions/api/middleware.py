@@ -11,6 +11,8 @@ from functions.api.errors import internal_error, too_large
 from infra.telemetry import logger
 
 MAX_BODY_BYTES = 1024 * 1024
+# Routes whose bodies may be larger. Lambda takes 6 MB, in which the body is a JSON string.
+_LARGER_BODIES = {re.compile(r"/api/meters/[^/]+/readings"): 5 * 1024 * 1024}
 
 _MOST_DIGITS = 20
 
@@ -56,9 +58,10 @@ class RequestFrame:
                 headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             await send(message)
 
-        body = await _read_body(scope, receive, MAX_BODY_BYTES)
+        limit = _body_limit(scope["path"])
+        body = await _read_body(scope, receive, limit)
         if body is None:
-            await too_large(request_id, MAX_BODY_BYTES)(scope, receive, send_framed)
+            await too_large(request_id, limit)(scope, receive, send_framed)
             return
         try:
             await self.app(scope, _replay(body, receive), send_framed)
@@ -77,6 +80,10 @@ def _request_id(scope: Scope) -> str:
 def _drop_trailing_slash(scope: Scope) -> None:
     """Serve `/contract/` as `/contract`; a redirect would make clients drop the body."""
     scope["path"] = re.sub(r"(?<=.)/+$", "", scope["path"])
+
+
+def _body_limit(path: str) -> int:
+    return next((limit for route, limit in _LARGER_BODIES.items() if route.fullmatch(path)), MAX_BODY_BYTES)
 
 
 async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None:

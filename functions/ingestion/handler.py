@@ -9,10 +9,13 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.readings import MeterIsSimulatedError
 from domain.timelines import Code
 from domain.trails import IdempotencyKeyReusedError, Reception, Source
+from domain.uploads import InvalidReadingsError
 from functions.ingestion.messages import MalformedMessageError, read_message
-from infra.aws import OutcomeUnknownError, dynamodb, sqs
+from functions.ingestion.readings import has_readings, store_readings
+from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, dynamodb, sqs
 from infra.batches import Arrival, Outcome, apply_all
 from infra.queues import SOON_SECONDS, IngestionQueue, wait_seconds
 from infra.settings import IngestionSettings, settings
@@ -58,9 +61,13 @@ def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
     arrivals: list[tuple[SQSRecord, Arrival]] = []
     for message in messages:
         try:
+            if has_readings(message.body) and store_readings(message.body, datetime.now(UTC)):
+                continue
             arrivals.append((message, _arrival(message, request_id)))
-        except MalformedMessageError as error:
+        except (MalformedMessageError, InvalidReadingsError, MeterIsSimulatedError) as error:
             failures[message.message_id] = _give_up(message, error)
+        except (OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:
+            failures[message.message_id] = _try_again(message, error)
     decided = []
     outcomes = apply_all(_timelines(), [arrival for _, arrival in arrivals])
     for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
@@ -90,9 +97,15 @@ def _return(message: SQSRecord, outcome: Outcome) -> Exception:
     if isinstance(outcome, IdempotencyKeyReusedError):
         return _give_up(message, outcome)
     if isinstance(outcome, OutcomeUnknownError):
-        logger.error("Outcome unknown", message_id=message.message_id, reason=repr(outcome.__cause__))
+        return _try_again(message, outcome)
     _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
-    return outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
+    return NotFinalError(outcome.message)
+
+
+def _try_again(message: SQSRecord, error: Exception) -> Exception:
+    logger.error("Outcome unknown", message_id=message.message_id, reason=repr(error.__cause__))
+    _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
+    return error
 
 
 def _give_up(message: SQSRecord, error: Exception) -> Exception:

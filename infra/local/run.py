@@ -126,6 +126,17 @@ class Service:
             print(self.api.new_output(), end="", flush=True)
 
 
+def store_samples(service: Service) -> None:
+    """Give the service the meters that a local run has from its start."""
+    try:
+        # Not before the service's own code is known to be readable.
+        from infra.local import samples  # noqa: PLC0415
+
+        samples.seed(service.cloud.client("dynamodb"), service.outputs)
+    except Exception as error:
+        raise LocalRunError(f"the sample meters cannot be stored: {error}") from error
+
+
 def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStack) -> Service:
     """Start everything; `stack` takes it down again."""
     directory = settings.directory
@@ -150,6 +161,7 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
         if settings.admin:
             users = UserStore(cloud.client("dynamodb"), service.outputs["users_table_name"])
             terminal.step(ensure_admin(users, settings.admin, datetime.now(UTC)))
+        store_samples(service)
         terminal.step("starting the API")
         if problem := api.start():
             raise LocalRunError(problem)

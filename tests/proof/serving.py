@@ -82,7 +82,7 @@ def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes], log: Pat
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            _ask(port, "GET", "/health/ready")
+            _ask(port, "GET", "/health")
         except ConnectionError:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(log.read_text()) from None

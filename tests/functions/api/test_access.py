@@ -17,6 +17,8 @@ IDS = {
     "user_id": "0" * 32,
     "key_id": "0" * 16,
     "name": "swagger-ui.css",
+    "smart_meter_id": "123",
+    "job_id": "00000000-0000-4000-8000-000000000000",
 }
 NOT_LET_IN = {401, 403}
 
@@ -48,8 +50,11 @@ def behind(door: Door) -> set[str]:
     return {f"{method} {path}" for (method, path), asked in DOORS.items() if asked is door}
 
 
-def test_operators_also_create_contracts_and_send_events() -> None:
-    assert behind(Door.OPERATOR) == {"POST /contract", "POST /event", "POST /events"}
+def test_operators_also_create_contracts_send_events_store_readings_and_export() -> None:
+    assert behind(Door.OPERATOR) == {
+        *("POST /contract", "POST /event", "POST /events"),
+        *("PUT /api/meters/{smart_meter_id}/readings", "POST /api/export/csv", "DELETE /api/export/{job_id}"),
+    }
 
 
 def test_admins_also_delete_replay_and_manage_users() -> None:

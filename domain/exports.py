@@ -1,0 +1,269 @@
+"""Export jobs: what may happen to one, and what forbids it.
+
+Each change is a function of the job as it is stored. `infra.exports` stores the result on condition
+that the job is still the one the function saw, and asks the function again where it is not.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from domain.readings import Interval
+from domain.users import Caller
+
+SHORTEST = timedelta(minutes=1)
+LONGEST = timedelta(days=366)
+
+FILE_LIFETIME = timedelta(days=7)
+"""The bucket's lifecycle deletes files after as many days."""
+MAX_ATTEMPTS = 3
+"""Equals the queue's maxReceiveCount."""
+MOST_OPEN = 5
+"""Jobs that one user may have waiting or under way at a time."""
+LEASE = timedelta(seconds=330)
+"""How long an attempt owns its job: a little longer than the worker's timeout, after which it is dead."""
+UNSENT_AFTER = timedelta(minutes=3)
+"""A job that nobody has claimed so long after it was sent is sent again."""
+LOST_AFTER = timedelta(days=1)
+"""A job that is still pending then has failed, whatever is in the queue."""
+
+
+class Status(StrEnum):
+    """What has become of a job."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class ExportFile(NamedTuple):
+    """The file that an attempt has made."""
+
+    key: str
+    size_bytes: int
+    record_count: int
+    sha256: str
+    expires_at: datetime
+
+
+class Failure(NamedTuple):
+    """Why there is no file."""
+
+    code: str
+    message: str
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportJob:
+    """The wish for one file, and how far it has come.
+
+    `attempt` counts the claims; the last one owns the job until `lease_until`. `due_at` is when a
+    pending job is looked after, should nothing have happened to it.
+    """
+
+    id: str
+    meter_id: str
+    period: Interval
+    owner: str
+    created_at: datetime
+    updated_at: datetime
+    status: Status = Status.PENDING
+    progress: int = 0
+    attempt: int = 0
+    lease_until: datetime | None = None
+    due_at: datetime | None = None
+    file: ExportFile | None = None
+    failure: Failure | None = None
+
+    @property
+    def filename(self) -> str:
+        """The name that the file has for people."""
+        return f"smart_meter_{self.meter_id}_{self.period.start:%Y%m%d}_{self.period.end:%Y%m%d}.csv"
+
+    @property
+    def key(self) -> str:
+        """Where the current attempt puts its file: never where an earlier one did."""
+        return f"{folder_of(self.id)}{self.attempt}/{self.filename}"
+
+    def status_at(self, now: datetime) -> Status:
+        """Return the status, which a completed job changes when its file's time is over."""
+        expired = self.file is not None and self.file.expires_at <= now
+        return Status.EXPIRED if expired else self.status
+
+
+def folder_of(job_id: str) -> str:
+    """Return what the keys of all attempts at a job begin with."""
+    return f"exports/{job_id}/"
+
+
+class PeriodError(Exception):
+    """A period that cannot be exported; `field` is the one to correct."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        self.message = message
+        super().__init__(f"{field}: {message}")
+
+
+def check_period(period: Interval, now: datetime) -> None:
+    """Refuse a period that no export may have.
+
+    Raises:
+        PeriodError: it begins or ends in the future, ends before it begins, or is too short or long.
+    """
+    if period.start >= now:
+        raise PeriodError("start_datetime", "must be in the past")
+    if period.end <= period.start:
+        raise PeriodError("end_datetime", "must be after start_datetime")
+    if period.end > now:
+        raise PeriodError("end_datetime", "must not be in the future")
+    if period.end - period.start < SHORTEST:
+        raise PeriodError("end_datetime", "must be at least 1 minute after start_datetime")
+    if period.end - period.start > LONGEST:
+        raise PeriodError("end_datetime", "must be at most 366 days after start_datetime")
+
+
+class ExportNotFoundError(Exception):
+    """No export job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Job with ID '{job_id}' not found")
+
+
+class TooManyExportsError(Exception):
+    """The user has as many open exports as one may have."""
+
+    def __init__(self) -> None:
+        super().__init__(f"At most {MOST_OPEN} exports may be open at a time. Wait for one, or cancel it.")
+
+
+class ExportNotReadyError(Exception):
+    """The job has no file to download: not yet, or never."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"The export has no file to download; its status is {status}.")
+
+
+class ExportExpiredError(Exception):
+    """The lifetime of the job's file is over."""
+
+    def __init__(self) -> None:
+        super().__init__("The file of this export has expired. Ask for a new one.")
+
+
+class ExportFinishedError(Exception):
+    """The job has come to an end and cannot be cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__("The export has finished already.")
+
+
+class Refusal(StrEnum):
+    """Why something may not happen to a job."""
+
+    NOT_FOUND = "not_found"
+    FINISHED = "finished"
+    LEASED = "leased"
+    EXHAUSTED = "exhausted"
+    SUPERSEDED = "superseded"
+    NOT_DUE = "not_due"
+
+
+def visible_to(job: ExportJob | None, caller: Caller) -> ExportJob | None:
+    """Return `job` where `caller` may know of it: an admin, or who asked for it."""
+    return job if job is not None and (caller.is_admin or job.owner == caller.id) else None
+
+
+def new_job(job_id: str, meter_id: str, period: Interval, owner: str, now: datetime) -> ExportJob:
+    """Return a job that nobody has worked on."""
+    return ExportJob(job_id, meter_id, period, owner, now, now, due_at=now + UNSENT_AFTER)
+
+
+def claim(job: ExportJob, now: datetime) -> ExportJob | Refusal:
+    """Begin an attempt: no other is under way, and not all have been used up."""
+    if job.status is not Status.PENDING:
+        return Refusal.FINISHED
+    if _is_leased(job, now):
+        return Refusal.LEASED
+    if job.attempt >= MAX_ATTEMPTS:
+        return Refusal.EXHAUSTED
+    lease_until = now + LEASE
+    return replace(
+        job, attempt=job.attempt + 1, progress=0, lease_until=lease_until, due_at=lease_until, updated_at=now
+    )
+
+
+def report(job: ExportJob, attempt: int, progress: int, now: datetime) -> ExportJob | Refusal:
+    """Note how far `attempt` is, in percent."""
+    return _not_current(job, attempt) or replace(job, progress=progress, updated_at=now)
+
+
+def release(job: ExportJob, attempt: int, now: datetime) -> ExportJob | Refusal:
+    """Give up `attempt`, so that another can be made at once."""
+    return _not_current(job, attempt) or replace(
+        job, lease_until=None, due_at=now + UNSENT_AFTER, updated_at=now
+    )
+
+
+def complete(job: ExportJob, attempt: int, file: ExportFile, now: datetime) -> ExportJob | Refusal:
+    """Finish with the file that `attempt` has made."""
+    return _not_current(job, attempt) or _finish(replace(job, file=file, progress=100), Status.COMPLETED, now)
+
+
+def fail(job: ExportJob, attempt: int, failure: Failure, now: datetime) -> ExportJob | Refusal:
+    """Finish without a file, on the word of `attempt`."""
+    return _not_current(job, attempt) or _finish(replace(job, failure=failure), Status.FAILED, now)
+
+
+def cancel(job: ExportJob, now: datetime) -> ExportJob | Refusal:
+    """Finish because nobody wants the file any more."""
+    return _finish(job, Status.CANCELLED, now) if job.status is Status.PENDING else Refusal.FINISHED
+
+
+def look_after(job: ExportJob, now: datetime) -> ExportJob | Refusal:
+    """Help a pending job to which nothing has happened in its time.
+
+    It fails where no further attempt would be made or it has waited for a day; otherwise it stays
+    pending, is due again later, and is to be sent.
+    """
+    if job.status is not Status.PENDING:
+        return Refusal.FINISHED
+    if _is_leased(job, now):
+        return Refusal.LEASED
+    if job.due_at is not None and job.due_at > now:
+        return Refusal.NOT_DUE
+    if job.attempt >= MAX_ATTEMPTS or now - job.created_at >= LOST_AFTER:
+        return _finish(replace(job, failure=EXPORT_FAILED), Status.FAILED, now)
+    return replace(job, due_at=now + UNSENT_AFTER)
+
+
+def _is_leased(job: ExportJob, now: datetime) -> bool:
+    return job.lease_until is not None and job.lease_until > now
+
+
+def _not_current(job: ExportJob, attempt: int) -> Refusal | None:
+    if job.status is not Status.PENDING:
+        return Refusal.FINISHED
+    return None if job.attempt == attempt else Refusal.SUPERSEDED
+
+
+def _finish(job: ExportJob, status: Status, now: datetime) -> ExportJob:
+    return replace(job, status=status, lease_until=None, due_at=None, updated_at=now)
+
+
+EXPORT_FAILED = Failure(
+    "EXPORT_FAILED", "The export could not be completed.", "Every attempt has failed. Ask for it again."
+)
+
+
+def meter_not_found(meter_id: str) -> Failure:
+    """Return the failure of a job whose meter does not exist."""
+    return Failure(
+        "SMART_METER_NOT_FOUND",
+        f"Smart meter '{meter_id}' not found",
+        "No readings have been stored under this smart_meter_id.",
+    )

@@ -1,0 +1,125 @@
+"""One attempt at one export: claim, write, complete; safe to be broken off anywhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from domain import exports
+from domain.exports import EXPORT_FAILED, FILE_LIFETIME, MAX_ATTEMPTS, ExportFile, ExportJob, Refusal
+from domain.readings import HEADER, Meter
+from infra.export_files import ExportFiles, Upload
+from infra.exports import ExportStore
+from infra.meters import MeterStore
+from infra.readings import ReadingStore
+from infra.telemetry import logger
+
+
+class LeasedError(Exception):
+    """Another attempt at the job is under way: it is to be asked for again later."""
+
+
+class StoppedError(Exception):
+    """The job was cancelled, or taken over by another attempt, while this one worked on it."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What makes the files of export jobs. It tells how far it is at most every `report_every`."""
+
+    jobs: ExportStore
+    meters: MeterStore
+    readings: ReadingStore
+    files: ExportFiles
+    report_every: timedelta = timedelta(seconds=1)
+    now: Callable[[], datetime] = field(default=_utc_now)
+
+    def run(self, job_id: str, *, is_last_receive: bool) -> None:
+        """Make an attempt at a job, unless it needs none.
+
+        Raises:
+            LeasedError: another attempt is under way.
+            Exception: this attempt failed and another is to be made.
+        """
+        job = self.jobs.change(job_id, lambda job: exports.claim(job, self.now()))
+        if isinstance(job, Refusal):
+            self._leave(job_id, job, is_last_receive=is_last_receive)
+            return
+        try:
+            self._attempt(job)
+        except StoppedError as reason:
+            logger.info("Export stopped", job_id=job_id, attempt=job.attempt, reason=str(reason))
+        except Exception:
+            logger.exception("Export attempt failed", job_id=job_id, attempt=job.attempt)
+            if not is_last_receive and job.attempt < MAX_ATTEMPTS:
+                self._change(job, exports.release)
+                raise
+            self._fail(job)
+
+    def _leave(self, job_id: str, refusal: Refusal, *, is_last_receive: bool) -> None:
+        logger.info("Export not claimed", job_id=job_id, reason=refusal)
+        if refusal is Refusal.LEASED and not is_last_receive:
+            raise LeasedError(job_id)
+        if refusal is Refusal.EXHAUSTED:
+            self.jobs.change(job_id, lambda job: exports.look_after(job, self.now()))
+
+    def _attempt(self, job: ExportJob) -> None:
+        if job.attempt > 1:
+            self.files.clear(exports.folder_of(job.id))
+        meter = self.meters.get(job.meter_id)
+        if meter is None:
+            self._change(job, exports.fail, exports.meter_not_found(job.meter_id))
+            return
+        with self.files.create(job.key) as upload:
+            self._write(job, meter, upload)
+            written = upload.finish()
+        self._complete(job, ExportFile(job.key, *written, expires_at=self.now() + FILE_LIFETIME))
+
+    def _write(self, job: ExportJob, meter: Meter, upload: Upload) -> None:
+        upload.write(HEADER)
+        reported_at = self.now()
+        for block in self.readings.blocks(meter, job.period):
+            upload.write(block)
+            if self.now() - reported_at >= self.report_every:
+                _unless_refused(self._change(job, exports.report, _progress(job, block)))
+                reported_at = self.now()
+
+    def _complete(self, job: ExportJob, file: ExportFile) -> None:
+        # Where this raises, it may have been stored: the file stays, and the next attempt finds out.
+        answer = self._change(job, exports.complete, file)
+        if isinstance(answer, Refusal):
+            self.files.delete(file.key)
+        after = _unless_refused(answer)
+        logger.info(
+            "Export completed",
+            job_id=job.id,
+            attempt=job.attempt,
+            record_count=file.record_count,
+            file_size_bytes=file.size_bytes,
+            seconds=(after.updated_at - after.created_at).total_seconds(),
+        )
+
+    def _fail(self, job: ExportJob) -> None:
+        if not isinstance(self._change(job, exports.fail, EXPORT_FAILED), Refusal):
+            self.files.clear(exports.folder_of(job.id))
+
+    def _change(
+        self, job: ExportJob, decide: Callable[..., ExportJob | Refusal], *facts: object
+    ) -> ExportJob | Refusal:
+        """Store what the attempt at `job` has to say, if it still has a say."""
+        return self.jobs.change(job.id, lambda stored: decide(stored, job.attempt, *facts, self.now()))
+
+
+def _unless_refused(answer: ExportJob | Refusal) -> ExportJob:
+    if isinstance(answer, Refusal):
+        raise StoppedError(answer)
+    return answer
+
+
+def _progress(job: ExportJob, block: bytes) -> int:
+    """Return the percentage of the period that lies before `block`; 100 is for a finished job."""
+    at = datetime.fromisoformat(block[:20].decode())
+    return max(0, int(99 * ((at - job.period.start) / (job.period.end - job.period.start))))

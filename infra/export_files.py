@@ -1,0 +1,157 @@
+"""The files of exports in S3: written part by part in constant memory, read whole or by a signed URL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from infra.aws import DEPENDENCY_ERRORS
+from infra.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+CONTENT_TYPE = "text/csv; charset=utf-8"
+PART_BYTES = 8 * 1024 * 1024
+"""S3 takes parts of 5 MiB and more, the last one excepted, and at most 10,000 of them."""
+URL_SECONDS = 300
+
+
+class FileGoneError(Exception):
+    """The file is not there any more."""
+
+    def __init__(self) -> None:
+        super().__init__("The file of this export has expired. Ask for a new one.")
+
+
+class Written(NamedTuple):
+    """What is in a finished file."""
+
+    size_bytes: int
+    record_count: int
+    sha256: str
+
+
+class ExportFiles:
+    """The files of one bucket."""
+
+    def __init__(self, client: "S3Client", bucket: str, part_bytes: int = PART_BYTES) -> None:
+        self.client = client
+        self.bucket = bucket
+        self.part_bytes = part_bytes
+
+    @contextmanager
+    def create(self, key: str) -> "Iterator[Upload]":
+        """Begin a file that appears when it is finished; whatever goes wrong before leaves nothing."""
+        answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType=CONTENT_TYPE)
+        upload = Upload(self, key, answer["UploadId"])
+        try:
+            yield upload
+        except BaseException:
+            upload.discard()
+            raise
+
+    def clear(self, folder: str) -> None:
+        """Delete every file and every unfinished upload below `folder`: a job's, so a handful."""
+        uploads = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=folder)
+        for upload in uploads.get("Uploads", []):
+            self.client.abort_multipart_upload(
+                Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+            )
+        for file in self.client.list_objects_v2(Bucket=self.bucket, Prefix=folder).get("Contents", []):
+            self.delete(file["Key"])
+
+    def delete(self, key: str) -> None:
+        """Delete a file, if it is there."""
+        self.client.delete_object(Bucket=self.bucket, Key=key)
+
+    def read(self, key: str) -> bytes:
+        """Read a file whole.
+
+        Raises:
+            FileGoneError: it is not there any more.
+        """
+        try:
+            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            raise FileGoneError from error
+
+    def url(self, key: str, filename: str) -> str:
+        """Sign a URL under which anybody can read a file for five minutes."""
+        return self.client.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self.bucket,
+                "Key": key,
+                "ResponseContentType": CONTENT_TYPE,
+                "ResponseContentDisposition": attachment(filename),
+            },
+            ExpiresIn=URL_SECONDS,
+        )
+
+
+class Upload:
+    """A file that is being written; at most one part of it is in memory."""
+
+    def __init__(self, files: ExportFiles, key: str, upload_id: str) -> None:
+        self._files = files
+        self._place = {"Bucket": files.bucket, "Key": key, "UploadId": upload_id}
+        self._parts: list[CompletedPartTypeDef] = []
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._size = 0
+        self._lines = 0
+        self._digest = sha256()
+
+    def write(self, lines: bytes) -> None:
+        """Append whole lines."""
+        self._pending.append(lines)
+        self._pending_bytes += len(lines)
+        self._lines += lines.count(b"\n")
+        if self._pending_bytes >= self._files.part_bytes:
+            self._send_part()
+
+    def finish(self) -> Written:
+        """Make the file appear; its first line is its header and no record."""
+        if self._pending or not self._parts:
+            self._send_part()
+        self._files.client.complete_multipart_upload(
+            **self._place,  # type: ignore[arg-type]
+            MultipartUpload={"Parts": self._parts},
+        )
+        return Written(self._size, self._lines - 1, self._digest.hexdigest())
+
+    def _send_part(self) -> None:
+        part = b"".join(self._pending)
+        self._pending.clear()
+        self._pending_bytes = 0
+        self._size += len(part)
+        self._digest.update(part)
+        number = len(self._parts) + 1
+        answer = self._files.client.upload_part(**self._place, PartNumber=number, Body=part)  # type: ignore[arg-type]
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+
+    def discard(self) -> None:
+        """Leave nothing, also where the file has appeared and only the answer was lost.
+
+        A failure here is logged and no more: another error is on its way, and the next attempt and
+        the bucket's lifecycle clear up too.
+        """
+        try:
+            self._files.client.abort_multipart_upload(**self._place)  # type: ignore[arg-type]
+        except DEPENDENCY_ERRORS:
+            logger.info("Nothing to abort", key=self._place["Key"])
+        try:
+            self._files.delete(self._place["Key"])
+        except DEPENDENCY_ERRORS:
+            logger.warning("Not deleted", key=self._place["Key"])
+
+
+def attachment(filename: str) -> str:
+    """Return the Content-Disposition of a file to be saved; its name holds nothing to be quoted."""
+    return f'attachment; filename="{filename}"'

@@ -1,0 +1,29 @@
+"""Meters that a local run has from its start: a simulated one, and one with a week of readings."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from domain.readings import Interval, Meter, MeterKind, read_line
+from domain.simulation import simulate
+from infra.meters import MeterStore
+from infra.readings import ReadingStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SIMULATED = "123"
+METERED = "sample-1"
+WEEK = Interval(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 8, tzinfo=UTC))
+
+
+def seed(client: "DynamoDBClient", outputs: Mapping[str, str]) -> None:
+    """Register the sample meters in the table that a stack's `outputs` name, unless they are there."""
+    table = outputs["readings_table_name"]
+    meters = MeterStore(client, table)
+    meters.register(Meter(SIMULATED, MeterKind.SIMULATED, created_at=WEEK.start))
+    if meters.get(METERED) is None:
+        lines = (line for block in simulate(METERED, WEEK) for line in block.splitlines())
+        ReadingStore(client, table).store(METERED, map(read_line, lines))
+        # Last, so that an interrupted start is made good by the next.
+        meters.register(Meter(METERED, MeterKind.METERED, created_at=WEEK.start))

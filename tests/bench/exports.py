@@ -1,0 +1,124 @@
+"""The ways to make a CSV file that are compared, each as a function of what is stored.
+
+Run as a program it makes one export and prints how far the peak of its memory rose.
+"""
+
+import csv
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
+
+import boto3
+from botocore.config import Config
+
+from domain import exports
+from domain.readings import COLUMNS, Interval
+from functions.exporter.worker import Worker
+from infra.export_files import ExportFiles
+from infra.exports import ExportStore
+from infra.meters import MeterStore
+from infra.readings import ReadingStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+BUCKET, READINGS, JOBS, ITEMS = "exports", "readings", "export-jobs", "one-item-each"
+METERED, SIMULATED = "metered", "simulated"
+
+
+def days(count: int) -> Interval:
+    """Return the first days of the year."""
+    return Interval(START, START + timedelta(days=count))
+
+
+def client(service: str, endpoint: str) -> Any:
+    """Return a client as the service sets up its own."""
+    return boto3.client(
+        cast("Any", service),
+        endpoint_url=endpoint,
+        region_name="eu-central-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(read_timeout=60, retries={"mode": "standard", "total_max_attempts": 3}),
+    )
+
+
+class Exporter:
+    """The worker itself, on an emulated AWS."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", s3: "S3Client") -> None:
+        self.jobs = ExportStore(dynamodb, JOBS, fresh_id=lambda: uuid4().hex)
+        meters, readings = MeterStore(dynamodb, READINGS), ReadingStore(dynamodb, READINGS)
+        self.worker = Worker(self.jobs, meters, readings, ExportFiles(s3, BUCKET))
+
+    def run(self, meter_id: str, period: Interval) -> int:
+        """Make one export from the claim to the completion; return how many rows it has."""
+        job = exports.new_job(uuid4().hex, meter_id, period, "bench", datetime.now(UTC))
+        self.jobs.create(job)
+        self.worker.run(job.id, is_last_receive=True)
+        done = self.jobs.get(job.id)
+        assert done is not None
+        assert done.file is not None, done.failure
+        return done.file.record_count
+
+
+def decompress_and_write(bodies: Iterable[bytes], path: Path) -> None:
+    """Do what no export of compressed blocks can do without: the floor."""
+    with path.open("wb") as file:
+        for body in bodies:
+            file.write(zlib.decompress(body, 31))
+
+
+def one_item_each(dynamodb: "DynamoDBClient", path: Path) -> int:
+    """Make the file of a table that has one item for each reading."""
+    rows = 0
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        pages = dynamodb.get_paginator("query").paginate(
+            TableName=ITEMS,
+            KeyConditionExpression="pk = :meter",
+            ExpressionAttributeValues={":meter": {"S": METERED}},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                values = (item[name]["N"] for name in COLUMNS[2:])
+                writer.writerow([item["sk"]["S"], item["pk"]["S"], *values])
+                rows += 1
+    return rows
+
+
+def write_csv(rows: Iterable[list[str]]) -> None:
+    """Write rows that are there already."""
+    csv.writer(io.StringIO(newline="")).writerows(rows)
+
+
+def peak_mebibytes() -> float:
+    """Return the most memory that this process has had.
+
+    Not getrusage, whose peak a process inherits from the one that started it.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def main() -> None:
+    """Make one export after a small one; print by how many MiB the peak rose between the two."""
+    endpoint, meter_id, count = sys.argv[1:]
+    exporter = Exporter(client("dynamodb", endpoint), client("s3", endpoint))
+    exporter.run(meter_id, days(1))
+    before = peak_mebibytes()
+    rows = exporter.run(meter_id, days(int(count)))
+    print(json.dumps({"rows": rows, "growth": peak_mebibytes() - before}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Exports on an emulated AWS that lets each function do only what its role allows."""
+
+import gzip
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from infra.local import export, samples
+from infra.local.cloud import emulator
+from infra.local.deploy import deploy
+
+pytestmark = pytest.mark.xdist_group("local-run")
+
+WEEK = {"start_datetime": "2024-01-01T00:00:00Z", "end_datetime": "2024-01-08T00:00:00Z", "format": "csv"}
+WAIT_SECONDS = 90
+
+
+@dataclass
+class Gateway:
+    """The API as the emulated API Gateway and Lambda serve it."""
+
+    http: httpx2.Client
+    outputs: dict[str, str]
+    dynamodb: Any
+    sqs: Any
+
+    def ask(self, meter_id: str, **changes: Any) -> str:
+        """Ask for an export; return the job's id."""
+        answer = self.http.post("/api/export/csv", json={"smart_meter_id": meter_id, **WEEK, **changes})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["job_id"])
+
+    def wait(self, job_id: str) -> dict[str, Any]:
+        """Wait until a job is not pending any more; return its status."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            status: dict[str, Any] = self.http.get(f"/api/export/status/{job_id}").json()
+            if status["status"] != "pending":
+                return status
+            assert time.monotonic() < deadline, status
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    directory = tmp_path_factory.mktemp("cloud")
+    with emulator(directory, enforce_iam=True) as cloud:
+        outputs = deploy(cloud, directory / "layers", {"Stage": "local", "AuthMode": "open"})
+        # The emulator has no TLS, and the policy forbids the bucket to whoever comes without.
+        cloud.client("s3").delete_bucket_policy(Bucket=outputs["export_bucket_name"])
+        for _ in range(2):  # the second changes nothing
+            samples.seed(cloud.client("dynamodb"), outputs)
+        with httpx2.Client(base_url=outputs["gateway_url"], timeout=60) as http:
+            yield Gateway(http, outputs, cloud.client("dynamodb"), cloud.client("sqs"))
+
+
+def test_five_exports_at_once_are_five_files(gateway: Gateway) -> None:
+    wanted = [samples.METERED, samples.SIMULATED] * 2 + [samples.METERED]
+    for job_id in [gateway.ask(meter_id) for meter_id in wanted]:
+        status = gateway.wait(job_id)
+        assert status["status"] == "completed", status
+        file = gateway.http.get(f"/api/export/download/{job_id}")
+        assert file.headers["content-type"] == "text/csv; charset=utf-8"
+        assert len(file.content.splitlines()) == 1 + status["file_info"]["record_count"] == 10_081
+        assert hashlib.sha256(file.content).hexdigest() == status["file_info"]["sha256"]
+
+
+@pytest.fixture
+def run_dir(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    outputs = {"api_url": gateway.outputs["gateway_url"]}
+    (tmp_path / "outputs.json").write_text(json.dumps(outputs))
+    monkeypatch.setenv("RUN_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_the_command_saves_a_file(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    week = (WEEK["start_datetime"], WEEK["end_datetime"])
+    assert export.main([samples.METERED, *week, "--folder", str(run_dir)]) == 0
+    file = run_dir / "smart_meter_sample-1_20240101_20240108.csv"
+    assert file.read_bytes().count(b"\r\n") == 10_081
+    assert "10,080 readings" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("meter_id", "start", "end", "message"),
+    [
+        ("nobody", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z", "Smart meter 'nobody' not found"),
+        ("123", "2024-01-02T00:00:00Z", "2024-01-01T00:00:00Z", "end_datetime: must be after start_datetime"),
+        ("123", "", "", "start_datetime: must be an instant such as 2024-01-31T12:00:00Z"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_of_the_command(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], meter_id: str, start: str, end: str, message: str
+) -> None:
+    assert export.main([meter_id, start, end]) == 1
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_without_a_running_service_the_command_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUN_DIR", str(tmp_path))
+    assert export.main(["123", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"]) == 1
+    assert "start it with `make run`" in capsys.readouterr().err
+
+
+def test_a_large_file_is_at_a_signed_url(gateway: Gateway) -> None:
+    job_id = gateway.ask(samples.SIMULATED, end_datetime="2024-06-01T00:00:00Z")
+    info = gateway.wait(job_id)["file_info"]
+    redirect = gateway.http.get(f"/api/export/download/{job_id}", follow_redirects=False)
+    assert redirect.status_code == 307
+    file = httpx2.get(redirect.headers["location"])
+    assert file.headers["content-disposition"] == f'attachment; filename="{info["filename"]}"'
+    assert file.headers["content-type"] == "text/csv; charset=utf-8"
+    assert hashlib.sha256(file.content).hexdigest() == info["sha256"]
+
+
+def test_a_compressed_answer_passes_the_gateway(gateway: Gateway) -> None:
+    job_id = gateway.ask(samples.METERED)
+    info = gateway.wait(job_id)["file_info"]
+    path = f"/api/export/download/{job_id}"
+    with gateway.http.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as answer:
+        content = gzip.decompress(b"".join(answer.iter_raw()))
+    assert hashlib.sha256(content).hexdigest() == info["sha256"]
+
+
+def test_uploads_are_stored_merged_and_shown(gateway: Gateway) -> None:
+    reading = {"energy_kwh": 0.1, "power_kw": 1, "voltage_v": 230, "current_a": 4}
+    sent = [{"timestamp": f"2024-01-01T{hour:02}:00:00Z", **reading} for hour in range(24)]
+    path = "/api/meters/uploaded/readings"
+    assert gateway.http.put(path, json={"readings": sent}).json() == {"stored": 24, "updated": 0}
+    sent[0]["energy_kwh"] = 0.2
+    assert gateway.http.put(path, json={"readings": sent}).json() == {"stored": 0, "updated": 1}
+    (day,) = gateway.http.get(path, params={"resolution": "day"}).json()["items"]
+    assert (day["energy_kwh"], day["count"]) == (2.5, 24)
+    listed = gateway.http.get("/api/meters").json()["items"]
+    assert [meter["smart_meter_id"] for meter in listed] == ["123", "sample-1", "uploaded"]
+
+
+def test_a_cancelled_and_an_unknown_meters_job_end_as_such(gateway: Gateway) -> None:
+    unknown = gateway.ask("unheard-of")
+    assert gateway.wait(unknown)["error"]["code"] == "SMART_METER_NOT_FOUND"
+    job_id = gateway.ask(samples.SIMULATED, end_datetime="2024-12-31T00:00:00Z")
+    assert gateway.http.delete(f"/api/export/{job_id}").json() == {"status": "cancelled"}
+    assert gateway.wait(job_id)["status"] == "cancelled"
+    history = gateway.http.get("/api/export/history/unheard-of").json()["items"]
+    assert [job["job_id"] for job in history] == [unknown]
+
+
+def test_garbage_in_the_queue_blocks_no_export(gateway: Gateway) -> None:
+    url = gateway.outputs["export_queue_url"]
+    for body in ("garbage", "{}", json.dumps({"job_id": "nobody-knows"})):
+        gateway.sqs.send_message(QueueUrl=url, MessageBody=body)
+    assert gateway.wait(gateway.ask(samples.METERED))["status"] == "completed"

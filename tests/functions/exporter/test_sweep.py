@@ -1,0 +1,108 @@
+"""Jobs that nobody works on, and the messages that never came."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from domain import exports
+from domain.exports import LEASE, LOST_AFTER, MAX_ATTEMPTS, UNSENT_AFTER, Status
+from functions.exporter import handler, sweep
+from infra import aws
+from infra.export_queue import MOST_RECEIVES, ExportQueue, MalformedMessageError, job_of
+from infra.settings import ExportSweepSettings, settings
+from tests.conftest import read_template
+from tests.functions.exporter.conftest import World
+
+
+@pytest.fixture
+def queue(world: World) -> ExportQueue:
+    return ExportQueue(aws.sqs(), settings(ExportSweepSettings).export_queue_url)
+
+
+def sent(queue: ExportQueue) -> list[str]:
+    answer = queue.client.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10)
+    return sorted(job_of(message["Body"]) for message in answer.get("Messages", []))
+
+
+def test_a_job_whose_message_was_never_sent_is_sent_again(world: World, queue: ExportQueue) -> None:
+    job_id = world.new_job()
+    sweep.sweep(world.jobs, queue, world.now + UNSENT_AFTER - timedelta(seconds=1))
+    assert sent(queue) == []
+    sweep.sweep(world.jobs, queue, world.now + UNSENT_AFTER)
+    sweep.sweep(world.jobs, queue, world.now + UNSENT_AFTER)
+    assert sent(queue) == [job_id]
+
+
+def test_a_job_whose_worker_died_is_sent_again(world: World, queue: ExportQueue) -> None:
+    job_id = world.new_job()
+    world.jobs.change(job_id, lambda job: exports.claim(job, world.now))
+    sweep.sweep(world.jobs, queue, world.now + LEASE - timedelta(seconds=1))
+    assert sent(queue) == []
+    sweep.sweep(world.jobs, queue, world.now + LEASE)
+    assert sent(queue) == [job_id]
+
+
+def test_finished_jobs_are_not_looked_at(world: World, queue: ExportQueue) -> None:
+    job_id = world.new_job()
+    world.jobs.change(job_id, lambda job: exports.cancel(job, world.now))
+    assert list(world.jobs.overdue(world.now + LOST_AFTER)) == []
+
+
+def test_a_job_that_waited_for_a_day_has_failed(world: World, queue: ExportQueue) -> None:
+    job_id = world.new_job()
+    sweep.sweep(world.jobs, queue, world.now + LOST_AFTER)
+    assert world.job(job_id).status is Status.FAILED
+    assert sent(queue) == []
+
+
+def test_more_overdue_jobs_than_a_page_holds_are_all_found(world: World, queue: ExportQueue) -> None:
+    ids = sorted(world.new_job() for _ in range(30))
+    world.jobs.client.meta.events.register(
+        "provide-client-params.dynamodb.Query", lambda params, **_: params | {"Limit": 7}
+    )
+    assert sorted(world.jobs.overdue(world.now + UNSENT_AFTER)) == ids
+
+
+def record(body: str, receives: int = 1) -> dict[str, Any]:
+    return {
+        "messageId": "message",
+        "receiptHandle": "receipt",
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": str(receives)},
+        "eventSource": "aws:sqs",
+    }
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"job_id": 1}', '{"job_id": ""}', "null"])
+def test_a_malformed_message_asks_for_no_job(body: str) -> None:
+    with pytest.raises(MalformedMessageError):
+        job_of(body)
+
+
+def test_of_a_batch_only_the_messages_that_failed_come_back(world: World, queue: ExportQueue) -> None:
+    leased = world.new_job()
+    world.jobs.change(leased, lambda job: exports.claim(job, handler_time()))
+    messages = [json.dumps({"job_id": leased}), "garbage", json.dumps({"job_id": "nobody-knows"})]
+    records = [record(body) | {"messageId": str(index)} for index, body in enumerate(messages)]
+    queue.send("x")
+    handle = queue.client.receive_message(QueueUrl=queue.url)["Messages"][0]["ReceiptHandle"]
+    for entry in records:
+        entry["receiptHandle"] = handle
+    answer = handler.handler({"Records": records}, None)  # type: ignore[arg-type]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}, {"itemIdentifier": "1"}]}
+
+
+def handler_time() -> Any:
+    return handler.worker().now()
+
+
+def test_the_template_says_what_the_code_relies_on() -> None:
+    resources = read_template()["Resources"]
+    queue, function = resources["ExportQueue"]["Properties"], resources["ExportFunction"]["Properties"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == MOST_RECEIVES == MAX_ATTEMPTS
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+    assert timedelta(seconds=function["Timeout"]) < LEASE
+    rules = resources["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert timedelta(days=rules[0]["ExpirationInDays"]) == exports.FILE_LIFETIME

@@ -1,0 +1,89 @@
+"""Readings that come over the bus, among events and garbage."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from domain.instants import EARLIEST, LATEST
+from domain.readings import Interval, Meter, MeterKind
+from functions.ingestion import handler as ingestion
+from functions.ingestion import readings as ingested
+from functions.payloads import utc_now
+from infra import aws
+from infra.readings import ReadingStore
+from tests.conftest import create_table, read_template
+from tests.functions.ingestion.conftest import Ingestion, envelope
+
+pytestmark = pytest.mark.xdist_group("emulator")
+
+READING = {
+    "timestamp": "2024-01-01T00:00:00Z",
+    "energy_kwh": 0.1,
+    "power_kw": 6,
+    "voltage_v": 230,
+    "current_a": 1,
+}
+
+
+@pytest.fixture
+def store(ingestion_of: Ingestion, monkeypatch: pytest.MonkeyPatch) -> ReadingStore:
+    monkeypatch.setattr(ingestion, "SOON_SECONDS", 0)
+    table = uuid4().hex
+    monkeypatch.setenv("READINGS_TABLE", table)
+    create_table(aws.dynamodb(), "ReadingsTable", table)
+    return ReadingStore(aws.dynamodb(), table)
+
+
+def sent(*readings: Any, meter_id: str = "m") -> str:
+    body = envelope({"smart_meter_id": meter_id, "readings": list(readings)})
+    return body.replace("component_event", "meter_readings")
+
+
+def stored(store: ReadingStore) -> bytes:
+    meter = ingested._meters().get("m")
+    return b"" if meter is None else b"".join(store.blocks(meter, Interval(EARLIEST, LATEST)))
+
+
+def test_readings_of_the_bus_are_stored_with_every_digit(
+    ingestion_of: Ingestion, store: ReadingStore
+) -> None:
+    ingestion_of.send(sent(READING).replace("0.1,", "0.10,"))
+    ingestion_of.drain()
+    assert stored(store) == b"2024-01-01T00:00:00Z,m,0.10,6,230,1\r\n"
+    assert ingestion_of.dead() == []
+
+
+def test_a_message_that_comes_twice_changes_nothing(ingestion_of: Ingestion, store: ReadingStore) -> None:
+    ingestion_of.send(sent(READING), sent(READING))
+    ingestion_of.drain()
+    assert stored(store).count(b"\r\n") == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        sent(READING, {}),
+        sent(),
+        sent(READING, meter_id="=1"),
+        sent(READING, meter_id="simulated"),
+        envelope([]).replace("component_event", "meter_readings"),
+        envelope({"readings": [READING]}).replace("component_event", "meter_readings"),
+        '"meter_readings"',
+        '{"meter_readings"',
+    ],
+    ids=["entry", "empty", "id", "simulated", "list", "no-meter", "string", "no-json"],
+)
+def test_a_bad_message_is_given_up_and_spoils_no_other(
+    ingestion_of: Ingestion, store: ReadingStore, bad: str
+) -> None:
+    ingested._meters().register(Meter("simulated", MeterKind.SIMULATED, utc_now()))
+    ingestion_of.send(bad, sent(READING))
+    ingestion_of.drain()
+    assert ingestion_of.dead() == [bad]
+    assert stored(store).count(b"\r\n") == 1
+
+
+def test_the_rule_lets_readings_in_and_what_the_service_tells_out() -> None:
+    pattern = read_template()["Resources"]["ComponentEventRule"]["Properties"]["EventPattern"]
+    assert pattern == {"detail-type": ["component_event", "meter_readings"]}
