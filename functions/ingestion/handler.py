@@ -61,9 +61,10 @@ def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
     arrivals: list[tuple[SQSRecord, Arrival]] = []
     for message in messages:
         try:
-            if has_readings(message.body) and store_readings(message.body, datetime.now(UTC)):
-                continue
-            arrivals.append((message, _arrival(message, request_id)))
+            if has_readings(message.body):
+                store_readings(message.body, datetime.now(UTC))
+            else:
+                arrivals.append((message, _arrival(message, request_id)))
         except (MalformedMessageError, InvalidReadingsError, MeterIsSimulatedError) as error:
             failures[message.message_id] = _give_up(message, error)
         except (OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:

@@ -1,9 +1,11 @@
 """The readings among the messages of the ingestion queue."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 
+from domain.readings import Reading
 from functions.uploads import load_exactly, read_detail, take_in
 from infra.aws import dynamodb
 from infra.meters import MeterStore
@@ -24,21 +26,33 @@ def _readings() -> ReadingStore:
 
 
 def has_readings(body: str) -> bool:
-    """Tell whether a message may hold readings; whether it does is seen when they are stored."""
-    return f'"{DETAIL_TYPE}"' in body
+    """Tell whether a message says that it holds readings."""
+    if f'"{DETAIL_TYPE}"' not in body:
+        return False
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(envelope, dict) and envelope.get("detail-type") == DETAIL_TYPE
 
 
-def store_readings(body: str, now: datetime) -> bool:
-    """Store the readings that a message holds; say whether it holds readings at all.
+def read_readings(body: str) -> tuple[str, list[Reading]]:
+    """Read the id of a meter, and the readings that a message holds for it.
+
+    Raises:
+        InvalidReadingsError: they are not as they must be.
+    """
+    envelope = load_exactly(body)
+    return read_detail(envelope.get("detail") if isinstance(envelope, Mapping) else None)
+
+
+def store_readings(body: str, now: datetime) -> None:
+    """Store the readings that a message holds.
 
     Raises:
         InvalidReadingsError: they are not as they must be; nothing is stored.
         MeterIsSimulatedError: the meter stores none.
         OutcomeUnknownError: they may have been stored; storing them again is harmless.
     """
-    envelope = load_exactly(body)
-    if not isinstance(envelope, Mapping) or envelope.get("detail-type") != DETAIL_TYPE:
-        return False
-    meter_id, readings = read_detail(envelope.get("detail"))
+    meter_id, readings = read_readings(body)
     take_in(_meters(), _readings(), meter_id, readings, now)
-    return True

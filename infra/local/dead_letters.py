@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.instants import EARLIEST, print_instant
 from domain.trails import IdempotencyKeyReusedError
+from domain.uploads import InvalidReadingsError
 from functions.ingestion.messages import MalformedMessageError, read_message
+from functions.ingestion.readings import has_readings, read_readings
 from infra.local.stack import Stack, printable, run
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-QUEUES = ("rule", "ingestion", "publisher")
+QUEUES = ("rule", "ingestion", "publisher", "export")
 """What gave the messages up: each has a dead letter queue of its own."""
+
+_STAYING = {
+    "publisher": "they name records of the stream, not messages to send again",
+    "export": "their jobs have ended; ask for new exports",
+}
 
 _HOLD_SECONDS = 60
 _PAGE = 10
@@ -101,12 +108,15 @@ def reason_of(letter: DeadLetter, stack: Stack) -> str:
         condition = told.get("requestContext", {}).get("condition", "unknown")
         batch = told.get("DDBStreamBatchInfo", {})
         return f"{condition}: {batch.get('batchSize')} records of the stream from {batch.get('startSequenceNumber')}"
+    if letter.queue == "export":
+        return "the worker never finished it; what has become of the job, its status says"
     try:
-        event = read_message(letter.body)
-    except MalformedMessageError as error:
+        if has_readings(letter.body):
+            read_readings(letter.body)
+        elif stack.decided([read_message(letter.body)], since=EARLIEST):
+            return str(IdempotencyKeyReusedError())
+    except (MalformedMessageError, InvalidReadingsError) as error:
         return printable(str(error))
-    if stack.decided([event], since=EARLIEST):
-        return str(IdempotencyKeyReusedError())
     return "no mistake in it: applying it failed on every receive, the log of the function says how"
 
 
@@ -143,11 +153,10 @@ def send_back(stack: Stack) -> int:
                 sqs.send_message(QueueUrl=stack.outputs["ingestion_queue_url"], MessageBody=letter.body)
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt_handle)
         print(f"{queue}: {len(letters)} sent back to the ingestion queue")
-    with held(sqs, "publisher", url_of(stack, "publisher")) as letters:
-        if letters:
-            print(
-                f"publisher: {len(letters)} stay: they name records of the stream, not messages to send again"
-            )
+    for queue, reason in _STAYING.items():
+        with held(sqs, queue, url_of(stack, queue)) as letters:
+            if letters:
+                print(f"{queue}: {len(letters)} stay: {reason}")
     return 0
 
 

@@ -22,10 +22,18 @@ def letter(queue: str, body: str, **attributes: str) -> DeadLetter:
             json.dumps({"detail-type": "component_event", "detail": {"\x1b[2J": 1}}),
             "?[2J: is not a field of this",
         ),
+        (
+            json.dumps({"detail-type": "meter_readings", "detail": {"smart_meter_id": "1", "readings": {}}}),
+            "readings: must be a list of readings",
+        ),
     ],
 )
 def test_a_malformed_message_was_given_up_for_what_the_function_says_of_it(body: str, reason: str) -> None:
     assert reason in reason_of(letter("ingestion", body), NO_STACK)
+
+
+def test_an_export_that_was_given_up_sends_its_reader_to_the_job() -> None:
+    assert "what has become of the job" in reason_of(letter("export", '{"job_id": "1"}'), NO_STACK)
 
 
 def test_what_the_rule_could_not_deliver_says_what_the_bus_says_of_it() -> None:
