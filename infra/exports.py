@@ -139,8 +139,7 @@ class ExportStore:
         if after is not None:
             query["ExclusiveStartKey"] = _position_key(meter_id, after)
         if owner is None:
-            # One more than asked for tells whether others follow.
-            query["Limit"] = limit + 1
+            query["Limit"] = limit + 1  # one more than asked for tells whether others follow
         else:
             query["FilterExpression"] = "#owner = :owner"
             query["ExpressionAttributeNames"]["#owner"] = "owner"

@@ -5,7 +5,8 @@ import secrets
 from fastapi import APIRouter
 
 from domain.users import ApiKey
-from functions.api.errors import ForbiddenError, describe
+from functions.api.error_shape import describe
+from functions.api.errors import ForbiddenError
 from functions.api.schemas import Message
 from functions.api.user_deps import Credentials, KeyId, Me
 from functions.api.user_schemas import ApiKeyPage, ApiKeyPayload, ApiKeyView, NewApiKeyView

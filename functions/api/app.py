@@ -18,7 +18,8 @@ from functions.api import (
 )
 from functions.api.access import add_doors, admit
 from functions.api.deps import Contracts
-from functions.api.errors import add_error_handlers, describe
+from functions.api.error_shape import describe
+from functions.api.errors import add_error_handlers
 from functions.api.meter_deps import Exports, Meters
 from functions.api.middleware import RequestFrame
 from functions.api.openapi import DescribedApp

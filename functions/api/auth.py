@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from domain.users import RegistrationClosedError, Session, User, name_key, rehashed
 from functions.api.access import identify
-from functions.api.errors import InvalidLoginError, UnauthenticatedError, describe
+from functions.api.error_shape import describe
+from functions.api.errors import InvalidLoginError, UnauthenticatedError
 from functions.api.openapi import LOGIN_BODY
 from functions.api.schemas import Message
 from functions.api.user_deps import Credentials, Source, Throttles, TokenMaker, Users

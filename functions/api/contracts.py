@@ -16,7 +16,7 @@ from functions.api.deps import (
     Limit,
     Number,
 )
-from functions.api.errors import describe
+from functions.api.error_shape import describe
 from functions.api.schemas import ContractPage, ContractView, Message
 from functions.api.user_deps import CurrentCaller
 from functions.payloads import ContractPayload, utc_now

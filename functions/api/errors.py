@@ -1,4 +1,4 @@
-"""The one shape of errors, and the one place that knows which status each error has.
+"""The one place that knows which status each error has.
 
 domain.contracts.ContractExistsError       409 contract_exists
 domain.contracts.ContractNotFoundError     404 contract_not_found
@@ -31,15 +31,12 @@ botocore's errors, a secret not to be had  503 service_unavailable
 anything else                              500 internal_error
 """
 
-import json
 from http import HTTPMethod, HTTPStatus
-from typing import Any, Literal
+from typing import Any
 
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
@@ -65,6 +62,7 @@ from domain.users import (
     UserNotFoundError,
     WrongPasswordError,
 )
+from functions.api.error_shape import ErrorResponse
 from functions.payloads import FieldError, field_errors
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.cursors import InvalidCursorError
@@ -88,51 +86,6 @@ class ForbiddenError(Exception):
 
     def __init__(self) -> None:
         super().__init__("Your credentials do not allow this.")
-
-
-class Error(BaseModel):
-    """The body of every 4xx and 5xx answer."""
-
-    status: Literal["error"] = "error"
-    code: str = Field(examples=["validation_error"])
-    message: str = Field(examples=["contract_number: Field required"])
-    details: list[FieldError] = Field(default=[], examples=[[]])
-    request_id: str = Field(description="Equals the header X-Request-ID")
-
-
-class ErrorResponse(Response):
-    """An error as JSON; ASCII only, since a caller's own text may hold what UTF-8 cannot carry."""
-
-    media_type = "application/json"
-
-    def __init__(
-        self,
-        status_code: int,
-        code: str,
-        message: str,
-        request_id: str,
-        details: list[FieldError] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        error = Error(code=code, message=message, details=details or [], request_id=request_id)
-        super().__init__(json.dumps(error.model_dump()), status_code, headers)
-
-
-class BadRequestRoute(APIRoute):
-    """A route that answers 400, not 422, to a malformed request: exports and meters promise that."""
-
-    malformed_status = HTTPStatus.BAD_REQUEST
-
-
-def describe(*statuses: int | Literal["default"]) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of a route's errors; each has the one shape."""
-    return {
-        status: {
-            "model": Error,
-            "description": "Any other error" if status == "default" else HTTPStatus(status).phrase,
-        }
-        for status in statuses
-    }
 
 
 _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
@@ -285,13 +238,3 @@ def _methods_at(request: Request) -> list[HTTPMethod]:
             for route in request.app.router.routes
         )
     ]
-
-
-def internal_error(request_id: str) -> Response:
-    """Return the answer to an error nobody foresaw, without a word of it."""
-    return ErrorResponse(500, "internal_error", "Something went wrong here.", request_id)
-
-
-def too_large(request_id: str, limit: int) -> Response:
-    """Return the answer to a body of more than `limit` bytes."""
-    return ErrorResponse(413, "payload_too_large", f"A body may have at most {limit} bytes.", request_id)

@@ -22,7 +22,7 @@ from domain.exports import (
 from domain.readings import Interval
 from domain.users import Caller
 from functions.api.deps import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
-from functions.api.errors import BadRequestRoute, describe
+from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exports_schemas import (
     CancelledView,
     CreatedView,

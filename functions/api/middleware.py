@@ -7,7 +7,7 @@ from uuid import uuid4
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.errors import internal_error, too_large
+from functions.api.error_shape import internal_error, too_large
 from infra.telemetry import logger
 
 MAX_BODY_BYTES = 1024 * 1024

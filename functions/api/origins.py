@@ -7,7 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions.api.errors import ErrorResponse
+from functions.api.error_shape import ErrorResponse
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _ASKED = ("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key")

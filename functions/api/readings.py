@@ -11,7 +11,7 @@ from domain.instants import from_micros, to_micros
 from domain.readings import Interval, Meter, MeterNotFoundError, Resolution, read_line, summarise
 from domain.uploads import InvalidReadingsError, Problem
 from functions.api.deps import Cursor, CursorSeal, Limit
-from functions.api.errors import BadRequestRoute, describe
+from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.meter_deps import MeterId, Meters, Readings
 from functions.api.readings_schemas import (
     UPLOAD_BODY,

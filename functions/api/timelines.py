@@ -16,7 +16,7 @@ from functions.api.deps import (
     Timelines,
     trails,
 )
-from functions.api.errors import describe
+from functions.api.error_shape import describe
 from functions.api.schemas import (
     BulkPayload,
     BulkResult,

@@ -15,7 +15,7 @@ from functions.api.deps import (
     Number,
     Trails,
 )
-from functions.api.errors import describe
+from functions.api.error_shape import describe
 from functions.api.schemas import TimelineView, VerdictView
 from functions.payloads import Instant
 from infra.replays import replay

@@ -14,7 +14,7 @@ from domain.users import (
 )
 from functions.api.auth import new_user
 from functions.api.deps import Cursor, CursorSeal, Limit
-from functions.api.errors import describe
+from functions.api.error_shape import describe
 from functions.api.schemas import Message
 from functions.api.user_deps import Credentials, CurrentCaller, CurrentSession, Me, Throttles, UserId, Users
 from functions.api.user_schemas import (
