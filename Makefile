@@ -16,12 +16,12 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive test proof bench check format lock build sam-check clean-run
+.PHONY: help run export publish dlq redrive create-admin test proof bench check format lock build sam-check clean-run
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, AUTH_MODE=, LOG_LEVEL=)
+run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
 	@exec $(BIN)/python -m infra.local
 
 export: $(VENV)/synced  ## save readings of the running service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=.)
@@ -35,6 +35,9 @@ dlq: $(VENV)/synced  ## list the events that were given up, and why (RUN_DIR=)
 
 redrive: $(VENV)/synced  ## send the events that were given up through the queue once more (RUN_DIR=)
 	@exec $(BIN)/python -m infra.local.dead_letters redrive
+
+create-admin: $(VENV)/synced  ## make an admin of a deployed stack (STACK=, ADMIN_USERNAME=, ADMIN_EMAIL=); asks for the password
+	@$(BIN)/python -m infra.local.admin
 
 test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
 	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/bench

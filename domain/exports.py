@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from domain.readings import Interval
+from domain.users import Caller
 
 SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=366)
@@ -18,6 +19,8 @@ FILE_LIFETIME = timedelta(days=7)
 """The bucket's lifecycle deletes files after as many days."""
 MAX_ATTEMPTS = 3
 """Equals the queue's maxReceiveCount."""
+MOST_OPEN = 5
+"""Jobs that one user may have waiting or under way at a time."""
 LEASE = timedelta(seconds=330)
 """How long an attempt owns its job: a little longer than the worker's timeout, after which it is dead."""
 UNSENT_AFTER = timedelta(minutes=3)
@@ -131,6 +134,13 @@ class ExportNotFoundError(Exception):
         super().__init__(f"Job with ID '{job_id}' not found")
 
 
+class TooManyExportsError(Exception):
+    """The user has as many open exports as one may have."""
+
+    def __init__(self) -> None:
+        super().__init__(f"At most {MOST_OPEN} exports may be open at a time. Wait for one, or cancel it.")
+
+
 class ExportNotReadyError(Exception):
     """The job has no file to download: not yet, or never."""
 
@@ -161,6 +171,11 @@ class Refusal(StrEnum):
     EXHAUSTED = "exhausted"
     SUPERSEDED = "superseded"
     NOT_DUE = "not_due"
+
+
+def visible_to(job: ExportJob | None, caller: Caller) -> ExportJob | None:
+    """Return `job` where `caller` may know of it: an admin, or who asked for it."""
+    return job if job is not None and (caller.is_admin or job.owner == caller.id) else None
 
 
 def new_job(job_id: str, meter_id: str, period: Interval, owner: str, now: datetime) -> ExportJob:

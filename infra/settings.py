@@ -3,9 +3,9 @@
 import os
 from enum import StrEnum
 from functools import cache
-from typing import TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class AuthMode(StrEnum):
@@ -13,6 +13,23 @@ class AuthMode(StrEnum):
 
     REQUIRED = "required"
     OPEN = "open"
+
+
+class Registration(StrEnum):
+    """Who makes users: everybody their own, or only admins."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+def _names(text: Any) -> Any:  # noqa: ANN401 - pydantic says of what is no text that it is none
+    return tuple(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+"""Names with commas between them."""
+
+_STAGES_WITHOUT_A_DOOR = ("local", "test")
 
 
 class Settings(BaseModel):
@@ -33,12 +50,28 @@ class ApiSettings(Settings):
     """What the HTTP API is told besides."""
 
     auth_mode: AuthMode = AuthMode.REQUIRED
-    signing_secret: str
+    signing_secret: str = Field(min_length=1)
     idempotency_table: str
     readings_table: str
     export_jobs_table: str
     export_bucket: str
     export_queue_url: str
+    users_table: str
+    throttles_table: str
+    registration: Registration = Registration.CLOSED
+    allowed_origins: Names = ()
+    allow_credentials: bool = False
+    allowed_hosts: Names = ()
+
+    @model_validator(mode="after")
+    def _has_a_door(self) -> Self:
+        if self.auth_mode is AuthMode.OPEN and self.stage not in _STAGES_WITHOUT_A_DOOR:
+            raise ValueError("AUTH_MODE=open is for local runs only")
+        if "*" in self.allowed_origins and self.allow_credentials:
+            raise ValueError(
+                "ALLOWED_ORIGINS=* with ALLOW_CREDENTIALS would let any site act as its visitors"
+            )
+        return self
 
 
 class IngestionSettings(Settings):

@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: tables as template.yaml has them, on moto, and the app above them."""
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from botocore.loaders import JSONFileLoader
 from fastapi.testclient import TestClient
 from moto import mock_aws
 
-from functions.api import deps, meter_deps
+from functions.api import deps, meter_deps, user_deps
 from functions.api.app import create_app
 from functions.exporter import handler as exporter
 from functions.exporter import sweep
@@ -29,6 +30,30 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).parent.parent / "template.yaml"
 REGION = "eu-central-1"
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "STAGE": "test",
+    "AUTH_MODE": "open",
+    "CONTRACTS_TABLE": "contracts",
+    "READINGS_TABLE": "readings",
+    "EXPORT_JOBS_TABLE": "export-jobs",
+    "EXPORT_BUCKET": "exports",
+    "EXPORT_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/exports",
+    "SIGNING_SECRET": "signing",
+    "IDEMPOTENCY_TABLE": "idempotency",
+    "USERS_TABLE": "users",
+    "THROTTLES_TABLE": "throttles",
+    "REGISTRATION": "open",
+    "POWERTOOLS_SERVICE_NAME": "energy-operations",
+    "POWERTOOLS_METRICS_NAMESPACE": "EnergyOperations",
+}
+
+# The function refuses to start without: its module is imported before any fixture.
+os.environ.update(ENVIRONMENT)
 
 
 class _TemplateLoader(yaml.SafeLoader):
@@ -65,23 +90,7 @@ def create_table(client: "DynamoDBClient", logical_id: str, name: str) -> None:
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test the variables a function has, and nothing of the developer's own AWS."""
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "STAGE": "test",
-        "AUTH_MODE": "open",
-        "CONTRACTS_TABLE": "contracts",
-        "READINGS_TABLE": "readings",
-        "EXPORT_JOBS_TABLE": "export-jobs",
-        "EXPORT_BUCKET": "exports",
-        "EXPORT_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/exports",
-        "SIGNING_SECRET": "signing",
-        "IDEMPOTENCY_TABLE": "idempotency",
-        "POWERTOOLS_SERVICE_NAME": "energy-operations",
-        "POWERTOOLS_METRICS_NAMESPACE": "EnergyOperations",
-    }.items():
+    for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
@@ -100,6 +109,7 @@ def forget() -> None:
         deps._contracts,
         deps._timelines,
         deps._trails,
+        *user_deps.KEPT,
         ingestion._queue,
         ingestion._timelines,
         ingested_readings._meters,
@@ -117,6 +127,8 @@ def cloud(environment: None) -> Iterator[None]:
     with mock_aws():
         create_table(aws.dynamodb(), "ContractsTable", "contracts")
         create_table(aws.dynamodb(), "IdempotencyTable", "idempotency")
+        create_table(aws.dynamodb(), "UsersTable", "users")
+        create_table(aws.dynamodb(), "ThrottlesTable", "throttles")
         create_table(aws.dynamodb(), "ReadingsTable", "readings")
         create_table(aws.dynamodb(), "ExportJobsTable", "export-jobs")
         aws.s3().create_bucket(

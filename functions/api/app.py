@@ -1,13 +1,31 @@
 """The application: its routes and what surrounds them."""
 
-from fastapi import APIRouter, FastAPI
+from collections.abc import Sequence
 
-from functions.api import VERSION, contracts, docs, exports, readings, timelines, trails
+from fastapi import APIRouter, Depends, FastAPI
+
+from functions.api import (
+    VERSION,
+    api_keys,
+    auth,
+    contracts,
+    docs,
+    exports,
+    readings,
+    timelines,
+    trails,
+    users,
+)
+from functions.api.access import add_doors, admit
 from functions.api.deps import Contracts
-from functions.api.errors import add_error_handlers, describe
+from functions.api.error_shape import describe
+from functions.api.errors import add_error_handlers
 from functions.api.meter_deps import Exports, Meters
 from functions.api.middleware import RequestFrame
+from functions.api.openapi import DescribedApp
+from functions.api.origins import Cors, KnownHosts
 from functions.api.schemas import Health, Readiness, ServiceInfo
+from functions.api.user_deps import Users
 from infra.settings import ApiSettings, settings
 
 router = APIRouter(tags=["service"])
@@ -26,16 +44,28 @@ async def get_health() -> Health:
 
 
 @router.get("/health/ready", responses=describe(503))
-async def get_readiness(contracts: Contracts, meters: Meters, exports: Exports) -> Readiness:
+async def get_readiness(contracts: Contracts, users: Users, meters: Meters, exports: Exports) -> Readiness:
     """Say whether the tables answer."""
-    for table in (contracts, meters, exports):
+    for table in (contracts, users, meters, exports):
         table.ping()
     return Readiness()
 
 
-def create_app() -> FastAPI:
-    """Return the application."""
-    app = FastAPI(
+def start() -> FastAPI:
+    """Return the application as the environment wants it; refuses to start where that is not safe.
+
+    Raises:
+        pydantic.ValidationError: a variable is missing, or has a value it must not have.
+    """
+    told = settings(ApiSettings)
+    return create_app(told.allowed_origins, told.allowed_hosts, allow_credentials=told.allow_credentials)
+
+
+def create_app(
+    origins: Sequence[str] = (), hosts: Sequence[str] = (), *, allow_credentials: bool = False
+) -> FastAPI:
+    """Return the application, for pages of these `origins`, and under these names of `hosts` if any."""
+    app = DescribedApp(
         title="Energy Operations",
         version=VERSION,
         description=(
@@ -45,10 +75,14 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(admit)],
     )
     for part in (
         router,
         docs.router,
+        auth.router,
+        users.router,
+        api_keys.router,
         contracts.router,
         timelines.router,
         trails.router,
@@ -57,5 +91,10 @@ def create_app() -> FastAPI:
     ):
         app.include_router(part)
     add_error_handlers(app)
+    add_doors(app)
+    if origins:
+        app.add_middleware(Cors, origins, credentials=allow_credentials)
+    if hosts:
+        app.add_middleware(KnownHosts, hosts)
     app.add_middleware(RequestFrame)
     return app

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from domain.contracts import Contract
 from functions.api.deps import (
@@ -15,20 +15,24 @@ from functions.api.deps import (
     IdempotencyKeys,
     Limit,
     Number,
-    require_caller,
 )
-from functions.api.errors import describe
+from functions.api.error_shape import describe
 from functions.api.schemas import ContractPage, ContractView, Message
+from functions.api.user_deps import CurrentCaller
 from functions.payloads import ContractPayload, utc_now
 
-router = APIRouter(tags=["contracts"], dependencies=[Depends(require_caller)])
+router = APIRouter(tags=["contracts"])
 
 _LISTING = "contracts"
 
 
 @router.post("/contract", status_code=201, responses=describe(401, 409, 413, 422, 503))
 async def create_contract(
-    payload: ContractPayload, contracts: Contracts, keys: IdempotencyKeys, key: IdempotencyKey = None
+    payload: ContractPayload,
+    contracts: Contracts,
+    caller: CurrentCaller,
+    keys: IdempotencyKeys,
+    key: IdempotencyKey = None,
 ) -> ContractView:
     """Create a contract of which nothing has happened yet."""
 
@@ -43,6 +47,7 @@ async def create_contract(
 
     if key is None:
         return create(uuid4().hex)
+    key = f"{caller.id}:{key}"  # another caller may use the same
     # An id made of the request: should this end half way, the next try knows the contract for its own.
     request_id = sha256(f"{key} {payload.model_dump_json()}".encode()).hexdigest()
     answer = keys.answer(

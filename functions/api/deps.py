@@ -7,14 +7,13 @@ from fastapi import Depends, Header, Path, Query, Request
 
 from domain.contracts import CONTRACT_NUMBER_PATTERN, Contract, ContractNotFoundError
 from domain.trails import AuditDisabledError, Reception, Source
-from functions.api.errors import UnauthenticatedError
 from functions.payloads import utc_now
 from infra.aws import dynamodb
 from infra.contracts import ContractStore
 from infra.cursors import Cursors
 from infra.idempotency import IdempotencyStore
 from infra.secrets import signing_secret
-from infra.settings import ApiSettings, AuthMode, settings
+from infra.settings import ApiSettings, settings
 from infra.timelines import TimelineStore
 from infra.trails import TrailStore
 
@@ -86,18 +85,6 @@ async def existing_contract(
 async def cursors() -> Cursors:
     """Return what seals and opens cursors; it asks for the secret only when it is needed."""
     return Cursors(lambda: signing_secret(settings(ApiSettings).signing_secret))
-
-
-async def require_caller() -> None:
-    """Let a caller in.
-
-    Deny by default: until the service has users, AUTH_MODE=required lets nobody in.
-
-    Raises:
-        UnauthenticatedError: AUTH_MODE is not open.
-    """
-    if settings(ApiSettings).auth_mode is not AuthMode.OPEN:
-        raise UnauthenticatedError
 
 
 Contracts = Annotated[ContractStore, Depends(contracts)]

@@ -32,12 +32,24 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-# A file and not an inline script, so that the page's policy can forbid inline scripts.
-_START = """SwaggerUIBundle({
+# A file and not an inline script, so that the page's policy can forbid inline scripts. Without a server of
+# its own the document would be about the root of the host, whatever stage the page is below.
+_START = """const here = new URL(".", window.location.href).href;
+const BelowTheStage = {
+  statePlugins: {
+    spec: {
+      wrapActions: {
+        updateJsonSpec: (update) => (spec) => update({ ...spec, servers: [{ url: here }] }),
+      },
+    },
+  },
+};
+SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null,
+  plugins: [BelowTheStage],
 });
 """
 

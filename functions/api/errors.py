@@ -1,4 +1,4 @@
-"""The one shape of errors, and the one place that knows which status each error has.
+"""The one place that knows which status each error has.
 
 domain.contracts.ContractExistsError       409 contract_exists
 domain.contracts.ContractNotFoundError     404 contract_not_found
@@ -7,6 +7,7 @@ domain.exports.ExportFinishedError         409 export_finished
 domain.exports.ExportNotFoundError         404 export_not_found
 domain.exports.ExportNotReadyError         404 export_not_ready
 domain.exports.PeriodError                 400 validation_error
+domain.exports.TooManyExportsError         429 too_many_exports
 domain.readings.MeterIsSimulatedError      409 meter_is_simulated
 domain.readings.MeterNotFoundError         404 meter_not_found
 domain.trails.AuditDisabledError           409 audit_disabled
@@ -14,6 +15,16 @@ domain.trails.TrailIncompleteError         409 trail_incomplete
 domain.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
 domain.uploads.InvalidReadingsError        400 validation_error
 infra.cursors.InvalidCursorError           400 invalid_cursor
+domain.users.ApiKeyNotFoundError           404 api_key_not_found
+domain.users.OwnAccountError               400 own_account
+domain.users.RegistrationClosedError       403 registration_closed
+domain.users.TooManyApiKeysError           409 too_many_api_keys
+domain.users.UserExistsError               400 user_exists
+domain.users.UserNotFoundError             404 user_not_found
+domain.users.WrongPasswordError            400 wrong_password
+infra.throttles.ThrottledError             429 too_many_attempts
+functions.api.errors.ForbiddenError        403 forbidden
+functions.api.errors.InvalidLoginError     401 invalid_credentials
 infra.export_files.FileGoneError           410 export_expired
 functions.api.errors.UnauthenticatedError  401 unauthorized
 infra.aws.OutcomeUnknownError              503 outcome_unknown
@@ -21,15 +32,12 @@ botocore's errors, a secret not to be had  503 service_unavailable
 anything else                              500 internal_error
 """
 
-import json
 from http import HTTPMethod, HTTPStatus
-from typing import Any, Literal
+from typing import Any
 
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
@@ -41,15 +49,27 @@ from domain.exports import (
     ExportNotFoundError,
     ExportNotReadyError,
     PeriodError,
+    TooManyExportsError,
 )
 from domain.readings import MeterIsSimulatedError, MeterNotFoundError
 from domain.trails import AuditDisabledError, IdempotencyKeyReusedError, TrailIncompleteError
 from domain.uploads import InvalidReadingsError
+from domain.users import (
+    ApiKeyNotFoundError,
+    OwnAccountError,
+    RegistrationClosedError,
+    TooManyApiKeysError,
+    UserExistsError,
+    UserNotFoundError,
+    WrongPasswordError,
+)
+from functions.api.error_shape import ErrorResponse
 from functions.payloads import FieldError, field_errors
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.cursors import InvalidCursorError
 from infra.export_files import FileGoneError
 from infra.telemetry import logger
+from infra.throttles import ThrottledError
 
 RETRY_AFTER_SECONDS = 2
 
@@ -58,49 +78,15 @@ class UnauthenticatedError(Exception):
     """The caller has shown no credentials that count."""
 
 
-class Error(BaseModel):
-    """The body of every 4xx and 5xx answer."""
-
-    status: Literal["error"] = "error"
-    code: str = Field(examples=["validation_error"])
-    message: str = Field(examples=["contract_number: Field required"])
-    details: list[FieldError] = Field(default=[], examples=[[]])
-    request_id: str = Field(description="Equals the header X-Request-ID")
+class InvalidLoginError(Exception):
+    """No user has this name and this password; which of them is wrong is nobody's business."""
 
 
-class ErrorResponse(Response):
-    """An error as JSON; ASCII only, since a caller's own text may hold what UTF-8 cannot carry."""
+class ForbiddenError(Exception):
+    """The caller is known, and may not do this."""
 
-    media_type = "application/json"
-
-    def __init__(
-        self,
-        status_code: int,
-        code: str,
-        message: str,
-        request_id: str,
-        details: list[FieldError] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        error = Error(code=code, message=message, details=details or [], request_id=request_id)
-        super().__init__(json.dumps(error.model_dump()), status_code, headers)
-
-
-class BadRequestRoute(APIRoute):
-    """A route that answers 400, not 422, to a malformed request: exports and meters promise that."""
-
-    malformed_status = HTTPStatus.BAD_REQUEST
-
-
-def describe(*statuses: int | Literal["default"]) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of a route's errors; each has the one shape."""
-    return {
-        status: {
-            "model": Error,
-            "description": "Any other error" if status == "default" else HTTPStatus(status).phrase,
-        }
-        for status in statuses
-    }
+    def __init__(self) -> None:
+        super().__init__("Your credentials do not allow this.")
 
 
 _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
@@ -115,6 +101,15 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     TrailIncompleteError: (409, "trail_incomplete"),
     IdempotencyKeyReusedError: (422, "idempotency_key_reused"),
     InvalidCursorError: (400, "invalid_cursor"),
+    ApiKeyNotFoundError: (404, "api_key_not_found"),
+    ForbiddenError: (403, "forbidden"),
+    OwnAccountError: (400, "own_account"),
+    RegistrationClosedError: (403, "registration_closed"),
+    TooManyApiKeysError: (409, "too_many_api_keys"),
+    TooManyExportsError: (429, "too_many_exports"),
+    UserExistsError: (400, "user_exists"),
+    UserNotFoundError: (404, "user_not_found"),
+    WrongPasswordError: (400, "wrong_password"),
     MeterIsSimulatedError: (409, "meter_is_simulated"),
     MeterNotFoundError: (404, "meter_not_found"),
 }
@@ -127,6 +122,8 @@ def add_error_handlers(app: FastAPI) -> None:
     for error_type in (*DEPENDENCY_ERRORS, GetParameterError):
         app.add_exception_handler(error_type, _answer_dependency)
     app.add_exception_handler(UnauthenticatedError, _answer_unauthenticated)
+    app.add_exception_handler(InvalidLoginError, _answer_invalid_login)
+    app.add_exception_handler(ThrottledError, _answer_throttled)
     app.add_exception_handler(OutcomeUnknownError, _answer_outcome_unknown)
     app.add_exception_handler(PeriodError, _answer_period)
     app.add_exception_handler(InvalidReadingsError, _answer_readings)
@@ -146,6 +143,27 @@ async def _answer_unauthenticated(request: Request, _: Exception) -> Response:
         "Valid credentials are required.",
         request.state.request_id,
         headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+async def _answer_invalid_login(request: Request, _: Exception) -> Response:
+    return ErrorResponse(
+        401,
+        "invalid_credentials",
+        "There is no active user of this name and password.",
+        request.state.request_id,
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+async def _answer_throttled(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ThrottledError)  # noqa: S101 - Starlette types all handlers alike
+    return ErrorResponse(
+        429,
+        "too_many_attempts",
+        str(error),
+        request.state.request_id,
+        headers={"Retry-After": str(error.retry_after)},
     )
 
 
@@ -222,13 +240,3 @@ def _methods_at(request: Request) -> list[HTTPMethod]:
             for route in request.app.router.routes
         )
     ]
-
-
-def internal_error(request_id: str) -> Response:
-    """Return the answer to an error nobody foresaw, without a word of it."""
-    return ErrorResponse(500, "internal_error", "Something went wrong here.", request_id)
-
-
-def too_large(request_id: str, limit: int) -> Response:
-    """Return the answer to a body of more than `limit` bytes."""
-    return ErrorResponse(413, "payload_too_large", f"A body may have at most {limit} bytes.", request_id)

@@ -5,7 +5,7 @@ import zlib
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Header
 from starlette.responses import RedirectResponse, Response
 
 from domain import exports
@@ -17,10 +17,12 @@ from domain.exports import (
     ExportNotReadyError,
     Refusal,
     Status,
+    visible_to,
 )
 from domain.readings import Interval
-from functions.api.deps import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit, require_caller
-from functions.api.errors import BadRequestRoute, describe
+from domain.users import Caller
+from functions.api.deps import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
+from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exports_schemas import (
     CancelledView,
     CreatedView,
@@ -30,18 +32,19 @@ from functions.api.exports_schemas import (
     JobView,
     NotFoundView,
 )
-from functions.api.meter_deps import Caller, Exports, Files, MeterId, Queue
+from functions.api.meter_deps import Exports, Files, MeterId, Queue
+from functions.api.user_deps import CurrentCaller
 from functions.payloads import utc_now
 from infra.aws import DEPENDENCY_ERRORS
 from infra.export_files import CONTENT_TYPE, attachment
 from infra.export_queue import ExportQueue
+from infra.export_slots import create_in_slot
 from infra.exports import ExportStore
 from infra.telemetry import logger
 
 router = APIRouter(
     prefix="/api/export",
     tags=["exports"],
-    dependencies=[Depends(require_caller)],
     route_class=BadRequestRoute,
     responses=describe(400, 401, 503, "default"),
 )
@@ -59,7 +62,7 @@ async def create_export(
     payload: ExportPayload,
     jobs: Exports,
     queue: Queue,
-    caller: Caller,
+    caller: CurrentCaller,
     keys: IdempotencyKeys,
     key: IdempotencyKey = None,
 ) -> CreatedView:
@@ -67,7 +70,7 @@ async def create_export(
     if key is None:
         return _create(payload, jobs, queue, caller)
     answer = keys.answer(
-        f"create_export {caller}",
+        f"create_export {caller.id}",
         key,
         payload.model_dump(mode="json"),
         lambda: _create(payload, jobs, queue, caller).model_dump(),
@@ -75,12 +78,15 @@ async def create_export(
     return CreatedView.model_validate(answer)
 
 
-def _create(payload: ExportPayload, jobs: ExportStore, queue: ExportQueue, caller: str) -> CreatedView:
+def _create(payload: ExportPayload, jobs: ExportStore, queue: ExportQueue, caller: Caller) -> CreatedView:
     now = utc_now()
     period = Interval(payload.start_datetime, payload.end_datetime)
     exports.check_period(period, now)
-    job = exports.new_job(str(uuid4()), payload.smart_meter_id, period, caller, now)
-    jobs.create(job)
+    job = exports.new_job(str(uuid4()), payload.smart_meter_id, period, caller.id, now)
+    if caller.user is None:
+        jobs.create(job)
+    else:
+        create_in_slot(jobs, job)
     try:
         queue.send(job.id)
     except DEPENDENCY_ERRORS:
@@ -90,9 +96,9 @@ def _create(payload: ExportPayload, jobs: ExportStore, queue: ExportQueue, calle
 
 
 @router.get("/status/{job_id}", response_model_exclude_unset=True)
-async def get_export_status(job_id: str, jobs: Exports) -> JobView | NotFoundView:
+async def get_export_status(job_id: str, jobs: Exports, caller: CurrentCaller) -> JobView | NotFoundView:
     """Say what has become of an export; also of one that there is not."""
-    job = _get(jobs, job_id)
+    job = _get(jobs, job_id, caller)
     return NotFoundView.of(job_id) if job is None else JobView.of(job, utc_now())
 
 
@@ -106,10 +112,14 @@ async def get_export_status(job_id: str, jobs: Exports) -> JobView | NotFoundVie
     },
 )
 async def download_export(
-    job_id: str, jobs: Exports, files: Files, accept_encoding: Annotated[str, Header()] = ""
+    job_id: str,
+    jobs: Exports,
+    files: Files,
+    caller: CurrentCaller,
+    accept_encoding: Annotated[str, Header()] = "",
 ) -> Response:
     """Give the file of a completed export."""
-    job = _get(jobs, job_id)
+    job = _get(jobs, job_id, caller)
     if job is None:
         raise ExportNotFoundError(job_id)
     status = job.status_at(utc_now())
@@ -141,11 +151,17 @@ def _takes_gzip(accept_encoding: str) -> bool:
 
 @router.get("/history/{smart_meter_id}", response_model_exclude_unset=True)
 async def list_exports(
-    smart_meter_id: MeterId, jobs: Exports, seal: CursorSeal, limit: Limit = 50, cursor: Cursor = None
+    smart_meter_id: MeterId,
+    jobs: Exports,
+    seal: CursorSeal,
+    caller: CurrentCaller,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> HistoryPage:
-    """List the exports of a meter, the newest first."""
+    """List one's own exports of a meter, the newest first; admins see those of all."""
     scope = f"exports {smart_meter_id}"
-    page = jobs.page(smart_meter_id, limit, after=None if cursor is None else seal.open(scope, cursor))
+    after = None if cursor is None else seal.open(scope, cursor)
+    page = jobs.page(smart_meter_id, limit, after, owner=None if caller.is_admin else caller.id)
     now = utc_now()
     return HistoryPage(
         items=[HistoryView.of(job, now) for job in page.jobs],
@@ -154,13 +170,13 @@ async def list_exports(
 
 
 @router.delete("/{job_id}", responses=describe(404, 409))
-async def cancel_export(job_id: str, jobs: Exports) -> CancelledView:
+async def cancel_export(job_id: str, jobs: Exports, caller: CurrentCaller) -> CancelledView:
     """Stop an export; a running one stops at its next block."""
-    answer = (
-        jobs.change(job_id, lambda job: exports.cancel(job, utc_now()))
-        if _JOB_ID.fullmatch(job_id)
-        else Refusal.NOT_FOUND
-    )
+
+    def cancel(job: ExportJob) -> ExportJob | Refusal:
+        return exports.cancel(job, utc_now()) if visible_to(job, caller) else Refusal.NOT_FOUND
+
+    answer = jobs.change(job_id, cancel) if _JOB_ID.fullmatch(job_id) else Refusal.NOT_FOUND
     if answer is Refusal.NOT_FOUND:
         raise ExportNotFoundError(job_id)
     if isinstance(answer, Refusal):
@@ -168,6 +184,6 @@ async def cancel_export(job_id: str, jobs: Exports) -> CancelledView:
     return CancelledView()
 
 
-def _get(jobs: ExportStore, job_id: str) -> ExportJob | None:
-    """Read a job; what cannot be the id of one is not asked for."""
-    return jobs.get(job_id) if _JOB_ID.fullmatch(job_id) else None
+def _get(jobs: ExportStore, job_id: str, caller: Caller) -> ExportJob | None:
+    """Read a job that the caller may know of; what cannot be the id of one is not asked for."""
+    return visible_to(jobs.get(job_id), caller) if _JOB_ID.fullmatch(job_id) else None

@@ -2,6 +2,6 @@
 
 from mangum import Mangum
 
-from functions.api.app import create_app
+from functions.api.app import start
 
-handler = Mangum(create_app(), lifespan="off")
+handler = Mangum(start(), lifespan="off")

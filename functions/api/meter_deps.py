@@ -70,15 +70,9 @@ async def export_queue() -> ExportQueue:
     return _export_queue()
 
 
-async def caller() -> str:
-    """Return who calls: nobody in particular, until the service has users."""
-    return "anonymous"
-
-
 Meters = Annotated[MeterStore, Depends(meters)]
 Readings = Annotated[ReadingStore, Depends(readings)]
 Exports = Annotated[ExportStore, Depends(exports)]
 Files = Annotated[ExportFiles, Depends(export_files)]
 Queue = Annotated[ExportQueue, Depends(export_queue)]
-Caller = Annotated[str, Depends(caller)]
 MeterId = Annotated[str, Path(pattern=METER_ID_PATTERN, description="Id of a smart meter", examples=["123"])]

@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.errors import internal_error, too_large
+from functions.api.error_shape import internal_error, too_large
 from infra.telemetry import logger
 
 MAX_BODY_BYTES = 1024 * 1024

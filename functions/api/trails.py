@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from domain.contracts import Component, Contract
@@ -14,15 +14,14 @@ from functions.api.deps import (
     ExistingContract,
     Number,
     Trails,
-    require_caller,
 )
-from functions.api.errors import describe
+from functions.api.error_shape import describe
 from functions.api.schemas import TimelineView, VerdictView
 from functions.payloads import Instant
 from infra.replays import replay
 from infra.timelines import Decision
 
-router = APIRouter(tags=["trail"], dependencies=[Depends(require_caller)])
+router = APIRouter(tags=["trail"])
 
 ReplayDryRun = Annotated[bool, Query(description="Show the difference and store nothing")]
 

@@ -12,7 +12,7 @@ from infra.local import processes
 from infra.local.packaging import PACKAGES
 from infra.local.processes import LOOPBACK
 
-_APPLICATION = "functions.api.app:create_app"
+_APPLICATION = "functions.api.app:start"
 _START_SECONDS = 20
 _STOP_SECONDS = 6
 _STEADY_SECONDS = 10  # an API that lived this long did not crash at start; the next pause is short again
@@ -50,6 +50,7 @@ class ApiProcess:
             return problem  # what runs goes on running
         self.stop()
         options = ["--host", LOOPBACK, "--port", str(self.port), "--timeout-graceful-shutdown", "3"]
+        options += ["--no-proxy-headers"]  # nobody stands in between who would set them
         command = [sys.executable, "-m", "uvicorn", "--factory", _APPLICATION, *options]
         environment = processes.child_environment(self.environment)
         self._started = time.monotonic()

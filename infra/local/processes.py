@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ _EMULATED_AWS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -51,18 +52,41 @@ def spawn(
     `keep` are open files that the child holds too, and with them the locks on them.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 - our own commands
-            command,
-            env=dict(environment),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=keep,
-            preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, which takes no lock
-        )
+    process = None
+    try:
+        with log.open("ab") as output, _signals_held():
+            process = subprocess.Popen(  # noqa: S603 - our own commands
+                command,
+                env=dict(environment),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=keep,
+                preexec_fn=_begin,  # noqa: PLW1509 - two system calls, which take no lock
+            )
+    except BaseException:
+        if process is not None:
+            kill(process)
+        raise
+    return process
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let signals wait while a process is made: Python loses an exception that a handler raises then."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin() -> None:
+    """Make the child listen to signals again, and end with its parent."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    end_with_parent()
 
 
 def finish(command: Sequence[str]) -> None:

@@ -7,20 +7,23 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local import deploy, packaging, processes
+from infra.local.admin import Admin, ensure_admin
 from infra.local.api import ApiProcess, first_syntax_error
 from infra.local.cloud import Emulator, emulator, free_port
 from infra.local.processes import REGION, LocalRunError
 from infra.local.rundir import RunDirectory
 from infra.local.watch import Changed, changes
+from infra.users import UserStore
 
 # What a local run passes to the template where the environment says nothing (as AUTH_MODE, LOG_LEVEL, …).
-_PARAMETERS = {"AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO"}
+_PARAMETERS = {"AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO", "Registration": "open"}
 _INTERRUPTED = 130
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -33,10 +36,11 @@ class Settings:
     port: int
     cloud_port: int | None
     parameters: Mapping[str, str]
+    admin: Admin | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], root: Path) -> "Settings":
-        """Read PORT, GATEWAY_PORT, RUN_DIR, and the template's parameters that may differ."""
+        """Read PORT, GATEWAY_PORT, RUN_DIR, the first admin, and the template's parameters that may differ."""
         chosen = {
             name: environment.get(deploy.snake_case(name).upper()) or default
             for name, default in _PARAMETERS.items()
@@ -46,6 +50,7 @@ class Settings:
             port=_port(environment, "PORT") or 8000,
             cloud_port=_port(environment, "GATEWAY_PORT"),
             parameters={"Stage": "local", **chosen},
+            admin=Admin.from_environment(environment),
         )
 
 
@@ -153,6 +158,9 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
     with cloud.kept_if_complete():
         terminal.step("deploying template.yaml")
         service.deploy()
+        if settings.admin:
+            users = UserStore(cloud.client("dynamodb"), service.outputs["users_table_name"])
+            terminal.step(ensure_admin(users, settings.admin, datetime.now(UTC)))
         store_samples(service)
         terminal.step("starting the API")
         if problem := api.start():

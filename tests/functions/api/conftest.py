@@ -10,6 +10,7 @@ import pytest
 
 from infra import aws
 from infra.telemetry import logger
+from tests.conftest import forget
 
 
 class Calls(list[str]):
@@ -28,6 +29,15 @@ def unaudited(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with it, and copies it for each, which takes long where there are hundreds.
     """
     monkeypatch.setenv("ENABLE_EVENT_AUDIT", "false")
+
+
+@pytest.fixture
+def batches_unaudited(
+    request: pytest.FixtureRequest, environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Switch the trail off where the test's `label` is the one operation that writes from threads."""
+    if request.node.callspec.params["label"] == "POST /events":
+        monkeypatch.setenv("ENABLE_EVENT_AUDIT", "false")
 
 
 @pytest.fixture
@@ -61,3 +71,10 @@ def dynamodb_raises(cloud: None) -> Callable[[Exception], None]:
         aws.dynamodb().meta.events.register_first("before-call.dynamodb.*", fail)
 
     return start
+
+
+@pytest.fixture
+def closed(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask every caller for credentials."""
+    monkeypatch.setenv("AUTH_MODE", "required")
+    forget()

@@ -48,6 +48,7 @@ def of_contract_1001(case: Case[Any]) -> Case[Any]:
     return case
 
 
+@pytest.mark.usefixtures("batches_unaudited")
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_every_answer_is_one_that_the_document_describes(api: TestClient, label: str) -> None:
     create(api)

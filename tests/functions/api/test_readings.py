@@ -209,7 +209,7 @@ def test_the_document_has_no_422_for_these_routes(api: TestClient) -> None:
     answers = [
         set(operation["responses"])
         for path, operations in paths.items()
-        if path.startswith("/api/")
+        if path.startswith(("/api/meters", "/api/export"))
         for operation in operations.values()
     ]
     assert len(answers) == 9

@@ -12,14 +12,22 @@ def settings(tmp_path: Path, **environment: str) -> Settings:
 
 
 def test_a_local_run_lets_everybody_in_unless_told_otherwise(tmp_path: Path) -> None:
-    default = {"Stage": "local", "AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO"}
+    default = {
+        "Stage": "local",
+        "AuthMode": "open",
+        "EnableEventAudit": "true",
+        "LogLevel": "INFO",
+        "Registration": "open",
+    }
     assert settings(tmp_path).parameters == default
-    told = settings(tmp_path, AUTH_MODE="required", LOG_LEVEL="DEBUG", ENABLE_EVENT_AUDIT="false")
+    chosen = {"LOG_LEVEL": "DEBUG", "ENABLE_EVENT_AUDIT": "false", "REGISTRATION": "closed"}
+    told = settings(tmp_path, AUTH_MODE="required", **chosen)
     assert told.parameters == {
         "Stage": "local",
         "AuthMode": "required",
         "EnableEventAudit": "false",
         "LogLevel": "DEBUG",
+        "Registration": "closed",
     }
 
 

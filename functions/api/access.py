@@ -1,0 +1,178 @@
+"""Who may come in where: a table of every route, and nobody where a route is missing from it."""
+
+import re
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from http import HTTPStatus
+from inspect import isawaitable
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from domain.users import ANONYMOUS_ADMIN, Caller, Role, caller_by_key, caller_by_session
+from functions.api.errors import ForbiddenError, UnauthenticatedError
+from functions.api.user_deps import credential_store, token_maker
+from functions.payloads import utc_now
+from infra.api_keys import InvalidApiKeyError, matches, read_api_key
+from infra.settings import ApiSettings, AuthMode, settings
+from infra.tokens import InvalidTokenError, Kind
+
+
+class Door(StrEnum):
+    """What a route asks of its caller."""
+
+    PUBLIC = "nothing"
+    VIEWER = Role.VIEWER
+    OPERATOR = Role.OPERATOR
+    ADMIN = Role.ADMIN
+    USER = "a user, by a session or an API key"
+    SESSION = "a user who has logged in"
+
+
+DOORS = {
+    ("GET", "/"): Door.PUBLIC,
+    ("GET", "/health"): Door.PUBLIC,
+    ("GET", "/health/ready"): Door.PUBLIC,
+    ("GET", "/docs"): Door.PUBLIC,
+    ("GET", "/docs/start.js"): Door.PUBLIC,
+    ("GET", "/docs/{name}"): Door.PUBLIC,
+    ("GET", "/openapi.json"): Door.PUBLIC,
+    # Contracts, events, timelines
+    ("POST", "/contract"): Door.OPERATOR,
+    ("GET", "/contract"): Door.VIEWER,
+    ("GET", "/contract/{contract_number}"): Door.VIEWER,
+    ("DELETE", "/contract/{contract_number}"): Door.ADMIN,
+    ("POST", "/event"): Door.OPERATOR,
+    ("POST", "/events"): Door.OPERATOR,
+    ("GET", "/contract/{contract_number}/contract_timeline"): Door.VIEWER,
+    ("GET", "/{contract_number}/contract_timeline"): Door.VIEWER,
+    ("GET", "/contract/{contract_number}/events"): Door.VIEWER,
+    ("POST", "/contract/{contract_number}/replay"): Door.ADMIN,
+    # Smart meters and exports. Whose job it is, its route asks.
+    ("GET", "/api/meters"): Door.VIEWER,
+    ("GET", "/api/meters/{smart_meter_id}"): Door.VIEWER,
+    ("GET", "/api/meters/{smart_meter_id}/readings"): Door.VIEWER,
+    ("PUT", "/api/meters/{smart_meter_id}/readings"): Door.OPERATOR,
+    ("POST", "/api/export/csv"): Door.OPERATOR,
+    ("GET", "/api/export/status/{job_id}"): Door.VIEWER,
+    ("GET", "/api/export/download/{job_id}"): Door.VIEWER,
+    ("GET", "/api/export/history/{smart_meter_id}"): Door.VIEWER,
+    ("DELETE", "/api/export/{job_id}"): Door.OPERATOR,
+    # Users and credentials. What logs in or out brings what it needs in its body.
+    ("POST", "/api/v1/auth/register"): Door.PUBLIC,
+    ("POST", "/api/v1/auth/login"): Door.PUBLIC,
+    ("POST", "/api/v1/auth/token"): Door.PUBLIC,
+    ("POST", "/token"): Door.PUBLIC,
+    ("POST", "/api/v1/auth/refresh"): Door.PUBLIC,
+    ("POST", "/api/v1/auth/logout"): Door.PUBLIC,
+    ("GET", "/api/v1/users/me"): Door.USER,
+    ("PUT", "/api/v1/users/me"): Door.SESSION,
+    ("POST", "/api/v1/api-keys"): Door.SESSION,
+    ("GET", "/api/v1/api-keys"): Door.SESSION,
+    ("DELETE", "/api/v1/api-keys/{key_id}"): Door.SESSION,
+    ("GET", "/api/v1/users"): Door.ADMIN,
+    ("POST", "/api/v1/users"): Door.ADMIN,
+    ("GET", "/api/v1/users/{user_id}"): Door.ADMIN,
+    ("PUT", "/api/v1/users/{user_id}"): Door.ADMIN,
+    ("DELETE", "/api/v1/users/{user_id}"): Door.ADMIN,
+}
+
+_BEARER = re.compile(r"bearer +(\S+)", re.ASCII | re.IGNORECASE)
+
+
+async def admit(request: Request) -> None:
+    """Let the caller through the door of the route that matched, or refuse.
+
+    Raises:
+        UnauthenticatedError: there are no credentials that count.
+        ForbiddenError: they do not suffice, or the route has no door.
+    """
+    door = DOORS.get((request.method, request.scope["route"].path))
+    if door is None:
+        raise ForbiddenError
+    if door is not Door.PUBLIC:
+        request.state.caller = _pass(door, identify(request))
+
+
+def _pass(door: Door, caller: Caller) -> Caller:
+    if door in (Door.USER, Door.SESSION):
+        if caller.user is None:
+            raise UnauthenticatedError
+        if door is Door.SESSION and caller.session is None:
+            raise ForbiddenError
+    elif not caller.role.includes(Role(door)):
+        raise ForbiddenError
+    return caller
+
+
+def identify(request: Request) -> Caller:
+    """Return who calls, by one call to DynamoDB.
+
+    Where everybody is let in, credentials that count still say as whom.
+
+    Raises:
+        UnauthenticatedError: there are none, or they do not count.
+    """
+    caller = None
+    bearers, keys = request.headers.getlist("Authorization"), request.headers.getlist("X-API-Key")
+    if len(bearers) == 1:
+        caller = _by_token(bearers[0])
+    elif not bearers and len(keys) == 1:
+        caller = _by_api_key(keys[0])
+    if caller is not None:
+        return caller
+    if settings(ApiSettings).auth_mode is AuthMode.OPEN:
+        return ANONYMOUS_ADMIN
+    raise UnauthenticatedError
+
+
+def _by_token(header: str) -> Caller | None:
+    match = _BEARER.fullmatch(header)
+    if match is None:
+        return None
+    try:
+        claims = token_maker().read(Kind.ACCESS, match[1])
+    except InvalidTokenError:
+        return None
+    return caller_by_session(*credential_store().session(claims.user_id, claims.session_id), utc_now())
+
+
+def _by_api_key(header: str) -> Caller | None:
+    try:
+        shown = read_api_key(header)
+    except InvalidApiKeyError:
+        return None
+    user, key = credential_store().api_key(shown.user_id, shown.id)
+    if key is None or not matches(key, shown):
+        return None
+    caller = caller_by_key(user, key)
+    if caller is not None:
+        credential_store().note_use(key, utc_now())
+    return caller
+
+
+def add_doors(app: FastAPI) -> None:
+    """Make those who send an unreadable body pass the door too, before they are told so.
+
+    FastAPI reads a body before it asks for anything else. What `admit` raises is answered as
+    everywhere: these handlers run inside the one that knows all errors.
+    """
+    for kind in (RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _behind_the_door(app.exception_handlers[kind]))
+
+
+_Answer = Callable[[Request, Any], Response | Awaitable[Response]]
+
+
+def _behind_the_door(answer: _Answer) -> _Answer:
+    async def admit_and_answer(request: Request, error: Exception) -> Response:
+        is_routing = isinstance(error, HTTPException) and error.status_code != HTTPStatus.BAD_REQUEST
+        if not is_routing and not hasattr(request.state, "caller"):
+            await admit(request)
+        answered = answer(request, error)
+        return await answered if isawaitable(answered) else answered
+
+    return admit_and_answer

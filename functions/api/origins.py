@@ -1,0 +1,67 @@
+"""Which hosts the API answers as, and which web origins may call it; only where they are configured."""
+
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from functions.api.error_shape import ErrorResponse
+
+_METHODS = ("GET", "POST", "PUT", "DELETE")
+_ASKED = ("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key")
+_SHOWN = ("Retry-After", "X-Process-Time", "X-Request-ID")
+
+
+class Cors(CORSMiddleware):
+    """Lets pages of the configured origins call the API; a refused preflight has the one error shape."""
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str], *, credentials: bool) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=_METHODS,
+            allow_headers=_ASKED,
+            allow_credentials=credentials,
+            expose_headers=_SHOWN,
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a browser's question whether a page may call."""
+        answer = super().preflight_response(request_headers)
+        return answer if answer.status_code < 400 else _RefusedPreflight(headers=_allowed(answer))  # noqa: PLR2004
+
+
+def _allowed(answer: Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+
+
+class _RefusedPreflight(Response):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = _allowed(self)
+        message = "Pages of this origin may not make this request."
+        refusal = ErrorResponse(400, "cors_refused", message, scope["state"]["request_id"], headers=headers)
+        await refusal(scope, receive, send)
+
+
+class KnownHosts:
+    """Refuses requests to a host name that is not one of the service's own; `*.name` is any below it."""
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+        self.app = app
+        self.hosts = {host.lower() for host in hosts if not host.startswith("*.")}
+        self.suffixes = tuple(host[1:].lower() for host in hosts if host.startswith("*."))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request to a known host."""
+        if scope["type"] != "http" or self._knows(Headers(scope=scope).get("host", "")):
+            await self.app(scope, receive, send)
+            return
+        message = "This service does not answer as this host."
+        refusal = ErrorResponse(400, "unknown_host", message, scope["state"]["request_id"])
+        await refusal(scope, receive, send)
+
+    def _knows(self, header: str) -> bool:
+        host = header.partition(":")[0].lower()
+        return host in self.hosts or host.endswith(self.suffixes)

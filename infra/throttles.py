@@ -1,0 +1,126 @@
+"""How often a door may be tried: counters in DynamoDB, per account and per source address.
+
+Each try is counted before anything is verified, by a write whose condition is the limit; so of any
+number of tries at once exactly the allowed ones go on. A counter's window begins with its first try.
+"""
+
+from datetime import datetime
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from infra.aws import OutcomeUnknownError, condition_failed, refused_item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# Conditions of the writes below.
+IS_BELOW_THE_LIMIT = "#expires_at > :now AND #count < :limit"
+IS_OVER = "attribute_not_exists(#expires_at) OR #expires_at <= :now"
+
+_ATTEMPTS = 3
+
+
+class Limit(NamedTuple):
+    """So many tries of one kind in each window of so many seconds."""
+
+    kind: str
+    tries: int
+    seconds: int
+
+
+PER_ACCOUNT = Limit("account", 10, 300)
+PER_SOURCE = Limit("source", 100, 300)
+
+
+class ThrottledError(Exception):
+    """The limit is reached; after `retry_after` seconds there are tries again."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("Too many attempts. Try again later.")
+        self.retry_after = retry_after
+
+
+class ThrottleStore:
+    """The counters of one table."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self.client = client
+        self.table = table
+
+    def count(self, limit: Limit, subject: str, at: datetime) -> None:
+        """Count a try of `subject`; a name that nobody has counts like any other.
+
+        A counter is found by a hash, so the table holds neither names nor addresses. Where the SDK
+        sends a try again after a lost answer it may count twice, which errs on the safe side.
+
+        Raises:
+            ThrottledError: the limit is reached.
+        """
+        now = int(at.timestamp())
+        digest = sha256(subject.encode()).hexdigest()
+        key = {"pk": {"S": f"{limit.kind}#{digest}"}}
+        for _ in range(_ATTEMPTS):
+            stored = self._add(key, limit, now)
+            if stored is None:
+                return
+            ends = int(stored.get("expires_at", {"N": "0"})["N"])
+            if ends > now:
+                raise ThrottledError(ends - now)
+            if self._begin(key, now, now + limit.seconds):
+                return
+            # Another try has begun the window in between: count in that.
+        raise OutcomeUnknownError
+
+    def _add(self, key: dict[str, Any], limit: Limit, now: int) -> dict[str, Any] | None:
+        """Count a try in the window that runs; return the counter as it stands if it takes none."""
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key=key,
+                UpdateExpression="ADD #count :one",
+                ConditionExpression=IS_BELOW_THE_LIMIT,
+                ExpressionAttributeNames={"#count": "count", "#expires_at": "expires_at"},
+                ExpressionAttributeValues={
+                    ":one": {"N": "1"},
+                    ":limit": {"N": str(limit.tries)},
+                    ":now": {"N": str(now)},
+                },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            return refused_item(error) or {}
+        return None
+
+    def _begin(self, key: dict[str, Any], now: int, ends: int) -> bool:
+        """Begin a window with its first try, unless one runs; say whether."""
+        try:
+            self.client.put_item(
+                TableName=self.table,
+                Item=key | {"count": {"N": "1"}, "expires_at": {"N": str(ends)}},
+                ConditionExpression=IS_OVER,
+                ExpressionAttributeNames={"#expires_at": "expires_at"},
+                ExpressionAttributeValues={":now": {"N": str(now)}},
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            return False
+        return True
+
+
+def source_of(address: str) -> str:
+    """Return what counts as one source: an IPv4 address, or the /64 that one IPv6 caller has."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network((parsed, 64), strict=False))
