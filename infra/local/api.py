@@ -90,7 +90,10 @@ class ApiProcess:
             self._restart_at = now + pause
         if self._restart_at is not None and now >= self._restart_at:
             if problem := self.start():
-                self.say(f"{problem}; waiting for the next change")
+                # It may have been ended again while it started; a mistake in the code is mended by a change.
+                self._restart_at = time.monotonic() + self._next_pause
+                self.say(f"{problem}; trying again in {self._next_pause:.0f} s")
+                self._next_pause = min(2 * self._next_pause + 1, _LONGEST_PAUSE)
             else:
                 self.say("the API is up again")
 

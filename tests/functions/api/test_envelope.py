@@ -249,5 +249,8 @@ def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one(cloud: None) -> Non
         answered.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/event", "headers": [], "query_string": b""}
-    asyncio.run(create_app()(scope, receive, send))
+    # Not asyncio.run, which leaves no event loop behind, and Mangum asks for the current one.
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(create_app()(scope, receive, send))
+    loop.close()
     assert answered == []
