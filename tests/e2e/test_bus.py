@@ -107,7 +107,7 @@ class Bus:
 def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
     folder = tmp_path_factory.mktemp("bus")
     with emulator(folder, enforce_iam=True) as cloud:
-        yield Bus(cloud, deploy(cloud, folder / "layers", {"Stage": "test", "AuthMode": "open"}))
+        yield Bus(cloud, deploy(cloud, folder / "layers", {"Stage": "local", "AuthMode": "open"}))
 
 
 def until(fact: Callable[[], bool], what: str) -> None:
