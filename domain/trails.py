@@ -5,7 +5,7 @@ when the start arrives. Folding the trail again in the order of `created_at`, re
 included, gives the timeline that the publishers meant.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -47,11 +47,32 @@ class AuditDisabledError(Exception):
         super().__init__("No trail of events is kept here.")
 
 
+class TrailIncompleteError(Exception):
+    """An event that counts is not in the trail: it came in while none was kept."""
+
+    def __init__(self, contract_number: str) -> None:
+        super().__init__(f"Events of contract {contract_number} came in while no trail was kept.")
+
+
 class IdempotencyKeyReusedError(Exception):
     """An id, or idempotency key, came again with another payload."""
 
     def __init__(self) -> None:
         super().__init__("This id was used before with another payload.")
+
+
+def require_whole(contract: Contract, entries: Collection[Entry], until: datetime | None = None) -> None:
+    """Make sure that the events that count, up to `until`, are among `entries`.
+
+    Raises:
+        TrailIncompleteError: folding `entries` would lose what is known.
+    """
+    keys = {entry.event.key for entry in entries}
+    for state in contract.components.values():
+        for occurrence in (state.start, state.end):
+            counts = occurrence is not None and (until is None or occurrence.created_at <= until)
+            if counts and occurrence and occurrence.key not in keys:
+                raise TrailIncompleteError(contract.number)
 
 
 def fold(contract: Contract, entries: Iterable[Entry]) -> Contract:

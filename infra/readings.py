@@ -52,6 +52,11 @@ class _Hour(NamedTuple):
     version: int
 
 
+def _pause(attempt: int) -> float:
+    """Return how many seconds to wait after `attempt`, with jitter."""
+    return random.uniform(0, min(_LONGEST_PAUSE, 0.01 * 2**attempt))  # noqa: S311 - no secret
+
+
 class ReadingStore:
     """The readings of one table."""
 
@@ -87,7 +92,7 @@ class ReadingStore:
             if not lost:
                 return Counts(stored, updated)
             hours = {name: hours[name] for name in lost}
-            time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.01 * 2**attempt)))  # noqa: S311 - jitter
+            time.sleep(_pause(attempt))
         raise OutcomeUnknownError
 
     def _transactions(
@@ -119,13 +124,24 @@ class ReadingStore:
         keys = [{"pk": partition_of(meter_id), "sk": _sort_key(name)} for name in names]
         request: Any = {self.table: {"Keys": keys, "ConsistentRead": True}}
         hours = {}
-        while request:
+        for attempt in range(_MOST_ATTEMPTS):
             answer = self.client.batch_get_item(RequestItems=request)
             for item in answer["Responses"].get(self.table, []):
                 block, version = _decompress(item["body"]["B"]), int(item["version"]["N"])
                 hours[item["sk"]["S"].removeprefix("HOUR#")] = _Hour(block, version)
             request = answer.get("UnprocessedKeys")
-        return hours
+            if not request:
+                return hours
+            time.sleep(_pause(attempt))
+        raise ClientError(
+            {
+                "Error": {
+                    "Code": "ProvisionedThroughputExceededException",
+                    "Message": "keys stayed unprocessed",
+                }
+            },
+            "BatchGetItem",
+        )
 
     def _put_of(
         self, meter_id: str, name: str, body: bytes, count: int, before: _Hour | None

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from domain.contracts import Contract, ContractNotFoundError
-from domain.trails import fold
+from domain.trails import fold, require_whole
 from infra.aws import OutcomeUnknownError
 from infra.contracts import ContractStore
 from infra.trails import TrailStore
@@ -27,6 +27,7 @@ def replay(contracts: ContractStore, trails: TrailStore, number: str, *, dry_run
 
     Raises:
         ContractNotFoundError: there is none, or no longer.
+        TrailIncompleteError: the trail lacks events that count.
         OutcomeUnknownError: events kept coming in between.
     """
     for _ in range(_ATTEMPTS):
@@ -34,6 +35,7 @@ def replay(contracts: ContractStore, trails: TrailStore, number: str, *, dry_run
         if before is None:
             raise ContractNotFoundError(number)
         entries = list(trails.entries(before))
+        require_whole(before, entries)
         after = fold(before, entries)
         if dry_run or after.components == before.components or contracts.replace_states(before, after):
             return Replay(before, after, len(entries))

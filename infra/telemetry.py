@@ -9,16 +9,18 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from domain.contracts import ComponentEvent
 from domain.instants import print_instant
 from domain.timelines import Code, Verdict
+from infra.settings import Settings, settings
 
 logger = Logger()
 
 Decided = tuple[ComponentEvent, Verdict]
+"""An event and the verdict on it, once; a repeated answer decides nothing."""
 
 
 def report(decided: Iterable[Decided]) -> None:
     """Log each decided event, and count them: EventsAccepted, and EventsRejected by code.
 
-    A metric's dimensions are the code and the service; contract numbers stay in the log.
+    A metric's dimensions are the service, the stage and the code; contract numbers stay in the log.
     """
     codes: Counter[Code] = Counter()
     for event, verdict in decided:
@@ -35,5 +37,6 @@ def report(decided: Iterable[Decided]) -> None:
         accepted = code is Code.ACCEPTED
         name = "EventsAccepted" if accepted else "EventsRejected"
         with single_metric(name=name, unit=MetricUnit.Count, value=count) as metric:
+            metric.add_dimension(name="stage", value=settings(Settings).stage)
             if not accepted:
                 metric.add_dimension(name="code", value=code)

@@ -25,6 +25,7 @@ NO_CONTRACT = 0
 
 # A filter may skip many rows; past this many queries a page ends early and its cursor goes on.
 _MOST_QUERIES = 10
+_ROWS_FILTERED_AT_ONCE = 500
 
 _FILTERS = ("status", "code", "component")
 
@@ -145,15 +146,16 @@ class TrailStore:
         `wanted` may name a status, code and component; a page may hold fewer than `limit` entries
         although more follow.
         """
-        query = self._query_of(contract) | {"Limit": limit}
+        query = self._query_of(contract)
         clauses = []
         for name in _FILTERS:
             if name in wanted:
                 clauses.append(f"#{name} = :{name}")
                 query["ExpressionAttributeNames"][f"#{name}"] = name
                 query["ExpressionAttributeValues"][f":{name}"] = {"S": wanted[name]}
+        query["Limit"] = limit
         if clauses:
-            query["FilterExpression"] = " AND ".join(clauses)
+            query |= {"FilterExpression": " AND ".join(clauses), "Limit": _ROWS_FILTERED_AT_ONCE}
         if after is not None:
             query["ExclusiveStartKey"] = _start_key(contract, after)
         items: list[Mapping[str, Any]] = []

@@ -10,6 +10,7 @@ from uuid import uuid4
 import boto3
 import pytest
 import yaml
+from botocore.loaders import JSONFileLoader
 from fastapi.testclient import TestClient
 from moto import mock_aws
 
@@ -60,6 +61,11 @@ class _TemplateLoader(yaml.SafeLoader):
 
 
 _TemplateLoader.add_multi_constructor("!", lambda _, suffix, node: f"{suffix} {node.value}")
+
+
+# botocore reads its service models for each session, and moto makes a session for each test.
+_load = cache(JSONFileLoader().load_file)
+JSONFileLoader.load_file = lambda _, path: _load(path)  # type: ignore[assignment,method-assign]
 
 
 @cache
@@ -134,9 +140,10 @@ def cloud(environment: None) -> Iterator[None]:
 
 
 @pytest.fixture
-def api(cloud: None) -> TestClient:
+def api(cloud: None) -> Iterator[TestClient]:
     """Return a caller of the whole application."""
-    return TestClient(create_app(), raise_server_exceptions=False)
+    with TestClient(create_app(), raise_server_exceptions=False) as caller:
+        yield caller
 
 
 @pytest.fixture(scope="session")

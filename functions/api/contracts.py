@@ -48,12 +48,13 @@ async def create_contract(
     if key is None:
         return create(uuid4().hex)
     key = f"{caller.id}:{key}"  # another caller may use the same
-    # An id made of the key: should this end half way, the next try knows the contract for its own.
+    # An id made of the request: should this end half way, the next try knows the contract for its own.
+    request_id = sha256(f"{key} {payload.model_dump_json()}".encode()).hexdigest()
     answer = keys.answer(
         "create_contract",
         key,
         payload.model_dump(mode="json"),
-        lambda: create(sha256(key.encode()).hexdigest()).model_dump(mode="json"),
+        lambda: create(request_id).model_dump(mode="json"),
     )
     return ContractView.model_validate(answer)
 

@@ -97,7 +97,7 @@ Number = Annotated[
     str, Path(pattern=CONTRACT_NUMBER_PATTERN, description="Number of a contract", examples=["1001"])
 ]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most entries in one answer")]
-Cursor = Annotated[str | None, Query(max_length=1024, description="`next_cursor` of the answer before")]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the answer before")]
 IdempotencyKeys = Annotated[IdempotencyStore, Depends(idempotency)]
 IdempotencyKey = Annotated[
     str | None,

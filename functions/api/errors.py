@@ -11,6 +11,7 @@ domain.exports.TooManyExportsError         429 too_many_exports
 domain.readings.MeterIsSimulatedError      409 meter_is_simulated
 domain.readings.MeterNotFoundError         404 meter_not_found
 domain.trails.AuditDisabledError           409 audit_disabled
+domain.trails.TrailIncompleteError         409 trail_incomplete
 domain.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
 domain.uploads.InvalidReadingsError        400 validation_error
 infra.cursors.InvalidCursorError           400 invalid_cursor
@@ -51,7 +52,7 @@ from domain.exports import (
     TooManyExportsError,
 )
 from domain.readings import MeterIsSimulatedError, MeterNotFoundError
-from domain.trails import AuditDisabledError, IdempotencyKeyReusedError
+from domain.trails import AuditDisabledError, IdempotencyKeyReusedError, TrailIncompleteError
 from domain.uploads import InvalidReadingsError
 from domain.users import (
     ApiKeyNotFoundError,
@@ -97,6 +98,7 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     ExportNotReadyError: (404, "export_not_ready"),
     FileGoneError: (410, "export_expired"),
     AuditDisabledError: (409, "audit_disabled"),
+    TrailIncompleteError: (409, "trail_incomplete"),
     IdempotencyKeyReusedError: (422, "idempotency_key_reused"),
     InvalidCursorError: (400, "invalid_cursor"),
     ApiKeyNotFoundError: (404, "api_key_not_found"),

@@ -5,6 +5,7 @@ import time
 from uuid import uuid4
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.api.error_shape import internal_error, too_large
@@ -59,7 +60,10 @@ class RequestFrame:
             await send(message)
 
         limit = _body_limit(scope["path"])
-        body = await _read_body(scope, receive, limit)
+        try:
+            body = await _read_body(scope, receive, limit)
+        except ClientDisconnect:
+            return
         if body is None:
             await too_large(request_id, limit)(scope, receive, send_framed)
             return
@@ -79,7 +83,7 @@ def _request_id(scope: Scope) -> str:
 
 def _drop_trailing_slash(scope: Scope) -> None:
     """Serve `/contract/` as `/contract`; a redirect would make clients drop the body."""
-    scope["path"] = re.sub(r"(?<=.)/+$", "", scope["path"])
+    scope["path"] = scope["path"].rstrip("/") or "/"
 
 
 def _body_limit(path: str) -> int:
@@ -98,7 +102,8 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            # What has come so far may look like a whole body, and must not be taken for one.
+            raise ClientDisconnect
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:

@@ -71,9 +71,7 @@ class ReadingQuery(BaseModel):
     end: Instant | None = Field(default=None, description="Without it: up to now")
     resolution: Resolution = Resolution.RAW
     limit: int = Field(default=100, ge=1, le=1440, description="Most entries in one answer")
-    cursor: str | None = Field(
-        default=None, max_length=1024, description="`next_cursor` of the answer before"
-    )
+    cursor: str | None = Field(default=None, description="`next_cursor` of the answer before")
 
 
 class MeterView(BaseModel):

@@ -1,13 +1,16 @@
 """Routes of events and of the timelines they draw."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Query
+from fastapi.exceptions import RequestValidationError
 
 from domain.contracts import ComponentEvent
 from domain.timelines import decide, explain
-from domain.trails import IdempotencyKeyReusedError, fold
+from domain.trails import IdempotencyKeyReusedError, fold, require_whole
 from functions.api.deps import (
     Contracts,
     ExistingContract,
@@ -33,7 +36,16 @@ from infra.timelines import Decision
 
 router = APIRouter(tags=["events and timelines"])
 
-DryRun = Annotated[bool, Query(description="Answer the verdict and store nothing")]
+_INSTANT = timedelta(microseconds=1)
+_TWO_IDS = {
+    "type": "two_ids",
+    "loc": ("header", "Idempotency-Key"),
+    "msg": "must be the event's id if both are given",
+}
+
+DryRun = Annotated[
+    bool, Query(description="Answer what the rules say now, whatever the id, and store nothing")
+]
 AsOf = Annotated[Instant | None, Query(description="Fold only the events created up to this instant")]
 
 
@@ -49,12 +61,15 @@ async def post_event(
     """Apply one start or end event and say whether it counts."""
     if payload.id is None:
         payload = payload.model_copy(update={"id": idempotency_key})
+    elif idempotency_key not in (None, payload.id):
+        raise RequestValidationError([_TWO_IDS])
     event = payload.to_domain(fresh_key=uuid4().hex)
     if dry_run:
         verdict = decide(contracts.get(event.contract_number), event)
         return EventVerdict.of(event, Decision(verdict, explain(verdict, event)), dry_run=True)
     decision = timelines.apply(event, received)
-    report([(event, decision.verdict)])
+    if not decision.repeated:
+        report([(event, decision.verdict)])
     return EventVerdict.of(event, decision, repeated=decision.repeated or None)
 
 
@@ -70,12 +85,16 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
         for index, entry in enumerate(entries)
         if isinstance(entry, EventPayload)
     }
-    arrivals = [Arrival(event, received) for event in events.values()]
+    # Received one after another: the trail folds events of the same instant in the order they came.
+    arrivals = [
+        Arrival(event, replace(received, received_at=received.received_at + index * _INSTANT))
+        for index, event in events.items()
+    ]
     outcomes = dict(zip(events, apply_all(timelines, arrivals), strict=True))
     report(
         (events[index], outcome.verdict)
         for index, outcome in outcomes.items()
-        if isinstance(outcome, Decision)
+        if isinstance(outcome, Decision) and not outcome.repeated
     )
     return BulkResult(
         results=[
@@ -100,5 +119,7 @@ def _show(index: int, event: ComponentEvent, outcome: Outcome) -> BulkVerdict | 
 async def get_timeline(contract: ExistingContract, as_of: AsOf = None) -> TimelineView:
     """Show from when to when each component of a contract runs, now or as events up to `as_of` had it."""
     if as_of is not None:
-        contract = fold(contract, (await trails()).entries(contract, until=as_of))
+        entries = list((await trails()).entries(contract, until=as_of))
+        require_whole(contract, entries, until=as_of)
+        contract = fold(contract, entries)
     return TimelineView.of(contract)

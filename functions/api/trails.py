@@ -78,9 +78,7 @@ class Wanted(BaseModel):
     """Which entries of a trail to list."""
 
     limit: int = Field(default=50, ge=1, le=200, description="Most entries in one answer")
-    cursor: str | None = Field(
-        default=None, max_length=1024, description="`next_cursor` of the answer before"
-    )
+    cursor: str | None = Field(default=None, description="`next_cursor` of the answer before")
     status: Literal["accepted", "rejected"] | None = None
     component: Component | None = None
     code: Code | None = None

@@ -44,7 +44,11 @@ def _queue() -> IngestionQueue:
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Apply a batch of events; answer the messages that are to come again."""
     logger.set_correlation_id(context.aws_request_id)
-    failures = _apply([SQSRecord(message) for message in event["Records"]], context.aws_request_id)
+    messages = [SQSRecord(message) for message in event["Records"]]
+    readings = [message for message in messages if has_readings(message.body)]
+    events = [message for message in messages if message not in readings]
+    # Events first: storing many readings takes long, and they would wait for it.
+    failures = _apply(events, context.aws_request_id) | _store(readings)
 
     def settle(record: SQSRecord) -> None:
         if record.message_id in failures:
@@ -61,22 +65,35 @@ def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
     arrivals: list[tuple[SQSRecord, Arrival]] = []
     for message in messages:
         try:
-            if has_readings(message.body):
-                store_readings(message.body, datetime.now(UTC))
-            else:
-                arrivals.append((message, _arrival(message, request_id)))
-        except (MalformedMessageError, InvalidReadingsError, MeterIsSimulatedError) as error:
+            arrivals.append((message, _arrival(message, request_id)))
+        except MalformedMessageError as error:
             failures[message.message_id] = _give_up(message, error)
-        except (OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:
-            failures[message.message_id] = _try_again(message, error)
     decided = []
     outcomes = apply_all(_timelines(), [arrival for _, arrival in arrivals])
     for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
-        if isinstance(outcome, Decision) and outcome.verdict.code not in arrival.patient_with:
-            decided.append((arrival.event, outcome.verdict))
-        else:
+        if not isinstance(outcome, Decision) or _is_patient(outcome, arrival):
             failures[message.message_id] = _return(message, outcome)
+        elif not outcome.repeated:
+            decided.append((arrival.event, outcome.verdict))
     report(decided)
+    return failures
+
+
+def _is_patient(decision: Decision, arrival: Arrival) -> bool:
+    """Tell whether an event is to come again; one that was decided before is decided."""
+    return decision.verdict.code in arrival.patient_with and not decision.repeated
+
+
+def _store(messages: list[SQSRecord]) -> dict[str, Exception]:
+    """Store the readings that the messages hold; return why some of them are to come again."""
+    failures: dict[str, Exception] = {}
+    for message in messages:
+        try:
+            store_readings(message.body, datetime.now(UTC))
+        except (InvalidReadingsError, MeterIsSimulatedError) as error:
+            failures[message.message_id] = _give_up(message, error)
+        except (OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:
+            failures[message.message_id] = _try_again(message, error)
     return failures
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.instants import EARLIEST, print_instant
+from domain.readings import MeterIsSimulatedError
 from domain.trails import IdempotencyKeyReusedError
 from domain.uploads import InvalidReadingsError
 from functions.ingestion.messages import MalformedMessageError, read_message
@@ -110,14 +111,21 @@ def reason_of(letter: DeadLetter, stack: Stack) -> str:
         return f"{condition}: {batch.get('batchSize')} records of the stream from {batch.get('startSequenceNumber')}"
     if letter.queue == "export":
         return "the worker never finished it; what has become of the job, its status says"
+    return _mistake_in(letter.body, stack) or (
+        "no mistake in it: applying it failed on every receive, the log of the function says how"
+    )
+
+
+def _mistake_in(body: str, stack: Stack) -> str | None:
+    """Say what the ingestion function has against a message."""
     try:
-        if has_readings(letter.body):
-            read_readings(letter.body)
-        elif stack.decided([read_message(letter.body)], since=EARLIEST):
-            return str(IdempotencyKeyReusedError())
+        if has_readings(body):
+            meter_id, _ = read_readings(body)
+            return str(MeterIsSimulatedError(meter_id)) if stack.is_simulated(meter_id) else None
+        decided = stack.decided([read_message(body)], since=EARLIEST)
     except (MalformedMessageError, InvalidReadingsError) as error:
         return printable(str(error))
-    return "no mistake in it: applying it failed on every receive, the log of the function says how"
+    return str(IdempotencyKeyReusedError()) if decided else None
 
 
 def url_of(stack: Stack, queue: str) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from domain.contracts import ComponentEvent
+from domain.readings import MeterKind
 from domain.trails import Entry
 from infra.items import generation_of, is_tombstone, key_of
 from infra.local.cloud import client_at
 from infra.local.processes import LocalRunError
 from infra.local.rundir import RunDirectory
+from infra.meters import MeterStore
 from infra.trails import NO_CONTRACT, row_key, to_entry
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ class Stack:
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
         """Return a client of the run's emulated AWS."""
         return client_at(self.outputs["aws_endpoint_url"], service)
+
+    def is_simulated(self, meter_id: str) -> bool:
+        """Tell whether a meter stores no readings."""
+        meter = MeterStore(self.client("dynamodb"), self.outputs["readings_table_name"]).get(meter_id)
+        return meter is not None and meter.kind is MeterKind.SIMULATED
 
     def decided(self, events: Sequence[ComponentEvent], since: datetime) -> dict[ComponentEvent, Entry]:
         """Read what the trail says of `events`: under the contract of their number as it is now.

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from infra import aws
 from infra.cursors import Cursors
 from tests.functions.api.calls import END, create, send, supply
 
@@ -237,3 +238,24 @@ def test_a_refused_creation_does_not_use_its_key_up(api: TestClient) -> None:
     assert api.post("/contract", json=body, headers={"Idempotency-Key": "mine"}).status_code == 409
     api.delete("/contract/1001")
     assert api.post("/contract", json=body, headers={"Idempotency-Key": "mine"}).status_code == 201
+
+
+def test_a_key_whose_record_is_gone_does_not_answer_for_another_payload(api: TestClient) -> None:
+    body = {"contract_number": "1001", "components": ["energy_supply"]}
+    headers = {"Idempotency-Key": "mine"}
+    api.post("/contract", json=body, headers=headers)
+    (record,) = aws.dynamodb().scan(TableName="idempotency")["Items"]
+    aws.dynamodb().delete_item(TableName="idempotency", Key={"id": record["id"]})
+    assert (
+        api.post(
+            "/contract", json=body | {"components": ["battery_optimization"]}, headers=headers
+        ).status_code
+        == 409
+    )
+    assert api.post("/contract", json=body, headers=headers).status_code == 201
+
+
+def test_a_cursor_of_any_length_that_was_not_given_out_is_an_invalid_cursor(api: TestClient) -> None:
+    for length in (1, 1024, 1025, 5000):
+        answer = api.get("/contract", params={"cursor": "A" * length})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")

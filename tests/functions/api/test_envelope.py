@@ -1,5 +1,6 @@
 """What surrounds every answer: its id, its headers, and the one shape of errors."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from functions.api.access import DOORS, Door
+from functions.api.app import create_app
 from tests.conftest import forget
 from tests.functions.api.calls import HTTP_METHODS, create, event
 
@@ -234,3 +236,18 @@ def test_where_credentials_are_required_nobody_gets_in(
                 assert answer.headers["WWW-Authenticate"] == "Bearer"
                 bodies.add(answer.text.replace(answer.headers["X-Request-ID"], ""))
     assert len(bodies) == 1
+
+
+def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one(cloud: None) -> None:
+    parts = iter([{"type": "http.request", "body": b"{}", "more_body": True}, {"type": "http.disconnect"}])
+    answered: list[Any] = []
+
+    async def receive() -> Any:
+        return next(parts)
+
+    async def send(message: Any) -> None:
+        answered.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/event", "headers": [], "query_string": b""}
+    asyncio.run(create_app()(scope, receive, send))
+    assert answered == []

@@ -270,6 +270,7 @@ def test_history_is_newest_first_and_paged(api: TestClient, work: Work) -> None:
 
 
 def test_the_history_of_a_meter_that_there_is_not_is_empty(api: TestClient) -> None:
+    ask(api)
     assert api.get("/api/export/history/nobody").json() == {"items": [], "next_cursor": None}
 
 

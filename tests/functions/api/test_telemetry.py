@@ -83,8 +83,8 @@ def test_a_metric_says_nothing_of_whom_the_event_is_about(
     (directive,) = written["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "EnergyOperations"
     assert directive["Metrics"] == [{"Name": metric, "Unit": "Count"}]
-    dimensions = [["service"]] if metric == "EventsAccepted" else [["code", "service"]]
-    assert directive["Dimensions"] == dimensions
+    names = {"service", "stage"} if metric == "EventsAccepted" else {"code", "service", "stage"}
+    assert [set(dimensions) for dimensions in directive["Dimensions"]] == [names]
     assert number not in json.dumps(written).replace(str(written["_aws"]["Timestamp"]), "")
 
 
@@ -112,3 +112,14 @@ def test_what_a_caller_proves_itself_with_is_not_logged(
 
     assert len(log_lines()) > 0
     assert "hush" not in json.dumps(log_lines())
+
+
+def test_a_repetition_is_not_counted_again(
+    api: TestClient, log_lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(api)
+    for _ in range(2):
+        api.post("/event", json=event(id="mine"))
+        api.post("/events", json={"events": [event(id="mine")]})
+    assert len(decided(log_lines())) == 1
+    assert len(metrics(capsys.readouterr().out)) == 1

@@ -1,13 +1,17 @@
 """The trail over HTTP: what was decided, what the timeline was, and what all of it says."""
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from domain.contracts import ComponentEvent, EventType
+from domain.trails import Reception, Source
 from functions.api import deps
 from infra.contracts import ContractStore
 from infra.settings import settings
+from tests.functions.api.conftest import Calls
 
 
 def create(api: TestClient, number: str = "1001") -> None:
@@ -151,11 +155,13 @@ def test_a_replay_does_not_overwrite_an_event_that_comes_in_between(
     send(api, "supply_energy_end", at=2, date="2024-06-01")
     send(api, at=1)
     replace_states = ContractStore.replace_states
-    late = [9]
+    kind = EventType.HEATPUMP_OPTIMIZATION_START
+    late = [ComponentEvent(kind, "1001", date(2024, 5, 1), datetime(2023, 12, 9, tzinfo=UTC), "late")]
 
     def slow(store: ContractStore, *states: Any) -> bool:
         if late:
-            send(api, at=late.pop(), date="2024-05-01", type="heatpump_optimization_start")
+            reception = Reception(datetime.now(UTC), Source.BUS, "request")
+            assert deps._timelines().apply(late.pop(), reception).verdict.accepted
         return replace_states(store, *states)
 
     monkeypatch.setattr(ContractStore, "replace_states", slow)
@@ -271,3 +277,48 @@ def test_the_same_id_twice_in_one_bulk_is_a_repetition(api: TestClient) -> None:
     event |= {"created_at": "2023-12-01T00:00:00Z"}
     results = api.post("/events", json={"events": [event, event]}).json()["results"]
     assert [result.get("repeated") for result in results] == [None, True]
+
+
+def test_events_of_one_bulk_and_one_instant_are_folded_in_the_order_they_were_given(api: TestClient) -> None:
+    create(api)
+    event = {"type": "supply_energy_start", "contract_number": "1001", "created_at": "2023-12-01T00:00:00Z"}
+    api.post("/events", json={"events": [event | {"date": f"2024-01-{on:02}"} for on in range(1, 11)]})
+    replayed = api.post("/contract/1001/replay").json()
+    assert (replayed["changed"], replayed["events"]) == (False, 10)
+
+
+def test_a_trail_that_lacks_an_event_that_counts_is_not_folded(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(api)
+    with monkeypatch.context() as patch:
+        patch.setattr(deps._timelines(), "audited", False)
+        send(api, at=1)
+    send(api, at=2, type="heatpump_optimization_start")
+    answers = [
+        api.post("/contract/1001/replay?dry_run=false"),
+        api.get("/1001/contract_timeline?as_of=2024-01-01T00:00:00Z"),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (409, "trail_incomplete")
+    ] * 2
+    assert api.get("/1001/contract_timeline?as_of=2023-11-30T00:00:00Z").status_code == 200
+    assert api.get("/1001/contract_timeline").json()["components"]["energy_supply"]["start"] == "2024-01-01"
+
+
+def test_a_header_that_differs_from_the_id_is_refused(api: TestClient) -> None:
+    create(api)
+    event = {"type": "supply_energy_start", "contract_number": "1001", "date": "2024-01-01", "id": "mine"}
+    event |= {"created_at": "2023-12-01T00:00:00Z"}
+    answer = api.post("/event", json=event, headers={"Idempotency-Key": "other"})
+    assert (answer.status_code, answer.json()["details"][0]["field"]) == (422, "Idempotency-Key")
+    assert trail(api) == []
+
+
+def test_a_filter_reads_many_rows_at_once(api: TestClient, calls: Calls) -> None:
+    create(api)
+    for at in range(1, 12):
+        send(api, at=at)
+    calls.clear()
+    assert trail(api, status="rejected", limit=1) == []
+    assert calls == ["GetItem", "Query"]

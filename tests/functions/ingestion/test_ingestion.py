@@ -189,3 +189,10 @@ def test_of_100_messages_the_malformed_are_dead_letters_and_every_event_has_one_
     assert len(ingestion_of.dead()) == 7
     rows = [entry for contract in contracts for entry in ingestion_of.trails.entries(contract)]
     assert sorted(str(entry.event.id) for entry in rows) == sorted(f"e{index}" for index in range(60))
+
+
+def test_an_event_that_was_refused_for_good_does_not_wait_again(ingestion_of: Ingestion) -> None:
+    create(ingestion_of)
+    end = envelope(detail(type="supply_energy_end", id="mine"))
+    assert ingestion_of.handle([record(end, MAX_RECEIVES)]) == set()
+    assert ingestion_of.handle([record(end, 1)]) == set()
