@@ -18,6 +18,7 @@ from infra.items import (
     to_contract,
     to_item,
 )
+from infra.listings import list_items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -162,18 +163,9 @@ class ContractStore:
 
         Eventually consistent: a contract shows up here within about a second of its creation.
         """
-        start = {"ExclusiveStartKey": key_of(after) | listing_key_of(after)} if after is not None else {}
-        answer = self.client.query(
-            TableName=self.table,
-            IndexName="listing",
-            KeyConditionExpression="#kind = :kind",
-            ExpressionAttributeNames={"#kind": "kind"},
-            ExpressionAttributeValues={":kind": {"S": KIND}},
-            Limit=limit,
-            **start,  # type: ignore[arg-type]
-        )
-        last = answer.get("LastEvaluatedKey")
-        return Page(tuple(map(to_contract, answer["Items"])), last["number"]["S"] if last else None)
+        start = key_of(after) | listing_key_of(after) if after is not None else None
+        items, last = list_items(self.client, self.table, ("kind", KIND), limit, start)
+        return Page(tuple(map(to_contract, items)), last["number"]["S"] if last else None)
 
 
 def _own_or_raise(stored: Item | None, contract: Contract) -> Contract:

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from domain.instants import from_micros, to_micros
 from domain.readings import Meter, MeterKind
 from infra.aws import refused_or_unknown
+from infra.listings import list_items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -72,18 +73,9 @@ class MeterStore:
 
     def page(self, limit: int, after: str | None) -> Page:
         """List meters in the order of their ids; a new one shows up within about a second."""
-        start = {"ExclusiveStartKey": _key_of(after) | _listing_key(after)} if after is not None else {}
-        answer = self.client.query(
-            TableName=self.table,
-            IndexName="listing",
-            KeyConditionExpression="#listed_as = :meter",
-            ExpressionAttributeNames={"#listed_as": "listed_as"},
-            ExpressionAttributeValues={":meter": {"S": _LISTED_AS}},
-            Limit=limit,
-            **start,  # type: ignore[arg-type]
-        )
-        last = answer.get("LastEvaluatedKey")
-        return Page(tuple(map(_to_meter, answer["Items"])), last["meter_id"]["S"] if last else None)
+        start = _key_of(after) | _listing_key(after) if after is not None else None
+        items, last = list_items(self.client, self.table, ("listed_as", _LISTED_AS), limit, start)
+        return Page(tuple(map(_to_meter, items)), last["meter_id"]["S"] if last else None)
 
 
 def _key_of(meter_id: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from domain.users import User, UserExistsError, UserNotFoundError
 from infra.aws import OutcomeUnknownError, refused_or_unknown
+from infra.listings import list_items
 from infra.user_items import (
     KIND,
     Item,
@@ -148,18 +149,9 @@ class UserStore:
 
         Eventually consistent: a change shows up here within about a second.
         """
-        start = {"ExclusiveStartKey": listing_key(after)} if after is not None else {}
-        answer = self.client.query(
-            TableName=self.table,
-            IndexName="listing",
-            KeyConditionExpression="#kind = :kind",
-            ExpressionAttributeNames={"#kind": "kind"},
-            ExpressionAttributeValues={":kind": {"S": KIND}},
-            Limit=limit,
-            **start,  # type: ignore[arg-type]
-        )
-        last = answer.get("LastEvaluatedKey")
-        return UserPage(tuple(map(to_user, answer["Items"])), last["position"]["S"] if last else None)
+        start = listing_key(after) if after is not None else None
+        items, last = list_items(self.client, self.table, ("kind", KIND), limit, start)
+        return UserPage(tuple(map(to_user, items)), last["position"]["S"] if last else None)
 
     def _read(self, key: dict[str, Any]) -> Item | None:
         return self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
