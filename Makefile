@@ -42,8 +42,9 @@ create-admin: $(VENV)/synced  ## make an admin of a deployed stack (STACK=, ADMI
 test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
 	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/bench
 
-proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order and truth with the full numbers (about 10 minutes)
+proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, truth and the API's document with the full numbers (about 10 minutes)
 	PROOF=full $(BIN)/pytest -s tests/proof tests/e2e/test_kill.py
+	SCHEMATHESIS_EXAMPLES=200 $(BIN)/pytest -n 2 tests/functions/api/test_conformance.py tests/functions/api/test_conformance_closed.py
 
 bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed, as ratios of one run; exports of a whole year
 	BENCH_DAYS=366 $(BIN)/pytest -s tests/bench
