@@ -12,9 +12,6 @@ from typing import NamedTuple
 from domain.readings import Interval
 from domain.users import Caller
 
-SHORTEST = timedelta(minutes=1)
-LONGEST = timedelta(days=366)
-
 FILE_LIFETIME = timedelta(days=7)
 """The bucket's lifecycle deletes files after as many days."""
 MAX_ATTEMPTS = 3
@@ -98,33 +95,6 @@ class ExportJob:
 def folder_of(job_id: str) -> str:
     """Return what the keys of all attempts at a job begin with."""
     return f"exports/{job_id}/"
-
-
-class PeriodError(Exception):
-    """A period that cannot be exported; `field` is the one to correct."""
-
-    def __init__(self, field: str, message: str) -> None:
-        self.field = field
-        self.message = message
-        super().__init__(f"{field}: {message}")
-
-
-def check_period(period: Interval, now: datetime) -> None:
-    """Refuse a period that no export may have.
-
-    Raises:
-        PeriodError: it begins or ends in the future, ends before it begins, or is too short or long.
-    """
-    if period.start >= now:
-        raise PeriodError("start_datetime", "must be in the past")
-    if period.end <= period.start:
-        raise PeriodError("end_datetime", "must be after start_datetime")
-    if period.end > now:
-        raise PeriodError("end_datetime", "must not be in the future")
-    if period.end - period.start < SHORTEST:
-        raise PeriodError("end_datetime", "must be at least 1 minute after start_datetime")
-    if period.end - period.start > LONGEST:
-        raise PeriodError("end_datetime", "must be at most 366 days after start_datetime")
 
 
 class ExportNotFoundError(Exception):

@@ -6,7 +6,7 @@ domain.exports.ExportExpiredError          410 export_expired
 domain.exports.ExportFinishedError         409 export_finished
 domain.exports.ExportNotFoundError         404 export_not_found
 domain.exports.ExportNotReadyError         404 export_not_ready
-domain.exports.PeriodError                 400 validation_error
+domain.periods.PeriodError                 400 validation_error
 domain.exports.TooManyExportsError         429 too_many_exports
 domain.readings.MeterIsSimulatedError      409 meter_is_simulated
 domain.readings.MeterNotFoundError         404 meter_not_found
@@ -48,9 +48,9 @@ from domain.exports import (
     ExportFinishedError,
     ExportNotFoundError,
     ExportNotReadyError,
-    PeriodError,
     TooManyExportsError,
 )
+from domain.periods import PeriodError
 from domain.readings import MeterIsSimulatedError, MeterNotFoundError
 from domain.trails import AuditDisabledError, IdempotencyKeyReusedError, TrailIncompleteError
 from domain.uploads import InvalidReadingsError

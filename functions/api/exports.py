@@ -19,6 +19,7 @@ from domain.exports import (
     Status,
     visible_to,
 )
+from domain.periods import check_period
 from domain.readings import Interval
 from domain.users import Caller
 from functions.api.deps import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
@@ -81,7 +82,7 @@ async def create_export(
 def _create(payload: ExportPayload, jobs: ExportStore, queue: ExportQueue, caller: Caller) -> CreatedView:
     now = utc_now()
     period = Interval(payload.start_datetime, payload.end_datetime)
-    exports.check_period(period, now)
+    check_period(period, now)
     job = exports.new_job(str(uuid4()), payload.smart_meter_id, period, caller.id, now)
     if caller.user is None:
         jobs.create(job)

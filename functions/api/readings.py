@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from domain.exports import PeriodError
 from domain.instants import from_micros, to_micros
+from domain.periods import PeriodError
 from domain.readings import Interval, Meter, MeterNotFoundError, Resolution, read_line, summarise
 from domain.uploads import InvalidReadingsError, Problem
 from functions.api.deps import Cursor, CursorSeal, Limit

@@ -15,11 +15,10 @@ from domain.exports import (
     UNSENT_AFTER,
     ExportFile,
     ExportJob,
-    PeriodError,
     Refusal,
     Status,
-    check_period,
 )
+from domain.periods import PeriodError, check_period
 from domain.readings import Interval
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
