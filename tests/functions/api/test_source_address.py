@@ -4,9 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mangum import Mangum
-
-from functions.api.app import create_app
+from functions.api.handler import handler
 from infra.throttles import PER_SOURCE
 
 
@@ -15,7 +13,7 @@ class Context:
     aws_request_id: str = "0d6f1c9e-3f8a-4f0b-9d51-2c8a1f5e7b42"
 
 
-def login(handler: Mangum, number: int, source: str, headers: dict[str, str]) -> int:
+def login(number: int, source: str, headers: dict[str, str]) -> int:
     body = {"username": f"nobody{number}", "password": "wrong password"}
     event: dict[str, Any] = {
         "version": "2.0",
@@ -34,11 +32,8 @@ def login(handler: Mangum, number: int, source: str, headers: dict[str, str]) ->
 
 
 def test_a_header_does_not_make_another_source(cloud: None) -> None:
-    handler = Mangum(create_app(), lifespan="off")
-
     statuses = [
         login(
-            handler,
             number,
             "192.0.2.1",
             {
@@ -52,4 +47,4 @@ def test_a_header_does_not_make_another_source(cloud: None) -> None:
 
     assert statuses == [401] * PER_SOURCE.tries + [429] * 2
     # Another address is another source, also when it says that it is the first.
-    assert login(handler, 1000, "192.0.2.2", {"x-forwarded-for": "192.0.2.1"}) == 401
+    assert login(1000, "192.0.2.2", {"x-forwarded-for": "192.0.2.1"}) == 401
