@@ -1,13 +1,11 @@
 """What a contract is: its components, and the little that is known of each."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
 CONTRACT_NUMBER_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
-_CONTRACT_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class Component(StrEnum):
@@ -138,8 +136,3 @@ class ContractNotFoundError(Exception):
 
     def __init__(self, number: str) -> None:
         super().__init__(f"Contract {number} not found.")
-
-
-def is_contract_number(text: str) -> bool:
-    """Tell whether `text` may name a contract: 1 to 64 of `A-Z a-z 0-9 . _ -`."""
-    return _CONTRACT_NUMBER.fullmatch(text) is not None

@@ -1,1 +1,1 @@
-"""What AWS calls: the HTTP API. It only translates; the rules are in `domain`."""
+"""What AWS calls: the HTTP API and the functions behind queues, streams and schedules. They only translate."""

@@ -1,16 +1,16 @@
 """Export jobs in DynamoDB: one item each, every write conditional on the state it was decided on."""
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from domain.exports import ExportFile, ExportJob, Failure, Refusal, Status
-from domain.instants import from_micros, to_micros
-from domain.readings import Interval
+from domain.exports import ExportJob, Refusal
+from domain.instants import to_micros
 from infra.aws import refused_item, refused_or_unknown
+from infra.export_items import OPEN, StoredJob, number_of, to_item, to_job
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -19,18 +19,8 @@ if TYPE_CHECKING:
 IS_NEW = "attribute_not_exists(#job_id)"
 IS_UNCHANGED = "#change = :change"
 
-_OPEN = "yes"
-_KEPT_AFTER_ITS_END = timedelta(days=90)
 
 Decide = Callable[[ExportJob], ExportJob | Refusal]
-Item = Mapping[str, Any]
-
-
-class StoredJob(NamedTuple):
-    """A job, and the name of the write that made it what it is."""
-
-    job: ExportJob
-    change: str
 
 
 class Page(NamedTuple):
@@ -65,7 +55,7 @@ class ExportStore:
         """Return the write that stores a new job."""
         return {
             "TableName": self.table,
-            "Item": _to_item(StoredJob(job, self.fresh_id())),
+            "Item": to_item(StoredJob(job, self.fresh_id())),
             "ConditionExpression": IS_NEW,
             "ExpressionAttributeNames": {"#job_id": "job_id"},
         }
@@ -101,7 +91,7 @@ class ExportStore:
         answer = self.client.get_item(
             TableName=self.table, Key={"job_id": {"S": job_id}}, ConsistentRead=True
         )
-        return _to_job(answer["Item"]) if "Item" in answer else None
+        return to_job(answer["Item"]) if "Item" in answer else None
 
     def _replace(self, before: StoredJob, job: ExportJob) -> tuple[StoredJob | None, bool]:
         """Store `job` if nothing has changed since `before`; returns what is stored then, if anything."""
@@ -110,7 +100,7 @@ class ExportStore:
             with refused_or_unknown():
                 self.client.put_item(
                     TableName=self.table,
-                    Item=_to_item(after),
+                    Item=to_item(after),
                     ConditionExpression=IS_UNCHANGED,
                     ExpressionAttributeNames={"#change": "change"},
                     ExpressionAttributeValues={":change": {"S": before.change}},
@@ -118,7 +108,7 @@ class ExportStore:
                 )
         except ClientError as error:
             item = refused_item(error)
-            found = _to_job(item) if item else None
+            found = to_job(item) if item else None
             # Our own write stands in the way: the SDK resent a request whose answer was lost.
             return found, found is not None and found.change == after.change
         return after, True
@@ -146,7 +136,7 @@ class ExportStore:
             query["ExpressionAttributeValues"][":owner"] = {"S": owner}
         pages = self.client.get_paginator("query").paginate(**query)
         found = list(islice((item for page in pages for item in page["Items"]), limit + 1))
-        jobs = tuple(_to_job(item).job for item in found[:limit])
+        jobs = tuple(to_job(item).job for item in found[:limit])
         more = len(found) > limit
         return Page(jobs, f"{to_micros(jobs[-1].created_at)} {jobs[-1].id}" if more else None)
 
@@ -157,7 +147,7 @@ class ExportStore:
             IndexName="open",
             KeyConditionExpression="#open = :open AND #due_at <= :now",
             ExpressionAttributeNames={"#open": "open", "#due_at": "due_at"},
-            ExpressionAttributeValues={":open": {"S": _OPEN}, ":now": _number(now)},
+            ExpressionAttributeValues={":open": {"S": OPEN}, ":now": number_of(now)},
         )
         for page in pages:
             for item in page["Items"]:
@@ -171,83 +161,3 @@ def _position_key(meter_id: str, position: str) -> dict[str, Any]:
         "smart_meter_id": {"S": meter_id},
         "created_at": {"N": created_at},
     }
-
-
-def _number(value: int | datetime) -> dict[str, str]:
-    return {"N": str(to_micros(value) if isinstance(value, datetime) else value)}
-
-
-def _to_item(stored: StoredJob) -> dict[str, Any]:
-    """Write a job; while it is pending it stands in the index of open jobs, afterwards it ages."""
-    job = stored.job
-    item = {
-        "job_id": {"S": job.id},
-        "change": {"S": stored.change},
-        "smart_meter_id": {"S": job.meter_id},
-        "period_start": _number(job.period.start),
-        "period_end": _number(job.period.end),
-        "owner": {"S": job.owner},
-        "created_at": _number(job.created_at),
-        "updated_at": _number(job.updated_at),
-        "status": {"S": job.status},
-        "progress": _number(job.progress),
-        "attempt": _number(job.attempt),
-    }
-    if job.lease_until:
-        item["lease_until"] = _number(job.lease_until)
-    if job.due_at:
-        item |= {"open": {"S": _OPEN}, "due_at": _number(job.due_at)}
-    if job.status is not Status.PENDING:
-        item["delete_at"] = {"N": str(int((job.updated_at + _KEPT_AFTER_ITS_END).timestamp()))}
-    if job.file:
-        item["file"] = {"M": _file_item(job.file)}
-    if job.failure:
-        item["failure"] = {"M": {name: {"S": text} for name, text in job.failure._asdict().items()}}
-    return item
-
-
-def _file_item(file: ExportFile) -> dict[str, Any]:
-    return {
-        "key": {"S": file.key},
-        "size_bytes": _number(file.size_bytes),
-        "record_count": _number(file.record_count),
-        "sha256": {"S": file.sha256},
-        "expires_at": _number(file.expires_at),
-    }
-
-
-def _to_job(item: Item) -> StoredJob:
-    job = ExportJob(
-        id=item["job_id"]["S"],
-        meter_id=item["smart_meter_id"]["S"],
-        period=Interval(_instant(item["period_start"]), _instant(item["period_end"])),
-        owner=item["owner"]["S"],
-        created_at=_instant(item["created_at"]),
-        updated_at=_instant(item["updated_at"]),
-        status=Status(item["status"]["S"]),
-        progress=int(item["progress"]["N"]),
-        attempt=int(item["attempt"]["N"]),
-        lease_until=_instant(item["lease_until"]) if "lease_until" in item else None,
-        due_at=_instant(item["due_at"]) if "due_at" in item else None,
-        file=_to_file(item["file"]["M"]) if "file" in item else None,
-        failure=_to_failure(item["failure"]["M"]) if "failure" in item else None,
-    )
-    return StoredJob(job, item["change"]["S"])
-
-
-def _instant(number: Item) -> datetime:
-    return from_micros(int(number["N"]))
-
-
-def _to_file(item: Item) -> ExportFile:
-    return ExportFile(
-        key=item["key"]["S"],
-        size_bytes=int(item["size_bytes"]["N"]),
-        record_count=int(item["record_count"]["N"]),
-        sha256=item["sha256"]["S"],
-        expires_at=_instant(item["expires_at"]),
-    )
-
-
-def _to_failure(item: Item) -> Failure:
-    return Failure(item["code"]["S"], item["message"]["S"], item["details"]["S"])

@@ -1,6 +1,7 @@
 """What surrounds every answer: its id, its headers, and the one shape of errors."""
 
 import asyncio
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from httpx2 import Response
 
 from functions.api.access import DOORS, Door
 from functions.api.app import create_app
+from infra import aws
 from tests.conftest import forget
 from tests.functions.api.calls import HTTP_METHODS, create, event
 
@@ -254,3 +256,14 @@ def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one(cloud: None) -> Non
     loop.run_until_complete(create_app()(scope, receive, send))
     loop.close()
     assert answered == []
+
+
+@pytest.mark.parametrize(
+    "variable", ["CONTRACTS_TABLE", "USERS_TABLE", "READINGS_TABLE", "EXPORT_JOBS_TABLE"]
+)
+def test_without_any_of_its_tables_the_service_is_not_ready(api: TestClient, variable: str) -> None:
+    assert api.get("/health/ready").status_code == 200
+    aws.dynamodb().delete_table(TableName=os.environ[variable])
+    answer = api.get("/health/ready")
+    assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+    assert api.get("/health").status_code == 200
