@@ -59,7 +59,7 @@ class Emulator:
 
 def client_at(url: str, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
     """Return a client of the emulator at `url`, whatever AWS profile and proxies the developer has."""
-    return _aws_session().create_client(
+    return aws_session().create_client(
         service,
         region_name=REGION,
         endpoint_url=url,
@@ -70,7 +70,8 @@ def client_at(url: str, service: str) -> Any:  # noqa: ANN401 - callers name the
 
 
 @cache
-def _aws_session() -> botocore.session.Session:
+def aws_session() -> botocore.session.Session:
+    """Return a session that reads neither the developer's profile nor any file of theirs."""
     nowhere = (None, None, os.devnull, None)
     variables = {"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere}
     return botocore.session.Session(session_vars=variables)
