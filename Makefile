@@ -16,7 +16,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive create-admin test proof bench check format lock build sam-check clean-run
+.PHONY: help run export publish dlq redrive create-admin destroy test proof bench check format lock build sam-check clean-run
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,8 +39,11 @@ redrive: $(VENV)/synced  ## send the events that were given up through the queue
 create-admin: $(VENV)/synced  ## make an admin of a deployed stack (STACK=, ADMIN_USERNAME=, ADMIN_EMAIL=); asks for the password
 	@$(BIN)/python -m infra.local.admin
 
+destroy: $(VENV)/synced  ## delete a deployed stage that is not protected, with its data (STACK=, CONFIRM= the same)
+	@$(BIN)/python -m infra.local.teardown
+
 test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/bench
+	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/bench --ignore tests/deployed
 
 proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, truth and the API's document with the full numbers (about 10 minutes)
 	PROOF=full $(BIN)/pytest -s tests/proof tests/e2e/test_kill.py

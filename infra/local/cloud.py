@@ -26,17 +26,32 @@ _UNREADABLE = ("Failed to restore persisted state", "Persistence: failed to load
 
 
 @dataclass(frozen=True)
+class Tls:
+    """A certificate for the loopback with its key, and the authority that vouches for it; files of PEM."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+@dataclass(frozen=True)
 class Emulator:
     """A running emulated AWS."""
 
     port: int
     directory: Path
     process: "subprocess.Popen[bytes]"
+    tls: Tls | None = None
 
     @property
     def url(self) -> str:
         """The endpoint of every service."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{LOOPBACK}:{self.port}"
+
+    @property
+    def authority(self) -> Path | None:
+        """The file of the authority that vouches for the emulator; None where it speaks plain HTTP."""
+        return self.tls.authority if self.tls else None
 
     @property
     def log(self) -> Path:
@@ -45,7 +60,7 @@ class Emulator:
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
         """Return a client of this emulator."""
-        return client_at(self.url, service)
+        return client_at(self.url, service, self.authority)
 
     @contextmanager
     def kept_if_complete(self) -> Iterator[None]:
@@ -57,12 +72,13 @@ class Emulator:
             raise
 
 
-def client_at(url: str, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
+def client_at(url: str, service: str, authority: Path | None = None) -> Any:  # noqa: ANN401 - callers name the client they asked for
     """Return a client of the emulator at `url`, whatever AWS profile and proxies the developer has."""
     return aws_session().create_client(
         service,
         region_name=REGION,
         endpoint_url=url,
+        verify=str(authority) if authority else None,
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106 - opens nothing but the emulator
         config=Config(proxies={}, s3={"addressing_style": "path"}),
@@ -79,12 +95,17 @@ def aws_session() -> botocore.session.Session:
 
 @contextmanager
 def emulator(
-    directory: Path, port: int | None = None, *, enforce_iam: bool = False, keep: Sequence[int] = ()
+    directory: Path,
+    port: int | None = None,
+    *,
+    enforce_iam: bool = False,
+    tls: Tls | None = None,
+    keep: Sequence[int] = (),
 ) -> Iterator[Emulator]:
     """Run an emulated AWS whose state, logs and temporary files are in `directory`.
 
     The state is saved when the block ends and is there again at the next start. With `enforce_iam` the
-    functions may do only what their roles allow.
+    functions may do only what their roles allow; with `tls` it speaks HTTPS alone.
     """
     directory = directory.resolve()
     port = port or free_port(directory)
@@ -108,11 +129,12 @@ def emulator(
             "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
+            **(_over(tls, port) if tls else {}),
         }
     )
     command = [sys.executable, "-m", "ministack"]
     process = processes.spawn(command, environment, log_of(directory), directory, keep)
-    cloud = Emulator(port, directory, process)
+    cloud = Emulator(port, directory, process, tls)
     try:
         with cloud.kept_if_complete():  # a graceful end would save an empty state over an unreadable one
             _await(cloud)
@@ -121,8 +143,20 @@ def emulator(
         processes.stop(process, _SAVE_SECONDS)
 
 
+def _over(tls: Tls, port: int) -> dict[str, str]:
+    """What makes the emulator speak HTTPS, and its functions believe it."""
+    return {
+        "USE_SSL": "1",
+        "MINISTACK_SSL_CERT": str(tls.certificate),
+        "MINISTACK_SSL_KEY": str(tls.key),
+        "AWS_ENDPOINT_URL": f"https://{LOOPBACK}:{port}",
+        "AWS_CA_BUNDLE": str(tls.authority),
+    }
+
+
 def _await(cloud: Emulator) -> None:
-    if not processes.wait_for(cloud.process, f"{cloud.url}/_ministack/ready", _BOOT_SECONDS):
+    ready = f"{cloud.url}/_ministack/ready"
+    if not processes.wait_for(cloud.process, ready, _BOOT_SECONDS, authority=cloud.authority):
         raise LocalRunError(f"the emulated AWS does not start, see {cloud.log}")
     text = cloud.log.read_text(errors="replace")
     if any(sign in text for sign in _UNREADABLE):

@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -161,10 +162,16 @@ def require_free(port: int, variable: str) -> None:
         )
 
 
-def answers(url: str, timeout: float = 2) -> bool:
-    """Tell whether GET `url` is answered with 200. Goes past any proxy."""
+def answers(url: str, timeout: float = 2, *, authority: Path | None = None) -> bool:
+    """Tell whether GET `url` is answered with 200, by somebody `authority` vouches for where it is https."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cafile=authority)
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            parts.netloc, timeout=timeout, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
     try:
         connection.request("GET", parts.path)
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -174,10 +181,12 @@ def answers(url: str, timeout: float = 2) -> bool:
         connection.close()
 
 
-def wait_for(process: subprocess.Popen[bytes], url: str, patience: float) -> bool:
+def wait_for(
+    process: subprocess.Popen[bytes], url: str, patience: float, *, authority: Path | None = None
+) -> bool:
     """Wait until `url` answers; False when `process` ended or `patience` seconds have passed before."""
     deadline = time.monotonic() + patience
-    while not answers(url):
+    while not answers(url, authority=authority):
         if process.poll() is not None or time.monotonic() > deadline:
             return False
         time.sleep(0.05)

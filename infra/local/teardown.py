@@ -1,0 +1,91 @@
+"""`make destroy`: deletes a stage that is to be thrown away, with what CloudFormation leaves behind.
+
+The template retains tables and the bucket whatever happens to the stack; a DeletionPolicy cannot depend on a
+parameter. A stage with ProtectData=true is refused: deploy it with ProtectData=false first.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.local.processes import LocalRunError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+_TABLE, _BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
+
+
+def destroy(
+    stacks: "CloudFormationClient", dynamodb: "DynamoDBClient", s3: "S3Client", stack: str
+) -> Iterator[str]:
+    """Delete `stack`, its tables and its bucket with all files; say each step when it is done.
+
+    Raises:
+        LocalRunError: a table is protected; nothing was deleted.
+    """
+    found = list(_retained(stacks, stack))
+    tables = [name for kind, name in found if kind == _TABLE]
+    for table in tables:
+        if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+            raise LocalRunError(f"{table} is protected: deploy {stack} with ProtectData=false first")
+    stacks.delete_stack(StackName=stack)
+    stacks.get_waiter("stack_delete_complete").wait(StackName=stack)
+    yield f"deleted the stack {stack}"
+    for bucket in [name for kind, name in found if kind == _BUCKET]:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            if files := [{"Key": file["Key"]} for file in page.get("Contents", [])]:
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": files})  # type: ignore[typeddict-item]
+        s3.delete_bucket(Bucket=bucket)
+        yield f"deleted the bucket {bucket}"
+    left = set(_all_tables(dynamodb))
+    for table in tables:
+        if table in left:
+            dynamodb.delete_table(TableName=table)
+            yield f"deleted the table {table}"
+
+
+def _retained(stacks: "CloudFormationClient", stack: str) -> Iterator[tuple[str, str]]:
+    """Yield type and name of the stack's tables and buckets."""
+    for page in stacks.get_paginator("list_stack_resources").paginate(StackName=stack):
+        for resource in page["StackResourceSummaries"]:
+            if resource["ResourceType"] in (_TABLE, _BUCKET):
+                yield resource["ResourceType"], resource["PhysicalResourceId"]
+
+
+def _all_tables(dynamodb: "DynamoDBClient") -> Iterator[str]:
+    for page in dynamodb.get_paginator("list_tables").paginate():
+        yield from page["TableNames"]
+
+
+def _confirm(environment: Mapping[str, str]) -> str:
+    """Return the stack to destroy, if whoever asks knows what that is."""
+    stack = environment.get("STACK")
+    if not stack:
+        raise LocalRunError("STACK= names the deployed stack")
+    if environment.get("CONFIRM") != stack:
+        raise LocalRunError(f"this deletes all data of {stack}: say so with CONFIRM={stack}")
+    return stack
+
+
+def main() -> int:
+    """Destroy the stack STACK, with the AWS credentials of whoever calls."""
+    try:
+        stack = _confirm(os.environ)
+        clients = boto3.client("cloudformation"), boto3.client("dynamodb"), boto3.client("s3")
+        for step in destroy(*clients, stack):
+            print(step, flush=True)
+    except (LocalRunError, ClientError, BotoCoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

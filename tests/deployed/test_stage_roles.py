@@ -1,0 +1,179 @@
+"""Each role may do what its function does, and nothing else: every call is tried as every role.
+
+The emulated AWS decides by the deployed policies. It knows no `dynamodb:LeadingKeys`, so that only the claims on
+the template say which rows a role may write; and it compares the ARN of a log group without the `:*` that AWS
+demands in policies, so that writing logs is not tried.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.deployed.stage import Stage
+
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
+_KEYS = {
+    "contracts": ("pk", "sk"),
+    "readings": ("pk", "sk"),
+    "export_jobs": ("job_id",),
+    "users": ("pk", "sk"),
+    "throttles": ("pk",),
+    "idempotency": ("id",),
+}
+_QUEUES = (
+    "ingestion",
+    "export",
+    "ingestion_dead_letter",
+    "rule_dead_letter",
+    "publisher_dead_letter",
+    "export_dead_letter",
+)
+
+_RECEIVE = {"receive", "delete_message", "hide"}
+
+ALLOWED = {
+    "ApiRole": {
+        *{f"{call} contracts" for call in ("get", "put", "update", "query listing", "query by_created_at")},
+        *{f"{call} readings" for call in ("get", "batch_get", "put", "query", "query listing")},
+        *{f"{call} export_jobs" for call in ("get", "batch_get", "put", "query by_meter")},
+        *{
+            f"{call} users"
+            for call in ("get", "batch_get", "put", "update", "delete", "query", "query listing")
+        },
+        *{f"{call} throttles" for call in ("put", "update")},
+        *{f"{call} idempotency" for call in ("get", "put", "update", "delete")},
+        "send export",
+        "read file",
+        "list files",
+        "read secret",
+    },
+    "IngestionRole": {
+        *{f"{call} contracts" for call in ("put", "update")},
+        *{f"{call} readings" for call in ("get", "batch_get", "put")},
+        *{f"{call} ingestion" for call in _RECEIVE},
+    },
+    "PublisherRole": {"publish", "send publisher_dead_letter"},
+    "ExportRole": {
+        *{f"{call} export_jobs" for call in ("get", "put")},
+        *{f"{call} readings" for call in ("get", "query")},
+        *{f"{call} export" for call in _RECEIVE},
+        "write file",
+        "delete file",
+        "list files",
+    },
+    "ExportSweepRole": {
+        *{f"{call} export_jobs" for call in ("get", "put", "query open")},
+        "send export",
+    },
+}
+
+_INDICES = {
+    "contracts": {"listing": "kind", "by_created_at": "pk"},
+    "readings": {"listing": "listed_as"},
+    "export_jobs": {"by_meter": "smart_meter_id", "open": "open"},
+    "users": {"listing": "kind"},
+}
+
+Clients = Callable[[str], Any]
+Call = tuple[str, Callable[[Clients], object]]
+
+
+def on(service: str, method: str, **arguments: Any) -> Callable[[Clients], object]:
+    return lambda clients: getattr(clients(service), method)(**arguments)
+
+
+def calls(stage: Stage) -> Iterator[Call]:
+    """Yield the calls by their names; writes to tables have a condition that never holds."""
+    outputs = stage.outputs
+    for table, names in _KEYS.items():
+        yield from _on_table(table, outputs[f"{table}_table_name"], names)
+    for queue in _QUEUES:
+        yield from _on_queue(queue, outputs[f"{queue}_queue_url"])
+    bucket, secret = outputs["export_bucket_name"], outputs["signing_secret_arn"]
+    file = {"Bucket": bucket, "Key": "exports/nobody/none.csv"}
+    yield "read file", on("s3", "get_object", **file)
+    yield "write file", on("s3", "put_object", **file, Body=b"")
+    yield "delete file", on("s3", "delete_object", **file)
+    yield "list files", on("s3", "list_objects_v2", Bucket=bucket, Prefix="exports/")
+    yield "write elsewhere", on("s3", "put_object", Bucket=bucket, Key="other.csv", Body=b"")
+    yield "delete bucket", on("s3", "delete_bucket", Bucket=bucket)
+    yield "read secret", on("secretsmanager", "get_secret_value", SecretId=secret)
+    yield "change secret", on("secretsmanager", "put_secret_value", SecretId=secret, SecretString="{}")
+    entry = {"Source": "probe", "DetailType": "probe", "Detail": "{}"}
+    yield (
+        "publish",
+        on("events", "put_events", Entries=[{**entry, "EventBusName": outputs["event_bus_name"]}]),
+    )
+    for function in ("api", "ingestion"):
+        name = outputs[f"{function}_function_name"]
+        yield f"invoke {function}", on("lambda", "invoke", FunctionName=name)
+    yield "read roles", on("iam", "list_roles")
+
+
+def _on_table(table: str, name: str, key_names: tuple[str, ...]) -> Iterator[Call]:
+    key = {part: {"S": "CONTRACT#probe"} for part in key_names}
+    never = {"TableName": name, "ConditionExpression": "attribute_exists(never)"}
+    yield f"get {table}", on("dynamodb", "get_item", TableName=name, Key=key)
+    yield f"batch_get {table}", on("dynamodb", "batch_get_item", RequestItems={name: {"Keys": [key]}})
+    yield f"put {table}", on("dynamodb", "put_item", Item=key, **never)
+    yield f"update {table}", on("dynamodb", "update_item", Key=key, **never)
+    yield f"delete {table}", on("dynamodb", "delete_item", Key=key, **never)
+    yield f"scan {table}", on("dynamodb", "scan", TableName=name, Limit=1)
+    yield f"drop {table}", on("dynamodb", "delete_table", TableName=name)
+    for index, attribute in {"": key_names[0], **_INDICES.get(table, {})}.items():
+        asked: dict[str, Any] = {
+            "TableName": name,
+            "KeyConditionExpression": "#k = :k",
+            "ExpressionAttributeNames": {"#k": attribute},
+            "ExpressionAttributeValues": {":k": {"S": "probe"}},
+            **({"IndexName": index} if index else {}),
+        }
+        yield f"query {index} {table}" if index else f"query {table}", on("dynamodb", "query", **asked)
+
+
+def _on_queue(queue: str, url: str) -> Iterator[Call]:
+    receipt = {"QueueUrl": url, "ReceiptHandle": "probe"}
+    yield f"send {queue}", on("sqs", "send_message", QueueUrl=url, MessageBody="probe")
+    yield f"receive {queue}", on("sqs", "receive_message", QueueUrl=url, VisibilityTimeout=0)
+    yield f"delete_message {queue}", on("sqs", "delete_message", **receipt)
+    yield f"hide {queue}", on("sqs", "change_message_visibility", **receipt, VisibilityTimeout=0)
+    yield f"purge {queue}", on("sqs", "purge_queue", QueueUrl=url)
+
+
+def is_allowed(call: Callable[[Clients], object], clients: Clients) -> bool:
+    """Tell whether a call is let through, whatever comes of it."""
+    try:
+        call(clients)
+    except ClientError as error:
+        return error.response["Error"]["Code"] not in _DENIED
+    return True
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_a_role_may_do_what_its_function_does_and_nothing_else(stage: Stage, role: str) -> None:
+    clients = cache(lambda service: stage.client_as(role, service))
+    tried = {name: is_allowed(call, clients) for name, call in calls(stage)}
+    assert len(tried) > 90
+    assert {name for name, allowed in tried.items() if allowed} == ALLOWED[role]
+
+
+def test_who_may_everything_is_let_through(stage: Stage) -> None:
+    """Shows that calls are refused for the role, and not for how they are made; where that does no harm."""
+    harmless = (
+        "get",
+        "batch_get",
+        "query",
+        "scan",
+        "read",
+        "list",
+        "put",
+        "update",
+        "delete_message",
+        "hide",
+    )
+    tried = [(name, call) for name, call in calls(stage) if name.split()[0] in harmless]
+    assert len(tried) > 50
+    assert [name for name, call in tried if not is_allowed(call, stage.cloud.client)] == []
