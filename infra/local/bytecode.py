@@ -61,7 +61,7 @@ def tag_of(version: str) -> str:
 
 
 def compile_all(folder: Path, python: str, place: str) -> None:
-    """Compile the modules below `folder` with the interpreter `python`; tracebacks will show `place`.
+    """Compile the modules below `folder`, which will be at `place`, with the interpreter `python`.
 
     The same sources give the same bytes: one process takes them in one order. They are loaded without
     a look at the source, whose time stamps change on the way to Lambda.

@@ -191,16 +191,16 @@ def _destination(environment: Mapping[str, str]) -> Path:
     return Path(name).resolve()
 
 
-def main(what: str, environment: Mapping[str, str] = os.environ) -> int:
+def main(what: str, environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> int:
     """Do what a build target of the Makefile asks for; returns the exit code."""
     try:
         target = Target.from_environment(environment)
         if what == "interpreter":
             print(f"{target.compiler}\n" if target.compiler else "", end="")
         elif what == "function":
-            build_function(_destination(environment), target)
+            build_function(_destination(environment), target, root)
         else:
-            build_layer(_destination(environment), target)
+            build_layer(_destination(environment), target, root)
             # Once, and not to stderr, of which SAM shows nothing while all goes well.
             print("" if target.compiler else f"{_no_bytecode(target.python)}\n", end="")
     except LocalRunError as error:
