@@ -7,7 +7,7 @@ AWS_SERVICES = ("dynamodb", "events", "s3", "secretsmanager", "sqs")
 
 _FOLDERS = frozenset({"test", "tests", "__pycache__"})
 _DOCUMENTATION = frozenset({"examples-1.json"})
-# OpenTelemetry, which FastAPI asks for, finds its own parts by entry points.
+# Scanners read METADATA; OpenTelemetry, which FastAPI brings, finds by entry points what its variables name.
 _METADATA = frozenset({"METADATA", "entry_points.txt"})
 _LEGAL = ("AUTHORS", "COPYING", "LICENCE", "LICENSE", "NOTICE")
 
