@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
 SAM := $(SAM_VENV)/bin/sam
+CHECKOV_VENV := .venv-checkov
+AUDIT_VENV := .venv-audit
 # Universal and without a header: the files name no host and fit every platform.
 LOCK_FLAGS := -q --generate-hashes --universal --python-version 3.11 --no-header
 # What Lambda runs on. Two platforms: some wheels are built for one, some for the other.
@@ -16,7 +18,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive create-admin test proof bench check format lock build sam-check clean-run
+.PHONY: help run export publish dlq redrive create-admin test proof bench check scan licences audit format lock build sam-check clean-run
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,12 +51,22 @@ proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, truth and the API's doc
 bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed, as ratios of one run; exports of a whole year
 	BENCH_DAYS=366 $(BIN)/pytest -s tests/bench
 
-check: $(VENV)/synced  ## run the linters, the type checker, and cfn-lint
+check: $(VENV)/synced  ## run the linters, the type checker, cfn-lint, and look at licences
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m infra.local.licences > /dev/null
+
+scan: $(VENV)/synced $(CHECKOV_VENV)/synced  ## look for weaknesses in what the template expands to, with checkov
+	@$(BIN)/python -m infra.local.scan $(CHECKOV_VENV)/bin/checkov
+
+licences: $(VENV)/synced  ## list the licences of what is deployed, and refuse those that are not free to use
+	@$(BIN)/python -m infra.local.licences
+
+audit: $(VENV)/synced $(AUDIT_VENV)/synced  ## ask PyPI for known vulnerabilities of what is deployed (needs the network)
+	@$(BIN)/python -m infra.local.audit $(AUDIT_VENV)/bin/pip-audit
 
 format: $(VENV)/synced  ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
@@ -64,6 +76,8 @@ lock: $(BIN)/uv  ## resolve the dependencies again into the hashed requirements 
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade -c requirements-dev.txt pyproject.toml -o requirements.txt
 	echo aws-sam-cli | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-sam.txt
+	echo checkov | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-checkov.txt
+	echo pip-audit | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-audit.txt
 
 build: $(SAM_VENV)/synced  ## build what is deployed into .aws-sam, with the SAM CLI
 	PYTHON=$(abspath $(SAM_VENV)/bin/python) SAM_CLI_TELEMETRY=0 $(SAM) build
@@ -93,10 +107,11 @@ $(VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-bootstrap.txt requirements-dev.txt
 	@touch $@
 
-$(SAM_VENV)/synced: $(BIN)/uv requirements-sam.txt
-	@echo "making $(SAM_VENV)"
-	@$(BIN)/python -m venv --clear $(SAM_VENV)
-	@$(BIN)/uv pip install --quiet --python $(SAM_VENV)/bin/python --require-hashes -r requirements-sam.txt
+# A tool that pins much has an environment of its own: .venv-sam of requirements-sam.txt, and so on.
+.venv-%/synced: $(BIN)/uv requirements-%.txt
+	@echo "making $(@D)"
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r requirements-$*.txt
 	@touch $@
 
 $(DYNAMODB_LOCAL):
