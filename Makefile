@@ -23,7 +23,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
+run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, BIND_HOST=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
 	@exec $(BIN)/python -m infra.local
 
 export: $(VENV)/synced  ## save readings of the running service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=.)
