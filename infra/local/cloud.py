@@ -1,4 +1,4 @@
-"""The emulated AWS: one MiniStack process, with everything it keeps in one folder."""
+"""The emulated AWS: one MiniStack process on the loopback, with everything it keeps in one folder."""
 
 import os
 import shutil
@@ -19,7 +19,6 @@ from infra.local import processes
 from infra.local.processes import LOOPBACK, REGION, LocalRunError
 
 _PORTS = range(20000, 30000)  # below those that systems give to outgoing connections
-_EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, and listened on only by who asks for it
 _BOOT_SECONDS = 30
 _SAVE_SECONDS = 20
 # How its log tells that a part of the kept state could not be read. It then goes on without that part.
@@ -33,12 +32,11 @@ class Emulator:
     port: int
     directory: Path
     process: "subprocess.Popen[bytes]"
-    host: str = LOOPBACK
 
     @property
     def url(self) -> str:
         """The endpoint of every service."""
-        return f"http://{self.host}:{self.port}"
+        return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def log(self) -> Path:
@@ -81,31 +79,24 @@ def aws_session() -> botocore.session.Session:
 
 @contextmanager
 def emulator(
-    directory: Path,
-    port: int | None = None,
-    *,
-    enforce_iam: bool = False,
-    keep: Sequence[int] = (),
-    bind_host: str = LOOPBACK,
+    directory: Path, port: int | None = None, *, enforce_iam: bool = False, keep: Sequence[int] = ()
 ) -> Iterator[Emulator]:
     """Run an emulated AWS whose state, logs and temporary files are in `directory`.
 
     The state is saved when the block ends and is there again at the next start. With `enforce_iam` the
-    functions may do only what their roles allow. `bind_host` is the address it listens on.
+    functions may do only what their roles allow.
     """
     directory = directory.resolve()
-    port = port or free_port(directory, bind_host)
-    host = LOOPBACK if bind_host == _EVERYWHERE else bind_host
+    port = port or free_port(directory)
     temporary = directory / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)  # each worker of a function leaves a folder behind
     temporary.mkdir(parents=True)
     log_of(directory).unlink(missing_ok=True)
     environment = processes.child_environment(
         {
-            "BIND_HOST": bind_host,
+            "BIND_HOST": LOOPBACK,
             "GATEWAY_PORT": str(port),
-            "MINISTACK_HOST": host,
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",  # where its functions find it; the loopback otherwise
+            "MINISTACK_HOST": LOOPBACK,
             "MINISTACK_REGION": REGION,
             "LAMBDA_EXECUTOR": "local",
             "AUTH": str(enforce_iam).lower(),
@@ -121,7 +112,7 @@ def emulator(
     )
     command = [sys.executable, "-m", "ministack"]
     process = processes.spawn(command, environment, log_of(directory), directory, keep)
-    cloud = Emulator(port, directory, process, host)
+    cloud = Emulator(port, directory, process)
     try:
         with cloud.kept_if_complete():  # a graceful end would save an empty state over an unreadable one
             _await(cloud)
@@ -146,11 +137,11 @@ def log_of(directory: Path) -> Path:
     return directory / "logs" / "cloud.log"
 
 
-def free_port(directory: Path, host: str = LOOPBACK) -> int:
-    """Return a free port of `host`, the same one for the same directory while nobody else takes it."""
+def free_port(directory: Path) -> int:
+    """Return a free port, the same one for the same directory while nobody else takes it."""
     first = crc32(str(directory).encode())
     for step in range(len(_PORTS)):
         port = _PORTS[(first + step) % len(_PORTS)]
-        if processes.is_free(port, host):
+        if processes.is_free(port):
             return port
     raise LocalRunError(f"no free port between {_PORTS.start} and {_PORTS.stop}")

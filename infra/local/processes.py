@@ -142,20 +142,20 @@ def how_it_ended(process: subprocess.Popen[bytes]) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Tell whether something could listen on `port` of `host` now."""
+def is_free(port: int) -> bool:
+    """Tell whether something could listen on `port` of the loopback now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((LOOPBACK, port))
         except OSError:
             return False
     return True
 
 
-def require_free(port: int, variable: str, host: str = LOOPBACK) -> None:
+def require_free(port: int, variable: str) -> None:
     """Raise LocalRunError when `port` is taken; `variable` is where another can be chosen."""
-    if not is_free(port, host):
+    if not is_free(port):
         raise LocalRunError(
             f"port {port} is taken by another process: stop it, or choose another port with {variable}="
         )

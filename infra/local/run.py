@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -18,7 +17,8 @@ from infra.local import containers, deploy, packaging, processes
 from infra.local.admin import Admin, ensure_admin
 from infra.local.api import ApiProcess, first_syntax_error
 from infra.local.cloud import Emulator, emulator, free_port
-from infra.local.processes import LOOPBACK, REGION, LocalRunError
+from infra.local.forward import forwarded
+from infra.local.processes import REGION, LocalRunError
 from infra.local.rundir import RunDirectory
 from infra.local.watch import Changed, changes
 from infra.users import UserStore
@@ -38,7 +38,7 @@ class Settings:
     cloud_port: int | None
     parameters: Mapping[str, str]
     admin: Admin | None = None
-    bind_host: str = LOOPBACK
+    bind_host: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], root: Path) -> "Settings":
@@ -53,7 +53,7 @@ class Settings:
             cloud_port=_port(environment, "GATEWAY_PORT"),
             parameters={"Stage": "local", **chosen},
             admin=Admin.from_environment(environment),
-            bind_host=_address(environment.get("BIND_HOST") or LOOPBACK),
+            bind_host=environment.get("BIND_HOST", ""),
         )
 
 
@@ -64,15 +64,6 @@ def _port(environment: Mapping[str, str], variable: str) -> int | None:
     if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**16):
         raise LocalRunError(f"{variable}={text} is not a port")
     return int(text)
-
-
-def _address(host: str) -> str:
-    """Return `host` if this machine can listen on it."""
-    try:
-        socket.create_server((host, 0)).close()
-    except OSError as error:
-        raise LocalRunError(f"BIND_HOST={host} is no address of this machine: {error.strerror}") from error
-    return host
 
 
 @dataclass
@@ -154,24 +145,26 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
     """Start everything; `stack` takes it down again."""
     directory = settings.directory
     lock = stack.enter_context(directory.locked(say=terminal.step))
-    host = settings.bind_host
-    cloud_port = settings.cloud_port or directory.cloud_port() or free_port(directory.path, host)
+    cloud_port = settings.cloud_port or directory.cloud_port() or free_port(directory.path)
     processes.require_free(settings.port, "PORT")
-    processes.require_free(cloud_port, "GATEWAY_PORT", host)
+    processes.require_free(cloud_port, "GATEWAY_PORT")
     if problem := first_syntax_error(root):
         raise LocalRunError(problem)
     directory.keep_cloud_port(cloud_port)
 
     if settings.parameters["AuthMode"] == "open":
         terminal.step("AUTH_MODE=open: every caller is let in; local use only")
-    if host != LOOPBACK:
-        terminal.step(f"BIND_HOST={host}: who reaches that address can read and change everything")
     terminal.step("starting the emulated AWS")
-    cloud = stack.enter_context(emulator(directory.path, cloud_port, keep=[lock], bind_host=host))
+    cloud = stack.enter_context(emulator(directory.path, cloud_port, keep=[lock]))
     api = ApiProcess(settings.port, root, directory.logs / "api.log", lock, terminal.say)
     stack.callback(api.stop)
     service = Service(root, settings, cloud, api, terminal)
     with cloud.kept_if_complete():
+        if settings.bind_host:
+            terminal.step(
+                f"BIND_HOST={settings.bind_host}: who reaches that address can do everything, as you"
+            )
+            stack.enter_context(forwarded(settings.bind_host, cloud_port, cloud_port))
         terminal.step("deploying template.yaml")
         service.deploy()
         if settings.admin:

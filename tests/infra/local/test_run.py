@@ -52,14 +52,3 @@ def test_the_first_file_that_python_cannot_read_is_named_with_its_line(tmp_path:
     assert first_syntax_error(tmp_path) is None
     (tmp_path / "domain" / "rules.py").write_text("x = 1\ndef y(:\n")
     assert first_syntax_error(tmp_path) == "domain/rules.py:2: invalid syntax"
-
-
-def test_the_emulated_aws_listens_on_the_loopback_unless_told_otherwise(tmp_path: Path) -> None:
-    assert settings(tmp_path).bind_host == "127.0.0.1"
-    assert settings(tmp_path, BIND_HOST="localhost").bind_host == "localhost"
-
-
-@pytest.mark.parametrize("host", ["203.0.113.1", "no such host"])
-def test_an_address_of_another_machine_is_told(tmp_path: Path, host: str) -> None:
-    with pytest.raises(LocalRunError, match=f"BIND_HOST={host} is no address of this machine"):
-        settings(tmp_path, BIND_HOST=host)
