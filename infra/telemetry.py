@@ -33,10 +33,22 @@ def report(decided: Iterable[Decided]) -> None:
             action=event.type.action,
             created_at=print_instant(event.created_at),
         )
-    for code, count in codes.items():
-        accepted = code is Code.ACCEPTED
-        name = "EventsAccepted" if accepted else "EventsRejected"
-        with single_metric(name=name, unit=MetricUnit.Count, value=count) as metric:
-            metric.add_dimension(name="stage", value=settings(Settings).stage)
-            if not accepted:
-                metric.add_dimension(name="code", value=code)
+    for code, times in codes.items():
+        if code is Code.ACCEPTED:
+            count("EventsAccepted", times)
+        else:
+            count("EventsRejected", times, code=code)
+
+
+def report_unknown(error: Exception, message_id: str | None = None) -> None:
+    """Log that nobody knows whether a write took effect, and count it: OutcomeUnknown."""
+    logger.error("Outcome unknown", reason=repr(error.__cause__ or error), message_id=message_id)
+    count("OutcomeUnknown")
+
+
+def count(name: str, times: int = 1, **dimensions: str) -> None:
+    """Add to a metric of the service and the stage."""
+    with single_metric(name=name, unit=MetricUnit.Count, value=times) as metric:
+        metric.add_dimension(name="stage", value=settings(Settings).stage)
+        for dimension, value in dimensions.items():
+            metric.add_dimension(name=dimension, value=value)

@@ -68,7 +68,7 @@ from functions.payloads import FieldError, field_errors
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.cursors import InvalidCursorError
 from infra.export_files import FileGoneError
-from infra.telemetry import logger
+from infra.telemetry import logger, report_unknown
 from infra.throttles import ThrottledError
 
 RETRY_AFTER_SECONDS = 2
@@ -168,7 +168,7 @@ async def _answer_throttled(request: Request, error: Exception) -> Response:
 
 
 async def _answer_outcome_unknown(request: Request, error: Exception) -> Response:
-    logger.error("Outcome unknown", reason=type(error.__cause__).__name__)
+    report_unknown(error)
     return _try_again(request, "outcome_unknown", "Whether this took effect is not known. Send it again.")
 
 

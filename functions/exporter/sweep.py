@@ -12,7 +12,7 @@ from infra.aws import dynamodb, sqs
 from infra.export_queue import ExportQueue
 from infra.exports import ExportStore
 from infra.settings import ExportSweepSettings, settings
-from infra.telemetry import logger
+from infra.telemetry import count, logger
 
 
 def handler(_event: dict[str, Any], _context: LambdaContext) -> None:
@@ -29,6 +29,8 @@ def sweep(jobs: ExportStore, queue: ExportQueue, now: datetime) -> None:
         logger.warning("Export looked after", job_id=job_id, status=job.status, attempt=job.attempt)
         if job.status is Status.PENDING:
             queue.send(job_id)
+        elif job.status is Status.FAILED:
+            count("ExportsFailed")
 
 
 @cache

@@ -11,7 +11,7 @@ from infra.export_files import ExportFiles, Upload
 from infra.exports import ExportStore
 from infra.meters import MeterStore
 from infra.readings import ReadingStore
-from infra.telemetry import logger
+from infra.telemetry import count, logger
 
 
 class LeasedError(Exception):
@@ -101,9 +101,11 @@ class Worker:
             file_size_bytes=file.size_bytes,
             seconds=(after.updated_at - after.created_at).total_seconds(),
         )
+        count("ExportsCompleted")
 
     def _fail(self, job: ExportJob) -> None:
         if not isinstance(self._change(job, exports.fail, EXPORT_FAILED), Refusal):
+            count("ExportsFailed")
             self.files.clear(exports.folder_of(job.id))
 
     def _change(

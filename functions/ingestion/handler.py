@@ -19,7 +19,7 @@ from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, dynamodb, sqs
 from infra.batches import Arrival, Outcome, apply_all
 from infra.queues import SOON_SECONDS, IngestionQueue, wait_seconds
 from infra.settings import IngestionSettings, settings
-from infra.telemetry import logger, report
+from infra.telemetry import logger, report, report_unknown
 from infra.timelines import Decision, TimelineStore
 
 PATIENT_WITH = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
@@ -121,7 +121,7 @@ def _return(message: SQSRecord, outcome: Outcome) -> Exception:
 
 
 def _try_again(message: SQSRecord, error: Exception) -> Exception:
-    logger.error("Outcome unknown", message_id=message.message_id, reason=repr(error.__cause__))
+    report_unknown(error, message_id=message.message_id)
     _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
     return error
 

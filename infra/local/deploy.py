@@ -17,6 +17,7 @@ from infra.local.processes import LocalRunError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
 
 STACK = "energy-operations-local"
@@ -24,6 +25,7 @@ _BUCKET = f"{STACK}-artifacts"
 # One key whatever the code is: a change of code alone is no change of the stack, see `update_code`.
 _CODE_KEY = "code.zip"
 _DEPLOY_SECONDS = 120
+_PARAMETERS = {"ArchiveDays": "0"}  # the emulated AWS knows no archives
 
 
 def deploy(
@@ -37,18 +39,23 @@ def deploy(
     code, layer = packaging.zip_code(root), packaging.zip_layer(layers, root)
     _upload(cloud.client("s3"), code, layer)
     wanted = template.localised(given, _BUCKET, _CODE_KEY, layer.name)
-    _apply(cloud, wanted, template.parameters_for(wanted, dict(parameters)))
+    _apply(cloud, wanted, template.parameters_for(wanted, {**_PARAMETERS, **parameters}))
     update_code(cloud, code)
     return outputs_of(cloud)
 
 
 def update_code(cloud: Emulator, code: bytes) -> None:
-    """Give each function of the stack the archive `code`, unless it has it."""
-    functions = cloud.client("lambda")
+    """Give each function of the stack the archive `code`, and its aliases a version of that."""
+    functions: LambdaClient = cloud.client("lambda")
     digest = base64.b64encode(hashlib.sha256(code).digest()).decode()
     for name in _functions(cloud.client("cloudformation")):
         if functions.get_function_configuration(FunctionName=name)["CodeSha256"] != digest:
             functions.update_function_code(FunctionName=name, ZipFile=code)
+        for alias in functions.list_aliases(FunctionName=name)["Aliases"]:
+            live = functions.get_function_configuration(FunctionName=name, Qualifier=alias["Name"])
+            if live["CodeSha256"] != digest:
+                version = functions.publish_version(FunctionName=name)["Version"]
+                functions.update_alias(FunctionName=name, Name=alias["Name"], FunctionVersion=version)
 
 
 def environment_of(cloud: Emulator, function: str) -> dict[str, str]:

@@ -26,8 +26,7 @@ from infra.local.packaging import ROOT
 from infra.local.processes import REGION, LocalRunError
 from infra.local.template import Template, read
 
-_RESOLVED = ("Globals", "Conditions", "Resources", "Outputs")
-_POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
+_RESOLVED = ("Conditions", "Resources", "Outputs")
 _CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 _NO_VALUE = {"Ref": "AWS::NoValue"}
 
@@ -42,20 +41,17 @@ def expanded(template: Template, parameters: Mapping[str, str]) -> Template:
     values = _values(template, parameters)
     given = copy.deepcopy(template)
     _put_places_in(given["Resources"])
-    # The order of CloudFormation: what the language extensions do, the SAM transform, the conditions. SAM
-    # refuses an Fn::If in some places, so it must not be decided before.
-    given.pop("Transform", None)
-    resolver = IntrinsicsResolver(values)
-    given |= {name: resolver.resolve_parameter_refs(given[name]) for name in _RESOLVED if name in given}
-    conditions = _Conditions(given.get("Conditions") or {})
-    for resource in given["Resources"].values():
-        resource |= {name: conditions.decided(resource[name]) for name in _POLICIES if name in resource}
+    # The order of CloudFormation: SAM sees references to parameters, and neither their values nor conditions.
     transformed = _transformed(given, values)
+    resolver = IntrinsicsResolver(values)
+    for section in _RESOLVED:
+        if section in transformed:
+            transformed[section] = resolver.resolve_parameter_refs(transformed[section])
     return _Conditions(transformed.pop("Conditions", {})).apply_to(transformed)
 
 
-def _values(template: Template, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return each parameter's value: the chosen one, or its default."""
+def _values(template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return each parameter's value as text, which is how CloudFormation has it: the chosen one, or its default."""
     declared: dict[str, Any] = template.get("Parameters") or {}
     if unknown := sorted(parameters.keys() - declared.keys()):
         raise LocalRunError(f"the template has no parameter {', '.join(unknown)}")
@@ -64,12 +60,10 @@ def _values(template: Template, parameters: Mapping[str, str]) -> dict[str, Any]
     if missing := sorted(declared.keys() - values.keys()):
         raise LocalRunError(f"the template needs a value for {', '.join(missing)}")
     for name, parameter in declared.items():
-        if parameter["Type"] == "Number":
-            values[name] = json.loads(str(values[name]))
-        allowed = parameter.get("AllowedValues")
-        if allowed and values[name] not in allowed:
-            raise LocalRunError(f"{name}={values[name]} is none of {', '.join(map(str, allowed))}")
-    return values
+        allowed = [str(value) for value in parameter.get("AllowedValues", [])]
+        if allowed and str(values[name]) not in allowed:
+            raise LocalRunError(f"{name}={values[name]} is none of {', '.join(allowed)}")
+    return {name: str(value) for name, value in values.items()}
 
 
 def _put_places_in(resources: dict[str, Any]) -> None:
@@ -126,7 +120,7 @@ class _Conditions:
         match expression:
             case str(name) | {"Condition": str(name)} if name in self.definitions:
                 return self.holds(self.definitions[name])
-            case {"Fn::Equals": [str() | int() | float() as left, str() | int() | float() as right]}:
+            case {"Fn::Equals": [str() | int() as left, str() | int() as right]}:
                 return str(left) == str(right)
             case {"Fn::Not": [inner]}:
                 return not self.holds(inner)

@@ -1,0 +1,159 @@
+"""What is stored: kept, encrypted, and gone when it should be."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from domain.exports import FILE_LIFETIME
+from tests.template.claims import (
+    KEY,
+    Claim,
+    Claims,
+    Defect,
+    Expansions,
+    holds,
+    is_found,
+    named,
+    of_type,
+    properties,
+)
+
+claims = Claims([])
+
+DATA = {"ContractsTable", "ReadingsTable", "ExportJobsTable", "UsersTable"}
+TABLES = "DynamoDB::Table"
+
+
+@claims.but_for(lambda resources: resources["UsersTable"].update(DeletionPolicy="Delete"))
+def tables_and_files_outlive_the_stack(template: Expansions) -> None:
+    for resources in (template.everything, template.defaults):
+        kept = {name for name, made in resources.items() if made.get("DeletionPolicy") == "Retain"}
+        assert {*DATA, "ExportBucket"} <= kept
+        for name in (*DATA, "ExportBucket"):
+            assert resources[name]["UpdateReplacePolicy"] == "Retain"
+
+
+@claims.but_for(properties("ReadingsTable", DeletionProtectionEnabled=False))
+def data_is_protected_unless_somebody_gives_that_up(template: Expansions) -> None:
+    for resources in (template.everything, template.defaults):
+        tables = of_type(resources, TABLES)
+        assert {name for name in tables if tables[name].get("DeletionProtectionEnabled")} == DATA
+        recovery = {name: tables[name].get("PointInTimeRecoverySpecification") for name in tables}
+        on = {"PointInTimeRecoveryEnabled": True}
+        assert {name for name in tables if recovery[name] == on} == DATA
+
+
+@claims.but_for(properties("UsersTable", DeletionProtectionEnabled=True))
+def a_stage_that_is_to_be_thrown_away_can_be(template: Expansions) -> None:
+    tables = of_type(template.with_(ProtectData="false")["Resources"], TABLES)
+    for name in DATA:
+        assert tables[name]["DeletionProtectionEnabled"] is False
+        assert tables[name]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": False}
+
+
+def encrypted_with(resources: dict[str, Any]) -> dict[str, Any]:
+    """Return the key of each place where something is stored; True where it is AWS's own."""
+    keys: dict[str, Any] = {}
+    for name, table in of_type(resources, TABLES).items():
+        encryption = table.get("SSESpecification", {})
+        keys[name] = encryption.get("KMSMasterKeyId", encryption.get("SSEEnabled"))
+    for name, queue in of_type(resources, "SQS::Queue").items():
+        keys[name] = queue.get("KmsMasterKeyId", queue.get("SqsManagedSseEnabled"))
+    for name, bucket in of_type(resources, "S3::Bucket").items():
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        default = rule["ServerSideEncryptionByDefault"]
+        keys[name] = default.get("KMSMasterKeyID", default["SSEAlgorithm"] == "AES256")
+    for kind, name_of_key in [
+        ("SecretsManager::Secret", "KmsKeyId"),
+        ("Logs::LogGroup", "KmsKeyId"),
+        ("Lambda::Function", "KmsKeyArn"),
+        ("SNS::Topic", "KmsMasterKeyId"),
+    ]:
+        keys |= {name: made.get(name_of_key, True) for name, made in of_type(resources, kind).items()}
+    return keys
+
+
+@claims.but_for(properties("PublisherLogGroup", KmsKeyId=None))
+def an_own_key_encrypts_all_that_is_stored(template: Expansions) -> None:
+    keys = encrypted_with(template.everything)
+    assert len(keys) > 25
+    assert {name for name in keys if keys[name] != KEY} == set()
+
+
+@claims.but_for(properties("KeyPolicy", Roles=[{"Ref": "ApiRole"}]))
+def each_function_may_use_an_own_key_through_services_only(template: Expansions) -> None:
+    policy = template.everything["KeyPolicy"]["Properties"]
+    functions = of_type(template.everything, "Lambda::Function").values()
+    assert {named(role) for role in policy["Roles"]} == {named(made["Role"]) for made in functions}
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == KEY
+    assert statement["Condition"]["StringEquals"].keys() == {"kms:ViaService"}
+    assert "KeyPolicy" not in template.defaults
+
+
+@claims.but_for(properties("ExportDeadLetterQueue", SqsManagedSseEnabled=False))
+def without_an_own_key_aws_keys_encrypt_it(template: Expansions) -> None:
+    keys = encrypted_with(template.defaults)
+    assert {name for name in keys if keys[name] is not True} == set()
+
+
+@claims.but_for(properties("ThrottlesTable", TimeToLiveSpecification=None))
+def what_counts_for_a_while_is_forgotten(template: Expansions) -> None:
+    tables = of_type(template.everything, TABLES)
+    lives = {name: made.get("TimeToLiveSpecification") for name, made in tables.items()}
+    assert {name: lives[name]["AttributeName"] for name in lives if lives[name]} == {
+        "ExportJobsTable": "delete_at",
+        "IdempotencyTable": "expiration",
+        "ThrottlesTable": "expires_at",
+        "UsersTable": "expires_at",
+    }
+    assert all(life["Enabled"] for life in lives.values() if life)
+
+
+def _files_for_ever(resources: dict[str, Any]) -> None:
+    resources["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] = 365
+
+
+@claims.but_for(_files_for_ever)
+def files_are_gone_when_their_jobs_say_so(template: Expansions) -> None:
+    rules = template.everything["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    days = [rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule]
+    assert [timedelta(days=count) for count in days] == [FILE_LIFETIME]
+    assert {"DaysAfterInitiation": 1} in [rule.get("AbortIncompleteMultipartUpload") for rule in rules]
+
+
+@claims.but_for(properties("ExportBucket", PublicAccessBlockConfiguration=None))
+def the_files_are_nobody_elses(template: Expansions) -> None:
+    bucket = template.everything["ExportBucket"]["Properties"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+
+
+def _hash_in_the_listing(resources: dict[str, Any]) -> None:
+    (index,) = resources["UsersTable"]["Properties"]["GlobalSecondaryIndexes"]
+    index["Projection"]["NonKeyAttributes"].append("password_hash")
+
+
+@claims.but_for(_hash_in_the_listing)
+def the_listing_of_users_holds_no_password_hash(template: Expansions) -> None:
+    (index,) = template.everything["UsersTable"]["Properties"]["GlobalSecondaryIndexes"]
+    assert index["Projection"]["ProjectionType"] == "INCLUDE"
+    assert "password_hash" not in index["Projection"]["NonKeyAttributes"]
+
+
+@claims.but_for(properties("EventBus", Name="other"))
+@claims.but_for(properties("BusArchive", EventPattern={"detail-type": ["component_event"]}))
+def what_publishers_sent_can_be_sent_again(template: Expansions) -> None:
+    resources = template.defaults
+    archive, rule = resources["BusArchive"]["Properties"], resources["ComponentEventRule"]["Properties"]
+    assert archive["EventPattern"] == rule["EventPattern"]
+    assert resources["EventBus"]["Properties"]["Name"] == {"Fn::Sub": "${AWS::StackName}-bus"}
+    assert "BusArchive" not in template.with_(ArchiveDays="0")["Resources"]
+
+
+@pytest.mark.parametrize(("claim", "defect"), claims.parameters)
+def test_the_template_keeps_its_claims_about_data(claim: Claim, defect: Defect) -> None:
+    holds(claim)
+    is_found(claim, defect)

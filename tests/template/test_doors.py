@@ -1,0 +1,199 @@
+"""Who gets in: callers, roles, queues, and what a stage is when nobody opens it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.template.claims import (
+    Claim,
+    Claims,
+    Defect,
+    Expansions,
+    holds,
+    is_found,
+    named,
+    of_type,
+    properties,
+    source,
+)
+
+claims = Claims([])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "default"),
+    [
+        ("AuthMode", "required"),
+        ("Registration", "closed"),
+        ("AllowedOrigins", ""),
+        ("AllowCredentials", "false"),
+        ("AllowedHosts", ""),
+        ("ProtectData", "true"),
+        ("EndpointUrl", ""),
+    ],
+)
+def test_a_stage_is_closed_and_protected_unless_somebody_opens_it(parameter: str, default: str) -> None:
+    assert source()["Parameters"][parameter]["Default"] == default
+
+
+def test_what_would_open_a_stage_by_mistake_is_refused() -> None:
+    refused = {
+        name: [assertion["AssertDescription"] for assertion in rule["Assertions"]]
+        for name, rule in source()["Rules"].items()
+    }
+    assert refused == {
+        "OpenOnlyLocally": ["AuthMode=open is for local runs only"],
+        "NoCredentialsForEverybody": [
+            "AllowedOrigins=* with AllowCredentials would let any site act as its visitors"
+        ],
+        "ProductionIsProtected": ["Stage=prod needs ProtectData=true"],
+        "EndpointOnlyLocally": ["EndpointUrl is for local runs only"],
+    }
+
+
+def statements(resources: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each statement of the policies of a type, with the name of the resource it is in."""
+    for name, made in of_type(resources, kind).items():
+        documents = [policy["PolicyDocument"] for policy in made.get("Policies", [])]
+        documents += [made["PolicyDocument"]] if "PolicyDocument" in made else []
+        for document in documents:
+            yield from ((name, statement) for statement in document["Statement"])
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _all_of_dynamodb(resources: dict[str, Any]) -> None:
+    role = resources["IngestionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][-1]
+    role["Action"] = "dynamodb:*"
+
+
+@claims.but_for(_all_of_dynamodb)
+def roles_name_their_actions_and_places(template: Expansions) -> None:
+    found = list(statements(template.everything, "IAM::Role"))
+    assert len(found) > 30
+    for role, statement in found:
+        for action in listed(statement["Action"]):
+            assert "*" not in action, role
+            assert action != "dynamodb:Scan"
+        if statement["Resource"] == "*":
+            assert statement["Action"] == "dynamodb:ListStreams", role  # which knows no places
+
+
+def _shared_role(resources: dict[str, Any]) -> None:
+    resources["ExportFunction"]["Properties"]["Role"] = {"Fn::GetAtt": ["ApiRole", "Arn"]}
+
+
+@claims.but_for(_shared_role)
+def each_function_has_a_role_of_its_own(template: Expansions) -> None:
+    functions = of_type(template.everything, "Lambda::Function")
+    roles = {named(made["Role"]) for made in functions.values()}
+    assert len(roles) == len(functions) == 5
+    for role in roles:
+        trusted = template.everything[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert [statement["Principal"] for statement in trusted] == [{"Service": "lambda.amazonaws.com"}]
+
+
+def _users_for_ingestion(resources: dict[str, Any]) -> None:
+    policy = resources["IngestionRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+    users = {"Fn::GetAtt": ["UsersTable", "Arn"]}
+    policy["Statement"].append({"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": users})
+
+
+@claims.but_for(_users_for_ingestion)
+def only_the_api_reaches_users_and_the_secret(template: Expansions) -> None:
+    for name in ("UsersTable", "ThrottlesTable", "SigningSecret"):
+        reaching = {
+            role
+            for role, statement in statements(template.everything, "IAM::Role")
+            if f'"{name}"' in json.dumps(statement)
+        }
+        assert reaching == {"ApiRole"}, name
+
+
+def _rewritten_trails(resources: dict[str, Any]) -> None:
+    for policy in resources["ApiRole"]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement.get("Sid") == "ChangeContracts":
+                del statement["Condition"]
+
+
+@claims.but_for(_rewritten_trails)
+def the_rows_of_a_trail_are_added_and_never_changed(template: Expansions) -> None:
+    contracts = {"Fn::GetAtt": ["ContractsTable", "Arn"]}
+    for role, statement in statements(template.everything, "IAM::Role"):
+        changing = {"dynamodb:UpdateItem", "dynamodb:DeleteItem"} & {*listed(statement["Action"])}
+        if changing and contracts in listed(statement["Resource"]):
+            keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+            assert keys == ["CONTRACT#*"], role
+
+
+def _public_queue(resources: dict[str, Any]) -> None:
+    statement = resources["IngestionQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
+    statement["Principal"] = "*"
+
+
+@claims.but_for(_public_queue)
+def only_the_rule_sends_to_its_queues(template: Expansions) -> None:
+    rule = {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ComponentEventRule", "Arn"]}}}
+    allowing = [
+        (policy, statement)
+        for policy, statement in statements(template.everything, "SQS::QueuePolicy")
+        if statement["Effect"] == "Allow"
+    ]
+    assert [policy for policy, _ in allowing] == ["IngestionQueuePolicy", "RuleDeadLetterQueuePolicy"]
+    for policy, statement in allowing:
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}, policy
+        assert (statement["Action"], statement["Condition"]) == ("sqs:SendMessage", rule)
+
+
+def _queue_without_tls(resources: dict[str, Any]) -> None:
+    del resources["TlsOnlyPolicy"]["Properties"]["Queues"][0]
+
+
+@claims.but_for(_queue_without_tls)
+def queues_and_files_are_for_callers_with_tls(template: Expansions) -> None:
+    resources = template.everything
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    covered = set()
+    for kind, places in (("SQS::QueuePolicy", "Queues"), ("S3::BucketPolicy", "Bucket")):
+        for policy, statement in statements(resources, kind):
+            if (statement["Effect"], statement["Principal"]) == ("Deny", "*"):
+                assert statement["Condition"] == plain
+                covered |= {named(place) for place in listed(resources[policy]["Properties"][places])}
+    assert covered == of_type(resources, "SQS::Queue").keys() | of_type(resources, "S3::Bucket").keys()
+
+
+@claims.but_for(properties("TlsOnlyPolicy", Queues=[{"Ref": "ExportQueue"}, {"Ref": "IngestionQueue"}]))
+def a_queue_has_one_policy_which_speaks_of_no_other(template: Expansions) -> None:
+    """SQS takes one policy for a queue, and refuses statements about another queue."""
+    policies = of_type(template.everything, "SQS::QueuePolicy")
+    queues = [named(queue) for policy in policies.values() for queue in policy["Queues"]]
+    assert len(queues) == len(set(queues))
+    for policy in policies.values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Resource"] != "*":
+                (queue,) = policy["Queues"]
+                assert named(statement["Resource"]) == named(queue)
+
+
+@claims.but_for(properties("HttpApiStage", DefaultRouteSettings=None))
+def the_gateway_limits_requests(template: Expansions) -> None:
+    limits = template.defaults["HttpApiStage"]["Properties"]["DefaultRouteSettings"]
+    assert 0 < int(limits["ThrottlingRateLimit"]) <= int(limits["ThrottlingBurstLimit"])
+
+
+@claims.but_for(properties("SigningSecret", GenerateSecretString={"PasswordLength": 8}))
+def the_secret_is_generated_with_256_bits_and_more(template: Expansions) -> None:
+    generated = template.everything["SigningSecret"]["Properties"]["GenerateSecretString"]
+    assert generated["PasswordLength"] * 5.9 > 256  # 62 characters to choose from are almost 6 bits each
+    assert generated["GenerateStringKey"] == "current"
+
+
+@pytest.mark.parametrize(("claim", "defect"), claims.parameters)
+def test_the_template_keeps_its_claims_about_doors(claim: Claim, defect: Defect) -> None:
+    holds(claim)
+    is_found(claim, defect)
