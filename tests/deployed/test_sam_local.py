@@ -120,15 +120,6 @@ def test_a_container_is_told_what_the_deployed_function_is_told(
         assert variables["CONTRACTS_TABLE"] == outputs["contracts_table_name"]
 
 
-def test_a_function_that_the_file_does_not_know_stays_away_from_aws(
-    project: Path, outputs: dict[str, str]
-) -> None:
-    (project / "empty.json").write_text("{}")
-    command = ["local", "invoke", "ApiFunction", "-e", EVENT, "--env-vars", "empty.json"]
-    (asked,) = sam(project, {"commands": [command], "requests": []})["asked"]
-    assert asked["variables"]["AWS_ENDPOINT_URL"] == "http://host.docker.internal"
-
-
 def test_what_a_container_is_told_is_enough_to_work_on_the_run(
     outputs: dict[str, str], invocations: list[dict[str, Any]]
 ) -> None:
