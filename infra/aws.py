@@ -9,6 +9,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.settings import Settings, settings
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
@@ -28,11 +30,8 @@ _CONFIG = Config(
     parameter_validation=False,
 )
 
-# A part of a file takes longer than an item. With "virtual", signed URLs name the region's own host: the
-# global one redirects, and the signature is of the host.
-_FILES_CONFIG = _CONFIG.merge(
-    Config(read_timeout=20, signature_version="s3v4", s3={"addressing_style": "virtual"})
-)
+# A part of a file takes longer than an item.
+_FILES_CONFIG = _CONFIG.merge(Config(read_timeout=20, signature_version="s3v4"))
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 _REFUSALS = (_CONDITION_FAILED, "TransactionCanceledException")
@@ -60,7 +59,10 @@ def sqs() -> "SQSClient":
 @cache
 def s3() -> "S3Client":
     """Return the S3 client."""
-    return boto3.client("s3", config=_FILES_CONFIG)
+    # With "virtual", signed URLs name the region's own host: the global one redirects, and the signature is
+    # of the host. An endpoint that is not AWS's has no host for each bucket.
+    addressing = Config(s3={"addressing_style": "path" if settings(Settings).aws_endpoint_url else "virtual"})
+    return boto3.client("s3", config=_FILES_CONFIG.merge(addressing))
 
 
 @cache

@@ -44,6 +44,7 @@ class Settings(BaseModel):
     stage: str
     contracts_table: str
     enable_event_audit: bool = True
+    aws_endpoint_url: str = ""
 
 
 class ApiSettings(Settings):

@@ -65,6 +65,11 @@ def environment_of(cloud: Emulator, function: str) -> dict[str, str]:
     return variables
 
 
+def functions_of(cloud: Emulator) -> dict[str, str]:
+    """Return the names of the stack's functions under their logical ids."""
+    return _names(cloud.client("cloudformation"))
+
+
 def outputs_of(cloud: Emulator) -> dict[str, str]:
     """Return the stack's outputs under snake_case names, and the API's `gateway_url`."""
     stacks: CloudFormationClient = cloud.client("cloudformation")
@@ -148,10 +153,14 @@ def _first_failure(stacks: "CloudFormationClient") -> str:
 
 
 def _functions(stacks: "CloudFormationClient") -> list[str]:
+    return list(_names(stacks).values())
+
+
+def _names(stacks: "CloudFormationClient") -> dict[str, str]:
     pages = stacks.get_paginator("list_stack_resources").paginate(StackName=STACK)
-    return [
-        resource["PhysicalResourceId"]
+    return {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
         for page in pages
         for resource in page["StackResourceSummaries"]
         if resource["ResourceType"] == "AWS::Lambda::Function"
-    ]
+    }

@@ -13,10 +13,11 @@ from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import deploy, packaging, processes
+from infra.local import containers, deploy, packaging, processes
 from infra.local.admin import Admin, ensure_admin
 from infra.local.api import ApiProcess, first_syntax_error
 from infra.local.cloud import Emulator, emulator, free_port
+from infra.local.forward import forwarded
 from infra.local.processes import REGION, LocalRunError
 from infra.local.rundir import RunDirectory
 from infra.local.watch import Changed, changes
@@ -37,10 +38,11 @@ class Settings:
     cloud_port: int | None
     parameters: Mapping[str, str]
     admin: Admin | None = None
+    bind_host: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], root: Path) -> "Settings":
-        """Read PORT, GATEWAY_PORT, RUN_DIR, the first admin, and the template's parameters that may differ."""
+        """Read ports, BIND_HOST, RUN_DIR, the first admin, and the template's parameters that may differ."""
         chosen = {
             name: environment.get(deploy.snake_case(name).upper()) or default
             for name, default in _PARAMETERS.items()
@@ -51,6 +53,7 @@ class Settings:
             cloud_port=_port(environment, "GATEWAY_PORT"),
             parameters={"Stage": "local", **chosen},
             admin=Admin.from_environment(environment),
+            bind_host=environment.get("BIND_HOST", ""),
         )
 
 
@@ -98,6 +101,7 @@ class Service:
         self.api.environment = {**function, "AWS_ENDPOINT_URL": self.cloud.url}
         here = {"api_url": self.api.url, "aws_endpoint_url": self.cloud.url, "aws_region": REGION}
         self.outputs = {**outputs, **here}
+        self.settings.directory.tell_containers(containers.variables(self.cloud))
 
     def follow(self, changed: Changed) -> None:
         """Bring what has changed into the service; a mistake is told and waits for the next change."""
@@ -156,6 +160,11 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
     stack.callback(api.stop)
     service = Service(root, settings, cloud, api, terminal)
     with cloud.kept_if_complete():
+        if settings.bind_host:
+            terminal.step(
+                f"BIND_HOST={settings.bind_host}: who reaches that address can do everything, as you"
+            )
+            stack.enter_context(forwarded(settings.bind_host, cloud_port, cloud_port))
         terminal.step("deploying template.yaml")
         service.deploy()
         if settings.admin:

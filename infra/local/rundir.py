@@ -17,7 +17,18 @@ from pathlib import Path
 from infra.local.processes import LocalRunError
 
 # Everything a run puts into the folder. `clean` removes these and nothing else, wherever RUN_DIR points.
-_ENTRIES = ("state", "s3", "layers", "logs", "tmp", "outputs.json", "outputs.json.new", "cloud-port", "lock")
+_ENTRIES = (
+    "state",
+    "s3",
+    "layers",
+    "logs",
+    "tmp",
+    "outputs.json",
+    "outputs.json.new",
+    "sam-local.json",
+    "cloud-port",
+    "lock",
+)
 _FORMER_RUN_SECONDS = 25
 
 
@@ -30,6 +41,7 @@ class RunDirectory:
         self.logs = self.path / "logs"
         self._lock = self.path / "lock"
         self._outputs = self.path / "outputs.json"
+        self._sam_local = self.path / "sam-local.json"
         self._cloud_port = self.path / "cloud-port"
 
     @contextmanager
@@ -52,7 +64,10 @@ class RunDirectory:
             os.ftruncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode(), 0)
             self._outputs.unlink(missing_ok=True)  # left behind by a run that was killed
-            yield lock
+            try:
+                yield lock
+            finally:
+                self._sam_local.unlink(missing_ok=True)
         finally:
             os.close(lock)
 
@@ -94,6 +109,10 @@ class RunDirectory:
             yield
         finally:
             self._outputs.unlink(missing_ok=True)
+
+    def tell_containers(self, variables: Mapping[str, Mapping[str, str]]) -> None:
+        """Keep `variables` of functions, while the run is up, where `sam local` takes them from."""
+        self._sam_local.write_text(json.dumps(variables, indent=2) + "\n")
 
     def outputs(self) -> dict[str, str]:
         """Return what the run that is up has announced; LocalRunError when there is none."""

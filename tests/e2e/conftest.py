@@ -32,7 +32,7 @@ class LocalRun:
 
     def launch(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "PORT": str(self.port), "RUN_DIR": str(self.directory)}
-        for name in ("GATEWAY_PORT", "AUTH_MODE", "ENABLE_EVENT_AUDIT", "LOG_LEVEL"):
+        for name in ("GATEWAY_PORT", "BIND_HOST", "AUTH_MODE", "ENABLE_EVENT_AUDIT", "LOG_LEVEL"):
             environment.pop(name, None)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "infra.local"],

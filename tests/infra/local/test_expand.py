@@ -48,7 +48,7 @@ GIVEN: Template = {
         "Key": {"Type": "AWS::KMS::Key", "Condition": "TellsOrIsProd"},
         "Topic": {"Type": "AWS::SNS::Topic", "Condition": "Tells"},
     },
-    "Outputs": {"Topic": {"Condition": "Tells", "Value": {"Fn::Sub": "${Topic}@${AWS::Region}"}}},
+    "Outputs": {"Topic": {"Condition": "Tells", "Value": {"Fn::Sub": "${Topic}@${Stage}.${AWS::Region}"}}},
 }
 
 
@@ -63,7 +63,7 @@ def test_a_condition_that_does_not_hold_takes_its_resources_and_outputs_away() -
     assert ("Key" in half, "Topic" in half) == (True, False)
     whole = expanded(GIVEN, {"Stage": "prod", "Email": "ops@example.com"})
     assert whole["Resources"]["Topic"] == {"Type": "AWS::SNS::Topic"}
-    assert whole["Outputs"] == {"Topic": {"Value": {"Fn::Sub": "${Topic}@${AWS::Region}"}}}
+    assert whole["Outputs"] == {"Topic": {"Value": {"Fn::Sub": "${Topic}@prod.${AWS::Region}"}}}
     assert "Conditions" not in whole
 
 

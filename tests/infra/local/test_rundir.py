@@ -85,3 +85,11 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LocalRunError, match="cannot be used"):
         RunDirectory(tmp_path / "file").locked().__enter__()
+
+
+def test_what_containers_are_told_is_there_only_while_the_run_is_up(tmp_path: Path) -> None:
+    directory, told = RunDirectory(tmp_path), tmp_path / "sam-local.json"
+    with directory.locked():
+        directory.tell_containers({"ApiFunction": {"STAGE": "local"}})
+        assert json.loads(told.read_text()) == {"ApiFunction": {"STAGE": "local"}}
+    assert not told.exists()

@@ -1,0 +1,49 @@
+"""checkov itself, on template.yaml with weaknesses put in."""
+
+import copy
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.local.packaging import ROOT
+from infra.local.scan import findings
+from infra.local.template import Template, read
+
+Weaken = Callable[[Template], None]
+
+
+def publish_the_files(template: Template) -> None:
+    template["Resources"]["ExportBucket"]["Properties"]["PublicAccessBlockConfiguration"] = {}
+
+
+def let_a_role_do_everything(template: Template) -> None:
+    statements = template["Resources"]["ApiRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    statements.append({"Effect": "Allow", "Action": "*", "Resource": "*"})
+
+
+def keep_no_backups(template: Template) -> None:
+    del template["Resources"]["ContractsTable"]["Properties"]["PointInTimeRecoverySpecification"]
+
+
+WEAKNESSES: dict[Weaken, str] = {
+    publish_the_files: "CKV_AWS_53 AWS::S3::Bucket.ExportBucket",
+    let_a_role_do_everything: "CKV_AWS_110 AWS::IAM::Role.ApiRole",
+    keep_no_backups: "CKV_AWS_28 AWS::DynamoDB::Table.ContractsTable",
+}
+
+
+@pytest.fixture(scope="module")
+def checkov() -> Path:
+    subprocess.run(["make", "--silent", ".venv-checkov/synced"], cwd=ROOT, check=True)
+    return ROOT / ".venv-checkov" / "bin" / "checkov"
+
+
+def test_weaknesses_that_are_put_into_the_template_are_found(checkov: Path) -> None:
+    weak = copy.deepcopy(read(ROOT / "template.yaml"))
+    for put_in in WEAKNESSES:
+        put_in(weak)
+    found = list(findings(checkov, weak))
+    for weakness in WEAKNESSES.values():
+        assert [line for line in found if line.startswith(weakness)], weakness
