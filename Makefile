@@ -52,7 +52,7 @@ e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## deploy what is
 		$(MAKE) --no-print-directory $(LAMBDA_VENV)/synced LAMBDA_PYTHON="$$lambda_python" && bin=$(LAMBDA_VENV)/bin; \
 	else \
 		echo "note: no Python of Lambda's version here: built and tried for the one of $(VENV)"; bin=$(BIN); \
-	fi && $$bin/pytest -v --durations 5 tests/deployed
+	fi && $$bin/pytest -vv --durations 5 tests/deployed
 
 proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, truth and the API's document with the full numbers (about 10 minutes)
 	PROOF=full $(BIN)/pytest -s tests/proof tests/e2e/test_kill.py

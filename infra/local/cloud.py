@@ -87,6 +87,11 @@ def client_at(url: str, service: str, authority: Path | None = None) -> Any:  # 
 
 @cache
 def aws_session() -> botocore.session.Session:
+    """Return the session that all our clients share."""
+    return new_aws_session()
+
+
+def new_aws_session() -> botocore.session.Session:
     """Return a session that reads neither the developer's profile nor any file of theirs."""
     nowhere = (None, None, os.devnull, None)
     variables = {"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere}

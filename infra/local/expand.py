@@ -21,7 +21,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_mark_unicode_str_in_template
 
-from infra.local.cloud import aws_session
+from infra.local.cloud import new_aws_session
 from infra.local.packaging import ROOT
 from infra.local.processes import REGION, LocalRunError
 from infra.local.template import Template, read
@@ -76,8 +76,8 @@ def _put_places_in(resources: dict[str, Any]) -> None:
 
 def _transformed(template: Template, values: Mapping[str, Any]) -> Template:
     to_py27_compatible_template(template, dict(values))
-    # The session is asked for its region alone.
-    session = boto3.Session(botocore_session=aws_session(), region_name=REGION)
+    # The session is asked for its region alone. One of its own, since boto3 changes what it is given.
+    session = boto3.Session(botocore_session=new_aws_session(), region_name=REGION)
     translator = Translator({}, Parser(), boto_session=session)
     try:
         marked = translator.translate(template, dict(values))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.local import samples, template
+from infra.local import processes, samples, template
 from infra.local.cloud import emulator
 from infra.local.packaging import ROOT
 from tests.deployed.rie import ARCHITECTURE, HERE, SAM_PYTHON
@@ -84,3 +84,4 @@ def stage(sam_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         samples.seed(cloud.client("dynamodb"), made.outputs)
         yield made
         made.close()
+        processes.kill(cloud.process)  # there is nothing to keep

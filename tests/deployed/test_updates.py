@@ -81,7 +81,10 @@ def test_the_same_again_changes_nothing(stage: Stage) -> None:
 
 def test_other_code_reaches_callers_and_loses_nothing(stage: Stage, tmp_path: Path) -> None:
     def other_code(resources: dict[str, Any]) -> None:
-        (tmp_path / "build/ApiFunction/functions/api/__init__.py").write_text('VERSION = "9.9.9"\n')
+        package = tmp_path / "build/ApiFunction/functions/api"
+        (package / "__init__.py").write_text('VERSION = "9.9.9"\n')
+        for compiled in package.glob("__pycache__/__init__.*"):
+            compiled.unlink()
 
     before = known(stage)
     deployed = stage.sam_deploy(changed(stage, tmp_path, other_code), LogLevel="DEBUG")

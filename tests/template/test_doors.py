@@ -31,7 +31,6 @@ claims = Claims([])
         ("AllowCredentials", "false"),
         ("AllowedHosts", ""),
         ("ProtectData", "true"),
-        ("EndpointUrl", ""),
     ],
 )
 def test_a_stage_is_closed_and_protected_unless_somebody_opens_it(parameter: str, default: str) -> None:
@@ -49,7 +48,6 @@ def test_what_would_open_a_stage_by_mistake_is_refused() -> None:
             "AllowedOrigins=* with AllowCredentials would let any site act as its visitors"
         ],
         "ProductionIsProtected": ["Stage=prod needs ProtectData=true"],
-        "EndpointOnlyLocally": ["EndpointUrl is for local runs only"],
     }
 
 
