@@ -15,7 +15,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive create-admin destroy test e2e proof bench check scan licences audit \
+.PHONY: help run export publish dlq redrive create-admin destroy forget restore test e2e proof bench check scan licences audit \
 	format lock build sam-check clean-run
 
 help:  ## list the targets
@@ -41,6 +41,12 @@ create-admin: $(VENV)/synced  ## make an admin of a deployed stack (STACK=, ADMI
 
 destroy: $(VENV)/synced  ## delete a deployed stage that is not protected, with its data (STACK=, CONFIRM= the same)
 	@$(BIN)/python -m infra.local.teardown
+
+forget: $(VENV)/synced  ## delete customers' data from a deployed stage (STACK=, CONTRACTS=1,2 METERS=a,b CONFIRM= the stack)
+	@$(BIN)/python -m infra.local.forget
+
+restore: $(VENV)/synced  ## copy a restored table back (TABLE= the stack's, FROM=, PREFIX=CONTRACT#1001 for a part, CONFIRM= the table)
+	@$(BIN)/python -m infra.local.restore
 
 test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
 	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/bench --ignore tests/deployed

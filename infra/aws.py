@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -35,6 +36,9 @@ _FILES_CONFIG = _CONFIG.merge(Config(read_timeout=20, signature_version="s3v4"))
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 _REFUSALS = (_CONDITION_FAILED, "TransactionCanceledException")
+
+CHANCE = SystemRandom()
+"""For pauses. Instances that start from one snapshot would share a seed, and come again all at once."""
 
 DEPENDENCY_ERRORS = (BotoCoreError, ClientError)
 """What a call to AWS raises when it did not do its work."""

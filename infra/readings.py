@@ -4,7 +4,6 @@ Its body is the gzip-compressed block of lines that exports consist of, so that 
 more than reading, decompressing and writing.
 """
 
-import random
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from domain.readings import Interval, Meter, MeterKind, Reading, blocks_of, clip, merge
 from domain.simulation import simulate
-from infra.aws import OutcomeUnknownError, refused_or_unknown
+from infra.aws import CHANCE, OutcomeUnknownError, refused_or_unknown
 from infra.meters import partition_of
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class _Hour(NamedTuple):
 
 def _pause(attempt: int) -> float:
     """Return how many seconds to wait after `attempt`, with jitter."""
-    return random.uniform(0, min(_LONGEST_PAUSE, 0.01 * 2**attempt))  # noqa: S311 - no secret
+    return CHANCE.uniform(0, min(_LONGEST_PAUSE, 0.01 * 2**attempt))
 
 
 class ReadingStore:

@@ -5,7 +5,6 @@ that no read comes between the decision and the write. `tests/infra/test_conditi
 over every small case that both say the same.
 """
 
-import random
 import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -17,7 +16,7 @@ from domain.contracts import Action, ComponentEvent, Contract, Occurrence
 from domain.instants import to_micros
 from domain.timelines import ACCEPTED, Code, Verdict, decide, explain
 from domain.trails import Entry, IdempotencyKeyReusedError, Reception
-from infra.aws import OutcomeUnknownError, refused_item, refused_or_unknown
+from infra.aws import CHANCE, OutcomeUnknownError, refused_item, refused_or_unknown
 from infra.items import Item, generation_of, key_of, read_contract
 from infra.trails import NO_CONTRACT, put_of, to_entry
 
@@ -146,7 +145,7 @@ class TimelineStore:
                     raise OutcomeUnknownError from error
                 else:
                     # Jitter, so that writers that met once do not meet again.
-                    time.sleep(random.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)  # noqa: S311
+                    time.sleep(CHANCE.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)
             else:
                 return _decision(ACCEPTED, event)
         raise OutcomeUnknownError

@@ -1,6 +1,5 @@
 """Users in DynamoDB: usernames and email addresses are unique by transaction, changes are optimistic."""
 
-import random
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -9,7 +8,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from domain.users import User, UserExistsError, UserNotFoundError
-from infra.aws import OutcomeUnknownError, refused_or_unknown
+from infra.aws import CHANCE, OutcomeUnknownError, refused_or_unknown
 from infra.listings import list_items
 from infra.user_items import (
     KIND,
@@ -198,7 +197,7 @@ class UserStore:
                 if any(refused):
                     raise _RefusedError(by_user=refused[0]) from error
                 # Another transaction was at the same items; jitter, so that they do not meet again.
-                time.sleep(random.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)  # noqa: S311
+                time.sleep(CHANCE.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)
             else:
                 return
         raise OutcomeUnknownError

@@ -6,14 +6,13 @@ is not set; it is never an argument, which other users of the machine could read
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from getpass import getpass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from domain.users import (
     LONGEST_PASSWORD,
@@ -25,12 +24,10 @@ from domain.users import (
     is_username,
     revise,
 )
+from infra.local.operator import asked_for, outputs_of, tell
 from infra.local.processes import LocalRunError
 from infra.passwords import hash_password, verify_password
 from infra.users import UserStore
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
 
 
 class Admin(NamedTuple):
@@ -84,35 +81,27 @@ def ensure_admin(users: UserStore, admin: Admin, at: datetime) -> str:
     return f"{admin.username} is {'still' if changed == found else 'now'} an admin with this password"
 
 
-def _asked_for(environment: Mapping[str, str]) -> Admin:
-    for variable, meaning in (("STACK", "the deployed stack"), ("ADMIN_USERNAME", "the admin to make")):
-        if not environment.get(variable):
-            raise LocalRunError(f"{variable}= names {meaning}")
+def _asked_for(environment: Mapping[str, str]) -> tuple[str, Admin]:
+    stack = asked_for(environment, "STACK", "the deployed stack")
+    asked_for(environment, "ADMIN_USERNAME", "the admin to make")
     password = environment.get("ADMIN_PASSWORD") or getpass("Password: ")
     admin = Admin.from_environment({**environment, "ADMIN_PASSWORD": password})
     assert admin is not None  # noqa: S101 - it has a name
-    return admin
+    return stack, admin
 
 
-def _table_of(stacks: "CloudFormationClient", stack: str) -> str:
-    described = stacks.describe_stacks(StackName=stack)["Stacks"][0]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
-    if "UsersTableName" not in outputs:
+def _steps() -> Iterator[str]:
+    stack, admin = _asked_for(os.environ)
+    outputs = outputs_of(boto3.client("cloudformation"), stack)
+    if "users_table_name" not in outputs:
         raise LocalRunError(f"the stack {stack} has no table of users")
-    return outputs["UsersTableName"]
+    users = UserStore(boto3.client("dynamodb"), outputs["users_table_name"])
+    yield ensure_admin(users, admin, datetime.now(UTC))
 
 
 def main() -> int:
     """Make an admin of the deployed stack STACK, with the AWS credentials of whoever calls."""
-    environment = os.environ
-    try:
-        admin = _asked_for(environment)
-        table = _table_of(boto3.client("cloudformation"), environment["STACK"])
-        print(ensure_admin(UserStore(boto3.client("dynamodb"), table), admin, datetime.now(UTC)))
-    except (LocalRunError, ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return tell(_steps)
 
 
 if __name__ == "__main__":

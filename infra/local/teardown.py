@@ -1,17 +1,17 @@
 """`make destroy`: deletes a stage that is to be thrown away, with what CloudFormation leaves behind.
 
-The template retains tables and the bucket whatever happens to the stack; a DeletionPolicy cannot depend on a
-parameter. A stage with ProtectData=true is refused: deploy it with ProtectData=false first.
+The template retains tables and the bucket whatever happens to the stack, since a DeletionPolicy cannot depend on
+a parameter. A stage with ProtectData=true is refused: deploy it with ProtectData=false first.
 """
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.local.operator import asked_for, confirmed, tell
 from infra.local.processes import LocalRunError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def destroy(
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": files})  # type: ignore[typeddict-item]
         s3.delete_bucket(Bucket=bucket)
         yield f"deleted the bucket {bucket}"
-    left = set(_all_tables(dynamodb))
+    left = {name for page in dynamodb.get_paginator("list_tables").paginate() for name in page["TableNames"]}
     for table in tables:
         if table in left:
             dynamodb.delete_table(TableName=table)
@@ -59,33 +59,11 @@ def _retained(stacks: "CloudFormationClient", stack: str) -> Iterator[tuple[str,
                 yield resource["ResourceType"], resource["PhysicalResourceId"]
 
 
-def _all_tables(dynamodb: "DynamoDBClient") -> Iterator[str]:
-    for page in dynamodb.get_paginator("list_tables").paginate():
-        yield from page["TableNames"]
-
-
-def _confirm(environment: Mapping[str, str]) -> str:
-    """Return the stack to destroy, if whoever asks knows what that is."""
-    stack = environment.get("STACK")
-    if not stack:
-        raise LocalRunError("STACK= names the deployed stack")
-    if environment.get("CONFIRM") != stack:
-        raise LocalRunError(f"this deletes all data of {stack}: say so with CONFIRM={stack}")
-    return stack
-
-
-def main() -> int:
-    """Destroy the stack STACK, with the AWS credentials of whoever calls."""
-    try:
-        stack = _confirm(os.environ)
-        clients = boto3.client("cloudformation"), boto3.client("dynamodb"), boto3.client("s3")
-        for step in destroy(*clients, stack):
-            print(step, flush=True)
-    except (LocalRunError, ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+def _steps() -> Iterator[str]:
+    stack = asked_for(os.environ, "STACK", "the deployed stack")
+    confirmed(os.environ, stack, f"this deletes all data of {stack}")
+    yield from destroy(boto3.client("cloudformation"), boto3.client("dynamodb"), boto3.client("s3"), stack)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell(_steps))

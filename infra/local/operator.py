@@ -1,0 +1,44 @@
+"""What commands on a deployed stage have in common: whom they are about, and that somebody means it."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.local.deploy import snake_case
+from infra.local.processes import LocalRunError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+
+def asked_for(environment: Mapping[str, str], variable: str, meaning: str) -> str:
+    """Return what a variable says; LocalRunError says what is missing where it says nothing."""
+    value = environment.get(variable)
+    if not value:
+        raise LocalRunError(f"{variable}= names {meaning}")
+    return value
+
+
+def confirmed(environment: Mapping[str, str], name: str, consequence: str) -> None:
+    """Go on only if CONFIRM repeats `name`; LocalRunError tells the consequence."""
+    if environment.get("CONFIRM") != name:
+        raise LocalRunError(f"{consequence}: say so with CONFIRM={name}")
+
+
+def outputs_of(stacks: "CloudFormationClient", stack: str) -> dict[str, str]:
+    """Return the outputs of a stack under names in snake_case."""
+    described = stacks.describe_stacks(StackName=stack)["Stacks"][0]
+    return {snake_case(output["OutputKey"]): output["OutputValue"] for output in described.get("Outputs", [])}
+
+
+def tell(steps: Callable[[], Iterable[str]]) -> int:
+    """Print each step as it is done, and what goes wrong as one line; returns the exit code."""
+    try:
+        for step in steps():
+            print(step, flush=True)
+    except (LocalRunError, ClientError, BotoCoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
