@@ -177,8 +177,8 @@ def _archive(files: Iterable[tuple[Path, Path]], level: int = 6) -> bytes:
 
 def _no_bytecode(version: str) -> str:
     return (
-        f"note: built without bytecode, so a cold start takes about 2.5 times as long: there is no Python "
-        f"{version} here to make it. Install one (`uv python install {version}`), or name it with LAMBDA_PYTHON="
+        f"note: built without bytecode, so the imports of a cold start take about twice the time: there is no "
+        f"Python {version} here to make it. Install one (`uv python install {version}`), or name it with LAMBDA_PYTHON="
     )
 
 

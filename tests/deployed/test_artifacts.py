@@ -56,7 +56,7 @@ def modules_imported() -> Iterator[str]:
 def run_in_layer(artifacts: Path, code: str) -> None:
     """Run Python code that finds the layer and Python's own library, and nothing else."""
     environment = {"PYTHONPATH": str(artifacts / "DependencyLayer" / "python")}
-    subprocess.run([sys.executable, "-sSB", "-c", code], env=environment, check=True)
+    subprocess.run([sys.executable, "-sSBP", "-c", code], env=environment, check=True)
 
 
 def test_the_layer_has_all_that_the_code_imports_also_late(artifacts: Path) -> None:

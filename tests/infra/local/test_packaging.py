@@ -170,7 +170,7 @@ def test_a_layer_without_bytecode_says_what_that_costs(
     assert main("layer", wanted, tmp_path) == 0
     told = capsys.readouterr().out.splitlines()
     assert len(told) == lines
-    assert all("2.5 times" in line and "LAMBDA_PYTHON" in line for line in told)
+    assert all("twice" in line and "LAMBDA_PYTHON" in line for line in told)
 
 
 def test_the_interpreter_is_printed_where_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
