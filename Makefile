@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
-SAM := $(SAM_VENV)/bin/sam
+SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=$(abspath .aws-sam/cli) $(SAM_VENV)/bin/sam
 CHECKOV_VENV := .venv-checkov
 AUDIT_VENV := .venv-audit
 LAMBDA_VENV := .venv-lambda
@@ -96,11 +96,11 @@ lock: $(BIN)/uv  ## resolve the dependencies again into the hashed requirements 
 	echo pip-audit | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-audit.txt
 
 build: $(SAM_VENV)/synced  ## build what is deployed into .aws-sam (ARCHITECTURE=arm64, LAMBDA_PYTHON= the Python for bytecode)
-	PYTHON=$(abspath $(SAM_VENV)/bin/python) SAM_CLI_TELEMETRY=0 $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
+	PYTHON=$(abspath $(SAM_VENV)/bin/python) $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
 	@$(SAM_VENV)/bin/python -m infra.local.artifacts pin .aws-sam/build
 
 sam-check: $(SAM_VENV)/synced  ## validate the template, build, and look at what was built
-	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
+	$(SAM) validate --lint
 	@$(MAKE) build
 	@$(SAM_VENV)/bin/python -m infra.local.artifacts check .aws-sam/build
 
