@@ -35,15 +35,16 @@ def expanded(template: Template, parameters: Mapping[str, str]) -> Template:
     """Return `template` with `parameters` put in, SAM's resources expanded, and every condition decided.
 
     Raises:
-        LocalRunError: a parameter is unknown or missing, a condition depends on more than parameters, or
-            SAM refuses the template.
+        LocalRunError: a parameter is unknown or missing, a rule forbids the choice, a condition depends on more
+            than parameters, or SAM refuses the template.
     """
     values = _values(template, parameters)
+    resolver = IntrinsicsResolver(values)
     given = copy.deepcopy(template)
+    _obey(resolver.resolve_parameter_refs(given.pop("Rules", {})))
     _put_places_in(given["Resources"])
     # The order of CloudFormation: SAM sees references to parameters, and neither their values nor conditions.
     transformed = _transformed(given, values)
-    resolver = IntrinsicsResolver(values)
     for section in _RESOLVED:
         if section in transformed:
             transformed[section] = resolver.resolve_parameter_refs(transformed[section])
@@ -64,6 +65,16 @@ def _values(template: Template, parameters: Mapping[str, str]) -> dict[str, str]
         if allowed and str(values[name]) not in allowed:
             raise LocalRunError(f"{name}={values[name]} is none of {', '.join(allowed)}")
     return {name: str(value) for name, value in values.items()}
+
+
+def _obey(rules: Mapping[str, Any]) -> None:
+    """Refuse what the template's rules forbid, in which parameters are literal already."""
+    literal = _Conditions({})
+    for rule in rules.values():
+        if "RuleCondition" not in rule or literal.holds(rule["RuleCondition"]):
+            for assertion in rule["Assertions"]:
+                if not literal.holds(assertion["Assert"]):
+                    raise LocalRunError(assertion["AssertDescription"])
 
 
 def _put_places_in(resources: dict[str, Any]) -> None:

@@ -30,15 +30,19 @@ def destroy(
     Raises:
         LocalRunError: a table is protected; nothing was deleted.
     """
-    found = list(_retained(stacks, stack))
-    tables = [name for kind, name in found if kind == _TABLE]
+    named = set(_retained(stacks, stack))
+    # A stack whose creation or deletion has failed also names what is gone already.
+    tables = [table for table in _all_tables(dynamodb) if (_TABLE, table) in named]
+    buckets = [
+        bucket["Name"] for bucket in s3.list_buckets()["Buckets"] if (_BUCKET, bucket["Name"]) in named
+    ]
     for table in tables:
         if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
             raise LocalRunError(f"{table} is protected: deploy {stack} with ProtectData=false first")
     stacks.delete_stack(StackName=stack)
     stacks.get_waiter("stack_delete_complete").wait(StackName=stack)
     yield f"deleted the stack {stack}"
-    for bucket in [name for kind, name in found if kind == _BUCKET]:
+    for bucket in buckets:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             if files := [{"Key": file["Key"]} for file in page.get("Contents", [])]:
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": files})  # type: ignore[typeddict-item]
@@ -52,11 +56,11 @@ def destroy(
 
 
 def _retained(stacks: "CloudFormationClient", stack: str) -> Iterator[tuple[str, str]]:
-    """Yield type and name of the stack's tables and buckets."""
+    """Yield type and name of the stack's tables and buckets; what was never made has no name."""
     for page in stacks.get_paginator("list_stack_resources").paginate(StackName=stack):
         for resource in page["StackResourceSummaries"]:
             if resource["ResourceType"] in (_TABLE, _BUCKET):
-                yield resource["ResourceType"], resource["PhysicalResourceId"]
+                yield resource["ResourceType"], resource.get("PhysicalResourceId", "")
 
 
 def _steps() -> Iterator[str]:

@@ -1,11 +1,14 @@
 """Who gets in: callers, roles, queues, and what a stage is when nobody opens it."""
 
 import json
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from infra.local.packaging import ROOT
+from infra.local.processes import LocalRunError
 from tests.template.claims import (
     Claim,
     Claims,
@@ -37,18 +40,37 @@ def test_a_stage_is_closed_and_protected_unless_somebody_opens_it(parameter: str
     assert source()["Parameters"][parameter]["Default"] == default
 
 
-def test_what_would_open_a_stage_by_mistake_is_refused() -> None:
-    refused = {
-        name: [assertion["AssertDescription"] for assertion in rule["Assertions"]]
-        for name, rule in source()["Rules"].items()
-    }
-    assert refused == {
-        "OpenOnlyLocally": ["AuthMode=open is for local runs only"],
-        "NoCredentialsForEverybody": [
-            "AllowedOrigins=* with AllowCredentials would let any site act as its visitors"
-        ],
-        "ProductionIsProtected": ["Stage=prod needs ProtectData=true"],
-    }
+@pytest.mark.parametrize(
+    ("mistake", "mended", "complaint"),
+    [
+        ({"AuthMode": "open"}, {"Stage": "local"}, "AuthMode=open is for local runs only"),
+        (
+            {"AllowCredentials": "true", "AllowedOrigins": "*"},
+            {"AllowedOrigins": "https://example.com"},
+            "would let any site act as its visitors",
+        ),
+        ({"Stage": "prod", "ProtectData": "false"}, {"Stage": "dev"}, "Stage=prod needs ProtectData=true"),
+    ],
+)
+def test_what_would_open_a_stage_by_mistake_is_refused(
+    mistake: dict[str, str], mended: dict[str, str], complaint: str
+) -> None:
+    template = Expansions(source())
+    with pytest.raises(LocalRunError, match=complaint):
+        template.with_(**mistake)
+    assert template.with_(**(mistake | mended))["Resources"]
+
+
+SAMCONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
+
+
+@pytest.mark.parametrize("environment", ["default", "dev", "prod"])
+def test_each_deployment_of_samconfig_is_one_that_the_template_takes(environment: str) -> None:
+    """SAM CLI passes over a parameter that the template does not have: the stage would have its default."""
+    told = SAMCONFIG[environment]["deploy"]["parameters"]["parameter_overrides"]
+    chosen = dict(choice.split("=", 1) for choice in told.split())
+    assert Expansions(source()).with_(**chosen)["Resources"]
+    assert SAMCONFIG[environment]["global"]["parameters"]["stack_name"].endswith(f"-{chosen['Stage']}")
 
 
 def statements(resources: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -99,6 +99,25 @@ def test_the_template_that_was_given_stays_as_it_was() -> None:
     assert before == GIVEN
 
 
+RULE = {
+    "RuleCondition": {"Fn::Equals": [{"Ref": "Stage"}, "prod"]},
+    "Assertions": [
+        {"Assert": {"Fn::Equals": [{"Ref": "Days"}, "90"]}, "AssertDescription": "prod needs 90 days"}
+    ],
+}
+
+
+def test_a_rule_refuses_what_it_forbids_and_nothing_else() -> None:
+    ruled = changed(Rules={"Long": RULE})
+    for allowed in ({}, {"Stage": "prod", "Days": "90"}):
+        assert expanded(ruled, allowed)["Resources"] == expanded(GIVEN, allowed)["Resources"]
+    with pytest.raises(LocalRunError, match="prod needs 90 days"):
+        expanded(ruled, {"Stage": "prod"})
+    always = changed(Rules={"Long": {"Assertions": RULE["Assertions"]}})
+    with pytest.raises(LocalRunError, match="prod needs 90 days"):
+        expanded(always, {})
+
+
 @pytest.mark.parametrize(
     ("template", "parameters", "complaint"),
     [
