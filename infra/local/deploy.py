@@ -143,7 +143,8 @@ def _await(stacks: "CloudFormationClient") -> None:
 def _first_failure(stacks: "CloudFormationClient") -> str:
     """Say which resource failed first in the latest attempt, and why."""
     failure = ""
-    for event in stacks.describe_stack_events(StackName=STACK)["StackEvents"]:  # newest first
+    pages = stacks.get_paginator("describe_stack_events").paginate(StackName=STACK)
+    for event in (event for page in pages for event in page["StackEvents"]):  # newest first
         status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")
         if status.endswith("_FAILED") and reason and "cancelled" not in reason:
             failure = f"{event.get('LogicalResourceId')}: {reason}"

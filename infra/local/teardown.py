@@ -27,9 +27,12 @@ def destroy(
 ) -> Iterator[str]:
     """Delete `stack`, its tables and its bucket with all files; say each step when it is done.
 
+    A stack that never came up protects nothing: nobody could use it, and it cannot be deployed again.
+
     Raises:
         LocalRunError: a table is protected; nothing was deleted.
     """
+    (described,) = stacks.describe_stacks(StackName=stack)["Stacks"]
     named = set(_retained(stacks, stack))
     # A stack whose creation or deletion has failed also names what is gone already.
     tables = [table for table in _all_tables(dynamodb) if (_TABLE, table) in named]
@@ -38,7 +41,12 @@ def destroy(
     ]
     for table in tables:
         if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
-            raise LocalRunError(f"{table} is protected: deploy {stack} with ProtectData=false first")
+            if described["StackStatus"] != "ROLLBACK_COMPLETE":
+                raise LocalRunError(f"{table} is protected: deploy {stack} with ProtectData=false first")
+            dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+            dynamodb.get_waiter("table_exists").wait(TableName=table)
+    # Should this be broken off, whoever started it knows what is left to delete by hand.
+    yield f"to be deleted: {', '.join([stack, *tables, *buckets])}"
     stacks.delete_stack(StackName=stack)
     stacks.get_waiter("stack_delete_complete").wait(StackName=stack)
     yield f"deleted the stack {stack}"
@@ -48,11 +56,15 @@ def destroy(
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": files})  # type: ignore[typeddict-item]
         s3.delete_bucket(Bucket=bucket)
         yield f"deleted the bucket {bucket}"
-    left = {name for page in dynamodb.get_paginator("list_tables").paginate() for name in page["TableNames"]}
+    left = _all_tables(dynamodb)
     for table in tables:
         if table in left:
             dynamodb.delete_table(TableName=table)
             yield f"deleted the table {table}"
+
+
+def _all_tables(dynamodb: "DynamoDBClient") -> list[str]:
+    return [name for page in dynamodb.get_paginator("list_tables").paginate() for name in page["TableNames"]]
 
 
 def _retained(stacks: "CloudFormationClient", stack: str) -> Iterator[tuple[str, str]]:
@@ -69,5 +81,10 @@ def _steps() -> Iterator[str]:
     yield from destroy(boto3.client("cloudformation"), boto3.client("dynamodb"), boto3.client("s3"), stack)
 
 
+def main() -> int:
+    """Destroy the stack STACK, with the AWS credentials of whoever calls."""
+    return tell(_steps)
+
+
 if __name__ == "__main__":
-    sys.exit(tell(_steps))
+    sys.exit(main())

@@ -8,7 +8,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.deployed.stage import Stage, until
+from infra.local import template
+from infra.local.packaging import ROOT
+from infra.local.processes import REGION
+from tests.deployed.stage import STACK, Stage, until
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of users who live as long as this module
 WEEK = {"start_datetime": "2024-01-01T00:00:00Z", "end_datetime": "2024-01-08T00:00:00Z", "format": "csv"}
@@ -154,7 +157,7 @@ def test_a_large_export_is_at_a_signed_url_that_cannot_be_bent(stage: Stage) -> 
 
 def test_the_sweep_finds_nothing_to_do_and_may_look(stage: Stage) -> None:
     functions = stage.cloud.client("cloudformation").describe_stack_resource(
-        StackName="energy-operations-test", LogicalResourceId="ExportSweepFunction"
+        StackName=STACK, LogicalResourceId="ExportSweepFunction"
     )
     name = functions["StackResourceDetail"]["PhysicalResourceId"]
     answer = stage.cloud.client("lambda").invoke(FunctionName=name, Payload=b"{}")
@@ -164,9 +167,13 @@ def test_the_sweep_finds_nothing_to_do_and_may_look(stage: Stage) -> None:
 @pytest.mark.parametrize("kind", ["alarms", "dashboard"])
 def test_the_stage_is_watched(stage: Stage, kind: str) -> None:
     watch = stage.cloud.client("cloudwatch")
+    resources = template.read(ROOT / "template.yaml")["Resources"]
+    alarms = [name for name, made in resources.items() if made["Type"] == "AWS::CloudWatch::Alarm"]
     if kind == "alarms":
-        assert len(watch.describe_alarms()["MetricAlarms"]) == 21
+        assert len(watch.describe_alarms()["MetricAlarms"]) == len(alarms) > 20
     else:
-        board = watch.get_dashboard(DashboardName="energy-operations-test")["DashboardBody"]
+        board = watch.get_dashboard(DashboardName=f"{STACK}-{REGION}")["DashboardBody"]
         assert "${" not in board
-        assert len(json.loads(board)["widgets"]) == 13
+        shown = json.loads(board)["widgets"][0]["properties"]["alarms"]
+        assert len(shown) == len(alarms)
+        assert all(arn.startswith("arn:aws:cloudwatch:") for arn in shown)

@@ -110,6 +110,9 @@ def test_a_broken_update_is_taken_back_and_callers_notice_nothing(stage: Stage, 
     assert live(stage)["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "DEBUG"
     assert known(stage) == before
     assert int(live(stage)["Version"]) >= int(version)
+    mended = stage.sam_deploy(LogLevel="ERROR")  # the same but for what was broken
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    assert live(stage)["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "ERROR"
     event = {**START, "created_at": "2023-12-02T00:00:00Z", "date": "2024-02-01"}
     assert stage.http("root").post("/event", json=event).json()["code"] == "accepted"
 

@@ -81,15 +81,18 @@ def an_own_key_encrypts_all_that_is_stored(template: Expansions) -> None:
     assert {name for name in keys if keys[name] != KEY} == set()
 
 
-@claims.but_for(properties("KeyPolicy", Roles=[{"Ref": "ApiRole"}]))
+@claims.but_for(properties("PublisherRole", ManagedPolicyArns=None))
 def each_function_may_use_an_own_key_through_services_only(template: Expansions) -> None:
     policy = template.everything["KeyPolicy"]["Properties"]
     functions = of_type(template.everything, "Lambda::Function").values()
-    assert {named(role) for role in policy["Roles"]} == {named(made["Role"]) for made in functions}
+    for role in {named(made["Role"]) for made in functions}:
+        attached = template.everything[role]["Properties"]["ManagedPolicyArns"]
+        assert [named(one) for one in attached] == ["KeyPolicy"], role
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Resource"] == KEY
     assert statement["Condition"]["StringEquals"].keys() == {"kms:ViaService"}
     assert "KeyPolicy" not in template.defaults
+    assert "ManagedPolicyArns" not in template.defaults["ApiRole"]["Properties"]
 
 
 @claims.but_for(properties("ExportDeadLetterQueue", SqsManagedSseEnabled=False))

@@ -147,8 +147,12 @@ def the_rows_of_a_trail_are_added_and_never_changed(template: Expansions) -> Non
     for role, statement in statements(template.everything, "IAM::Role"):
         changing = {"dynamodb:UpdateItem", "dynamodb:DeleteItem"} & {*listed(statement["Action"])}
         if changing and contracts in listed(statement["Resource"]):
-            keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-            assert keys == ["CONTRACT#*"], role
+            condition = statement["Condition"]
+            keys = condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+            if condition.get("StringEquals") == {"dynamodb:EnclosingOperation": "TransactWriteItems"}:
+                assert keys == ["CONTRACT#*", "TRAIL#*"], role
+            else:
+                assert keys == ["CONTRACT#*"], role
 
 
 def _public_queue(resources: dict[str, Any]) -> None:

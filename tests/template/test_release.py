@@ -1,11 +1,11 @@
 """How a change reaches callers, and how functions are fed."""
 
-import re
 from typing import Any
 
 import pytest
 
 from tests.template.claims import (
+    KEY,
     Claim,
     Claims,
     Defect,
@@ -57,7 +57,7 @@ def _blind_canary(resources: dict[str, Any]) -> None:
 def a_canary_is_taken_back_on_its_alarms(template: Expansions) -> None:
     resources = template.everything
     assert alarms_of(resources, "ApiFunction") == {"ApiServerErrorsAlarm", "ApiErrorsAlarm"}
-    assert alarms_of(resources, "IngestionFunction") == {"IngestionErrorsAlarm", "IngestionAgeAlarm"}
+    assert alarms_of(resources, "IngestionFunction") == {"IngestionErrorsAlarm", "OutcomeUnknownAlarm"}
     for function in LIVE:
         update = resources[f"{function}Aliaslive"]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
         assert named(update["DeploymentGroupName"]) == f"{function}DeploymentGroup"
@@ -79,44 +79,86 @@ def the_api_starts_from_a_snapshot(template: Expansions) -> None:
 
 
 def _silent_parameter(resources: dict[str, Any]) -> None:
-    described = resources["ApiFunction"]["Properties"]["VersionDescription"]
-    described["Fn::Sub"] = described["Fn::Sub"].replace("${LogLevel}", "")
+    described = resources["ApiFunction"]["Properties"]["VersionDescription"]["Fn::Sub"]
+    described[0] = described[0].replace("${LogLevel}", "")
+
+
+def _silent_key(resources: dict[str, Any]) -> None:
+    described = resources["IngestionFunction"]["Properties"]["VersionDescription"]["Fn::Sub"]
+    described[0] = described[0].replace("${KeyId}", "")
+
+
+OTHER_VALUES = {
+    "AllowCredentials": "true",
+    "AllowedHosts": "example.com",
+    "AllowedOrigins": "https://example.com",
+    "Architecture": "arm64",
+    "AuthMode": "open",
+    "EnableEventAudit": "false",
+    "KmsKeyArn": KEY,
+    "LogLevel": "DEBUG",
+    "MaxReceives": "7",
+    "Registration": "open",
+    "Stage": "local",
+}
+
+
+def description(resources: dict[str, Any], function: str) -> str:
+    """Return what a version is described as; of the key its id."""
+    (version,) = [
+        made["Description"]
+        for made in of_type(resources, "Lambda::Version").values()
+        if named(made["FunctionName"]) == function
+    ]
+    text, own = version["Fn::Sub"]
+    key = own["KeyId"]
+    if isinstance(key, dict):
+        index, parts = key["Fn::Select"]
+        separator, whole = parts["Fn::Split"]
+        key = whole.split(separator)[int(index)]
+    return str(text).replace("${KeyId}", key)
 
 
 @claims.but_for(_silent_parameter)
+@claims.but_for(_silent_key)
 def another_parameter_is_another_version(template: Expansions) -> None:
     """SAM publishes when the template's text changes; what the parameters are must be told otherwise."""
     text = template.source
     common = text["Globals"]["Function"]
     for function in LIVE:
-        own = text["Resources"][function]["Properties"]
         reaching = {
             part["Ref"]
-            for part in everything_in([common["Environment"], common["Architectures"], own["Environment"]])
+            for part in everything_in([common, text["Resources"][function]["Properties"]["Environment"]])
             if isinstance(part, dict) and part.get("Ref") in text["Parameters"]
         }
-        described = set(re.findall(r"\$\{(\w+)\}", own["VersionDescription"]["Fn::Sub"]))
-        assert reaching == described, function
+        assert reaching <= OTHER_VALUES.keys()
+        before = template.with_(Stage="local")["Resources"]
+        for name in reaching - {"Stage"}:
+            after = template.with_(Stage="local", **{name: OTHER_VALUES[name]})["Resources"]
+            assert description(after, function) != description(before, function), name
+        assert description(before, function) != description(template.defaults, function)
 
 
 def test_the_description_of_a_version_is_never_too_long() -> None:
     longest = {
         "Stage": "s" * 16,
         "LogLevel": "WARNING",
-        "AllowedOrigins": "o" * 120,
+        "AllowedOrigins": "o" * 100,
         "AllowCredentials": "false",
-        "AllowedHosts": "h" * 60,
+        "AllowedHosts": "h" * 50,
+        "KmsKeyArn": KEY,
     }
     parameters = source()["Parameters"]
-    assert parameters["AllowedOrigins"]["MaxLength"] == 120
-    assert parameters["AllowedHosts"]["MaxLength"] == 60
+    assert parameters["AllowedOrigins"]["MaxLength"] == 100
+    assert parameters["AllowedHosts"]["MaxLength"] == 50
     resources = Expansions(source()).with_(**longest)["Resources"]
-    for name, version in of_type(resources, "Lambda::Version").items():
-        assert len(version["Description"]) <= 256, name
+    for function in LIVE:
+        assert KEY.split("/")[1] in description(resources, function)
+        assert len(description(resources, function)) <= 256, function
 
 
 def versions(resources: dict[str, Any]) -> set[str]:
-    return of_type(resources, "Lambda::Version").keys() & resources.keys()
+    return set(of_type(resources, "Lambda::Version"))
 
 
 def _silent_layer(resources: dict[str, Any]) -> None:

@@ -53,6 +53,7 @@ def functions_that_fail_or_fall_behind_are_told(template: Expansions) -> None:
 
 
 @claims.but_for(_gone("RuleDeadLettersAlarm"))
+@claims.but_for(_gone("RuleFailuresAlarm"))
 @claims.but_for(_gone("IngestionAgeAlarm"))
 def what_is_given_up_or_waits_too_long_is_told(template: Expansions) -> None:
     letters = {
@@ -62,6 +63,9 @@ def what_is_given_up_or_waits_too_long_is_told(template: Expansions) -> None:
     assert letters == {
         name for name in of_type(template.everything, "SQS::Queue") if name.endswith("DeadLetterQueue")
     }
+    (lost,) = watched(template, "AWS/Events", "InvocationsFailedToBeSentToDlq")
+    assert lost["EventBusName"] == {"Ref": "EventBus"}
+    assert "ComponentEventRule" in str(lost["RuleName"])
     ages = watched(template, "AWS/SQS", "ApproximateAgeOfOldestMessage")
     assert {named(found["QueueName"]) for found in ages} == queue_sources(template).keys()
 
@@ -142,18 +146,18 @@ def without_an_email_alarms_only_show(template: Expansions) -> None:
 
 def _forgotten_alarm(resources: dict[str, Any]) -> None:
     body = resources["Dashboard"]["Properties"]["DashboardBody"]
-    body["Fn::Sub"] = body["Fn::Sub"].replace(', "${OutcomeUnknownAlarm.Arn}"', "")
+    body["Fn::Sub"][0] = body["Fn::Sub"][0].replace(', "${OutcomeUnknownAlarm.Arn}"', "")
 
 
 def _metric_of_nothing(resources: dict[str, Any]) -> None:
     body = resources["Dashboard"]["Properties"]["DashboardBody"]
-    body["Fn::Sub"] = body["Fn::Sub"].replace('"ExportsFailed"', '"ExportsBroken"')
+    body["Fn::Sub"][0] = body["Fn::Sub"][0].replace('"ExportsFailed"', '"ExportsBroken"')
 
 
 @claims.but_for(_forgotten_alarm)
 @claims.but_for(_metric_of_nothing)
 def the_dashboard_shows_every_alarm_and_what_it_is_about(template: Expansions) -> None:
-    board = json.loads(template.everything["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    board = json.loads(template.everything["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0])
     alarms = of_type(template.everything, "CloudWatch::Alarm")
     (first, *graphs) = board["widgets"]
     assert first["properties"]["alarms"] == [f"${{{name}.Arn}}" for name in alarms]

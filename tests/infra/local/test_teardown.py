@@ -1,6 +1,7 @@
 """The end of a stack that is to be thrown away, also of one that CloudFormation could not make or delete."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +77,10 @@ def thrown(cloud: Emulator) -> Thrown:
 def test_what_a_stack_retains_goes_with_it_and_nothing_else(thrown: Thrown, cloud: Emulator) -> None:
     thrown.client("s3").put_object(Bucket=thrown.own("files"), Key="exports/one.csv", Body=b"1")
     other = Thrown(cloud, f"stack{uuid4().hex[:8]}").made()
-    first, *rest = thrown.destroyed()
+    told, first, *rest = thrown.destroyed()
+    assert {f"{name}-{thrown.name}" for name in ("first", "second", "files", "others")} <= set(
+        told.removeprefix("to be deleted: ").split(", ")
+    )
     assert first == f"deleted the stack {thrown.name}"
     assert sorted(rest) == [
         *(f"deleted the bucket {thrown.own(name)}" for name in ("files", "others")),
@@ -89,7 +93,7 @@ def test_what_a_stack_retains_goes_with_it_and_nothing_else(thrown: Thrown, clou
 def test_what_is_gone_already_does_not_keep_the_rest(thrown: Thrown) -> None:
     thrown.client("dynamodb").delete_table(TableName=thrown.own("first"))
     thrown.client("s3").delete_bucket(Bucket=thrown.own("files"))
-    assert thrown.destroyed()[1:] == [
+    assert thrown.destroyed()[2:] == [
         f"deleted the bucket {thrown.own('others')}",
         f"deleted the table {thrown.own('second')}",
     ]
@@ -102,6 +106,28 @@ def test_a_protected_table_keeps_everything(thrown: Thrown) -> None:
         thrown.destroyed()
     assert thrown.left() == {"first", "second", "files", "others"}
     assert thrown.client("cloudformation").describe_stacks(StackName=thrown.name)["Stacks"]
+
+
+def test_a_stack_that_never_came_up_protects_nothing(cloud: Emulator) -> None:
+    """It cannot be deployed again before it is deleted, so nobody could take its protection away."""
+    name = f"stack{uuid4().hex[:8]}"
+    table = {**TABLE, "TableName": f"first-{name}", "DeletionProtectionEnabled": True}
+    resources = {
+        "First": {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": table},
+        "Broken": {
+            "Type": "AWS::SQS::Queue",
+            "DependsOn": "First",
+            "Properties": {"VisibilityTimeout": 43_201},  # a second more than SQS takes
+        },
+    }
+    stacks = cloud.client("cloudformation")
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+    while stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] != "ROLLBACK_COMPLETE":
+        time.sleep(0.1)
+    failed = Thrown(cloud, name)
+    assert failed.left() == {"first"}
+    assert f"deleted the stack {name}" in failed.destroyed()
+    assert failed.left() == set()
 
 
 @pytest.mark.parametrize("confirmed", ["", "yes", "some-stack-2"])
