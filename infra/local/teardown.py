@@ -69,10 +69,16 @@ def _all_tables(dynamodb: "DynamoDBClient") -> list[str]:
 
 def _retained(stacks: "CloudFormationClient", stack: str) -> Iterator[tuple[str, str]]:
     """Yield type and name of the stack's tables and buckets; what was never made has no name."""
-    for page in stacks.get_paginator("list_stack_resources").paginate(StackName=stack):
-        for resource in page["StackResourceSummaries"]:
-            if resource["ResourceType"] in (_TABLE, _BUCKET):
-                yield resource["ResourceType"], resource.get("PhysicalResourceId", "")
+    resources = stacks.get_paginator("list_stack_resources").paginate(StackName=stack)
+    # What a rollback has left behind, too: the stack does not count that as its own any more.
+    events = stacks.get_paginator("describe_stack_events").paginate(StackName=stack)
+    named = [one for page in resources for one in page["StackResourceSummaries"]]
+    skipped = [
+        one for page in events for one in page["StackEvents"] if one["ResourceStatus"] == "DELETE_SKIPPED"
+    ]
+    for one in (*named, *skipped):
+        if one["ResourceType"] in (_TABLE, _BUCKET):
+            yield one["ResourceType"], one.get("PhysicalResourceId", "")
 
 
 def _steps() -> Iterator[str]:
