@@ -30,6 +30,10 @@ class IdempotencyStore:
         self.client = client
         self.table = table
 
+    def ping(self) -> None:
+        """Ask the table for something, to see whether it answers."""
+        self.client.get_item(TableName=self.table, Key={"id": {"S": "-"}})
+
     def answer(self, operation: str, key: str, payload: Answer, work: Callable[[], Answer]) -> Answer:
         """Do `work`, or answer what it answered to the same key and payload before.
 

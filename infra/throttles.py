@@ -50,6 +50,10 @@ class ThrottleStore:
         self.client = client
         self.table = table
 
+    def ping(self) -> None:
+        """Ask the table for something, to see whether it answers."""
+        self.client.get_item(TableName=self.table, Key={"pk": {"S": "-"}})
+
     def count(self, limit: Limit, subject: str, at: datetime) -> None:
         """Count a try of `subject`; a name that nobody has counts like any other.
 

@@ -17,15 +17,15 @@ from functions.api import (
     users,
 )
 from functions.api.access import add_doors, admit
-from functions.api.deps import Contracts
+from functions.api.deps import Contracts, IdempotencyKeys
 from functions.api.error_shape import describe
 from functions.api.errors import add_error_handlers
 from functions.api.meter_deps import Exports, Meters
-from functions.api.middleware import RequestFrame
+from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
 from functions.api.origins import Cors, KnownHosts
 from functions.api.schemas import Health, Readiness, ServiceInfo
-from functions.api.user_deps import Users
+from functions.api.user_deps import Throttles, Users
 from infra.settings import ApiSettings, settings
 
 router = APIRouter(tags=["service"])
@@ -44,9 +44,16 @@ async def get_health() -> Health:
 
 
 @router.get("/health/ready", responses=describe(503))
-async def get_readiness(contracts: Contracts, users: Users, meters: Meters, exports: Exports) -> Readiness:
+async def get_readiness(
+    contracts: Contracts,
+    users: Users,
+    throttles: Throttles,
+    keys: IdempotencyKeys,
+    meters: Meters,
+    exports: Exports,
+) -> Readiness:
     """Say whether the tables answer."""
-    for table in (contracts, users, meters, exports):
+    for table in (contracts, users, throttles, keys, meters, exports):
         table.ping()
     return Readiness()
 
@@ -92,6 +99,7 @@ def create_app(
         app.include_router(part)
     add_error_handlers(app)
     add_doors(app)
+    app.add_middleware(RequestGuard)
     if origins:
         app.add_middleware(Cors, origins, credentials=allow_credentials)
     if hosts:

@@ -28,7 +28,7 @@ _SECURITY_HEADERS = {
 
 
 class RequestFrame:
-    """Gives each request an id and a bounded body, each answer its headers, and hides surprises.
+    """Gives each request an id, and each answer its headers.
 
     Plain ASGI: Starlette's BaseHTTPMiddleware starts a task for each request.
     """
@@ -46,12 +46,9 @@ class RequestFrame:
         scope.setdefault("state", {})["request_id"] = request_id
         _drop_trailing_slash(scope)
         logger.thread_safe_append_keys(correlation_id=request_id)
-        answering = False
 
         async def send_framed(message: Message) -> None:
-            nonlocal answering
             if message["type"] == "http.response.start":
-                answering = True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 headers["X-Process-Time"] = f"{time.perf_counter() - started:.6f}"
@@ -59,21 +56,42 @@ class RequestFrame:
                 headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             await send(message)
 
-        limit = _body_limit(scope["path"])
+        await self.app(scope, receive, send_framed)
+
+
+class RequestGuard:
+    """Bounds the body of each request, and hides surprises; innermost, so that pages may read what it says."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id, limit = scope["state"]["request_id"], _body_limit(scope["path"])
+        answering = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal answering
+            answering = True
+            await send(message)
+
         try:
             body = await _read_body(scope, receive, limit)
         except ClientDisconnect:
             return
         if body is None:
-            await too_large(request_id, limit)(scope, receive, send_framed)
+            await too_large(request_id, limit)(scope, receive, send)
             return
         try:
-            await self.app(scope, _replay(body, receive), send_framed)
+            await self.app(scope, _replay(body, receive), send_noted)
         except Exception:
             logger.exception("Unforeseen error")
             if answering:
                 raise
-            await internal_error(request_id)(scope, receive, send_framed)
+            await internal_error(request_id)(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:

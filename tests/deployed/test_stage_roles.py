@@ -43,7 +43,7 @@ ALLOWED = {
             f"{call} users"
             for call in ("get", "batch_get", "put", "update", "delete", "query", "query listing")
         },
-        *{f"{call} throttles" for call in ("put", "update")},
+        *{f"{call} throttles" for call in ("get", "put", "update")},
         *{f"{call} idempotency" for call in ("get", "put", "update", "delete")},
         "send export",
         "read file",

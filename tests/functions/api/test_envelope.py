@@ -259,7 +259,11 @@ def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one(cloud: None) -> Non
 
 
 @pytest.mark.parametrize(
-    "variable", ["CONTRACTS_TABLE", "USERS_TABLE", "READINGS_TABLE", "EXPORT_JOBS_TABLE"]
+    "variable",
+    [
+        f"{table}_TABLE"
+        for table in ("CONTRACTS", "USERS", "THROTTLES", "IDEMPOTENCY", "READINGS", "EXPORT_JOBS")
+    ],
 )
 def test_without_any_of_its_tables_the_service_is_not_ready(api: TestClient, variable: str) -> None:
     assert api.get("/health/ready").status_code == 200

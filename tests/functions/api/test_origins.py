@@ -1,5 +1,7 @@
 """Which pages and which hosts are served, and what a start is refused for."""
 
+from collections.abc import Callable
+
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
@@ -50,6 +52,20 @@ def test_pages_of_configured_origins_may_call_and_no_others(
     assert refused.json()["request_id"] == refused.headers["X-Request-ID"]
     answer = api.get("/health", headers={"Origin": "https://evil.example.com"})
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_pages_may_read_what_went_wrong(
+    cloud: None, monkeypatch: pytest.MonkeyPatch, dynamodb_raises: Callable[[Exception], None]
+) -> None:
+    api = started(monkeypatch, ALLOWED_ORIGINS=PAGE)
+    page = {"Origin": PAGE}
+    answers = [api.post("/event", content=b"x" * 2**21, headers=page)]
+    dynamodb_raises(RuntimeError("boom"))
+    answers.append(api.get("/contract/1001", headers=page))
+    assert [answer.status_code for answer in answers] == [413, 500]
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+        assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
 
 
 def test_hosts_that_are_not_the_services_own_are_refused(
