@@ -133,7 +133,7 @@ $(VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt
 
 $(LAMBDA_VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt
 	@echo "making $(LAMBDA_VENV) with $(LAMBDA_PYTHON)"
-	@$(BIN)/uv venv --quiet --clear --python $(LAMBDA_PYTHON) $(LAMBDA_VENV)
+	@$(LAMBDA_PYTHON) -m venv --clear $(LAMBDA_VENV)
 	@$(BIN)/uv pip sync --quiet --python $(LAMBDA_VENV)/bin/python --require-hashes requirements-bootstrap.txt requirements-dev.txt
 	@touch $@
 
