@@ -9,6 +9,7 @@ import json
 import sys
 import zlib
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -63,7 +64,8 @@ class Exporter:
         """Make one export from the claim to the completion; return how many rows it has."""
         job = exports.new_job(uuid4().hex, meter_id, period, "bench", datetime.now(UTC))
         self.jobs.create(job)
-        self.worker.run(job.id, is_last_receive=True)
+        with redirect_stdout(io.StringIO()):  # metrics, between the figures
+            self.worker.run(job.id, is_last_receive=True)
         done = self.jobs.get(job.id)
         assert done is not None
         assert done.file is not None, done.failure
