@@ -28,3 +28,8 @@ def test_the_targets_that_the_handbook_names_are_targets_of_make() -> None:
     named = set(re.findall(r"\bmake ([a-z0-9-]+)", "".join(re.findall(r"`[^`]+`|```.*?```", HANDBOOK, re.S))))
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"build", "destroy", "restore"} <= named <= targets
+
+
+def test_the_log_that_the_handbook_looks_into_is_the_log_of_the_api() -> None:
+    name = source()["Resources"]["ApiLogGroup"]["Properties"]["LogGroupName"]["Fn::Sub"]
+    assert f"`{name.replace('${AWS::StackName}', 'S')}`" in HANDBOOK

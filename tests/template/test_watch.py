@@ -162,6 +162,7 @@ def alarms_go_to_the_email_that_was_given(template: Expansions) -> None:
     assert [named(topic) for topic in policy["Topics"]] == ["AlarmTopic"]
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sns:Publish")
     assert "Condition" in statement
 
 
