@@ -19,7 +19,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 	format lock build sam-check clean-run
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, BIND_HOST=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
 	@exec $(BIN)/python -m infra.local

@@ -81,10 +81,17 @@ def ensure_admin(users: UserStore, admin: Admin, at: datetime) -> str:
     return f"{admin.username} is {'still' if changed == found else 'now'} an admin with this password"
 
 
+def _typed() -> str:
+    try:
+        return getpass("Password: ")
+    except EOFError:
+        raise LocalRunError("nobody is here to type a password: set ADMIN_PASSWORD") from None
+
+
 def _asked_for(environment: Mapping[str, str]) -> tuple[str, Admin]:
     stack = asked_for(environment, "STACK", "the deployed stack")
     asked_for(environment, "ADMIN_USERNAME", "the admin to make")
-    password = environment.get("ADMIN_PASSWORD") or getpass("Password: ")
+    password = environment.get("ADMIN_PASSWORD") or _typed()
     admin = Admin.from_environment({**environment, "ADMIN_PASSWORD": password})
     assert admin is not None  # noqa: S101 - it has a name
     return stack, admin
@@ -93,8 +100,6 @@ def _asked_for(environment: Mapping[str, str]) -> tuple[str, Admin]:
 def _steps() -> Iterator[str]:
     stack, admin = _asked_for(os.environ)
     outputs = outputs_of(boto3.client("cloudformation"), stack)
-    if "users_table_name" not in outputs:
-        raise LocalRunError(f"the stack {stack} has no table of users")
     users = UserStore(boto3.client("dynamodb"), outputs["users_table_name"])
     yield ensure_admin(users, admin, datetime.now(UTC))
 

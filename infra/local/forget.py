@@ -85,16 +85,19 @@ def forget(
         yield f"meter {meter_id}: {count} items deleted"
 
 
+def _names(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
 def _steps() -> Iterator[str]:
     stack = asked_for(os.environ, "STACK", "the deployed stack")
-    contracts, meters = (os.environ.get(name, "").split(",") for name in ("CONTRACTS", "METERS"))
-    whom = [name for name in (*contracts, *meters) if name]
+    contracts, meters = (_names(os.environ.get(variable, "")) for variable in ("CONTRACTS", "METERS"))
+    whom = [*contracts, *meters]
     if not whom:
         asked_for({}, "CONTRACTS= or METERS", "whom to forget, with commas between them")
     confirmed(os.environ, stack, f"this deletes {', '.join(whom)} from {stack}, for good")
     outputs = outputs_of(boto3.client("cloudformation"), stack)
-    chosen = [[name for name in names if name] for names in (contracts, meters)]
-    yield from forget(boto3.resource("dynamodb"), boto3.client("s3"), outputs, *chosen)
+    yield from forget(boto3.resource("dynamodb"), boto3.client("s3"), outputs, contracts, meters)
 
 
 if __name__ == "__main__":

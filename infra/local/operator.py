@@ -28,9 +28,14 @@ def confirmed(environment: Mapping[str, str], name: str, consequence: str) -> No
 
 
 def outputs_of(stacks: "CloudFormationClient", stack: str) -> dict[str, str]:
-    """Return the outputs of a stack under names in snake_case."""
+    """Return the outputs of a stack under names in snake_case; LocalRunError where it is not of this service."""
     described = stacks.describe_stacks(StackName=stack)["Stacks"][0]
-    return {snake_case(output["OutputKey"]): output["OutputValue"] for output in described.get("Outputs", [])}
+    outputs = {
+        snake_case(output["OutputKey"]): output["OutputValue"] for output in described.get("Outputs", [])
+    }
+    if "contracts_table_name" not in outputs:
+        raise LocalRunError(f"the stack {stack} is none of this service, or never came up")
+    return outputs
 
 
 def tell(steps: Callable[[], Iterable[str]]) -> int:
@@ -41,4 +46,7 @@ def tell(steps: Callable[[], Iterable[str]]) -> int:
     except (LocalRunError, ClientError, BotoCoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("broken off: what is printed above is done", file=sys.stderr)
+        return 130
     return 0

@@ -26,7 +26,9 @@ Item = dict[str, Any]
 
 
 def restore(dynamodb: "DynamoDBServiceResource", target: str, source: str, prefix: str = "") -> Iterator[str]:
-    """Copy the items whose partition key begins with `prefix` from `source` to `target`; delete others there.
+    """Make the items of `target` whose partition key is, or is below, `prefix` what they are in `source`.
+
+    `prefix` is made of whole parts of a key, which have # between them: CONTRACT#1001 is not CONTRACT#10010.
 
     Raises:
         LocalRunError: the tables have different keys.
@@ -55,8 +57,11 @@ def restore(dynamodb: "DynamoDBServiceResource", target: str, source: str, prefi
 
 def _items(table: "Table", prefix: str) -> Iterator[Item]:
     name = table.key_schema[0]["AttributeName"]
-    chosen: Any = {"FilterExpression": Attr(name).begins_with(prefix)} if prefix else {}
-    pages = table.meta.client.get_paginator("scan")
+    part = prefix.removesuffix("#")
+    chosen: Any = (
+        {"FilterExpression": Attr(name).eq(part) | Attr(name).begins_with(f"{part}#")} if prefix else {}
+    )
+    pages = table.meta.client.get_paginator("scan")  # nothing else reads a table whole
     for page in pages.paginate(TableName=table.name, ConsistentRead=True, **chosen):
         yield from page["Items"]
 
@@ -77,7 +82,7 @@ def _steps() -> Iterator[str]:
     target = asked_for(os.environ, "TABLE", "the table of the stack")
     source = asked_for(os.environ, "FROM", "the table that was restored")
     prefix = os.environ.get("PREFIX", "")
-    what = f"every item of {target} that begins with {prefix}" if prefix else f"every item of {target}"
+    what = f"every item of {target} below {prefix}" if prefix else f"every item of {target}"
     confirmed(os.environ, target, f"this overwrites {what}")
     yield from restore(boto3.resource("dynamodb"), target, source, prefix)
 

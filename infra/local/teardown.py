@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _TABLE, _BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
+_NEVER_UP = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 
 
 def destroy(
@@ -41,7 +42,7 @@ def destroy(
     ]
     for table in tables:
         if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
-            if described["StackStatus"] != "ROLLBACK_COMPLETE":
+            if described["StackStatus"] not in _NEVER_UP:
                 raise LocalRunError(f"{table} is protected: deploy {stack} with ProtectData=false first")
             dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
             dynamodb.get_waiter("table_exists").wait(TableName=table)

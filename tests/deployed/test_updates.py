@@ -102,14 +102,13 @@ def test_a_broken_update_is_taken_back_and_callers_notice_nothing(stage: Stage, 
             "Properties": {"VisibilityTimeout": 43_201},  # a second more than SQS takes
         }
 
-    before, version = known(stage), live(stage)["Version"]
+    before = known(stage)
     deployed = stage.sam_deploy(changed(stage, tmp_path, broken), LogLevel="ERROR")
     assert deployed.returncode != 0
     assert "Broken" in deployed.stdout + deployed.stderr
     assert stage.status == "UPDATE_ROLLBACK_COMPLETE"
     assert live(stage)["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "DEBUG"
     assert known(stage) == before
-    assert int(live(stage)["Version"]) >= int(version)
     mended = stage.sam_deploy(LogLevel="ERROR")  # the same but for what was broken
     assert mended.returncode == 0, mended.stdout + mended.stderr
     assert live(stage)["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "ERROR"
@@ -137,7 +136,7 @@ def test_a_protected_stage_is_not_destroyed(stage: Stage) -> None:
     assert known(stage) == before
 
 
-def test_the_end_of_a_stage_leaves_nothing_but_logs(stage: Stage) -> None:
+def test_the_end_of_a_stage_leaves_none_of_its_data(stage: Stage) -> None:
     deployed = stage.sam_deploy(ProtectData="false")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     tables = {name for key, name in stage.outputs.items() if key.endswith("_table_name")}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.exports import FILE_LIFETIME
+from domain.exports import FILE_LIFETIME, folder_of
 from tests.template.claims import (
     KEY,
     Claim,
@@ -91,6 +91,10 @@ def each_function_may_use_an_own_key_through_services_only(template: Expansions)
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Resource"] == KEY
     assert statement["Condition"]["StringEquals"].keys() == {"kms:ViaService"}
+    services = statement["Condition"]["StringEquals"]["kms:ViaService"]
+    assert {service["Fn::Sub"] for service in services} == {
+        f"{name}.${{AWS::Region}}.amazonaws.com" for name in ("dynamodb", "s3", "secretsmanager", "sqs")
+    }
     assert "KeyPolicy" not in template.defaults
     assert "ManagedPolicyArns" not in template.defaults["ApiRole"]["Properties"]
 
@@ -118,9 +122,21 @@ def _files_for_ever(resources: dict[str, Any]) -> None:
     resources["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] = 365
 
 
+def _files_elsewhere(resources: dict[str, Any]) -> None:
+    resources["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0]["Prefix"] = "files/"
+
+
+def _sleeping_rule(resources: dict[str, Any]) -> None:
+    resources["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][1]["Status"] = "Disabled"
+
+
 @claims.but_for(_files_for_ever)
+@claims.but_for(_files_elsewhere)
+@claims.but_for(_sleeping_rule)
 def files_are_gone_when_their_jobs_say_so(template: Expansions) -> None:
     rules = template.everything["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert {(rule["Status"], rule["Prefix"]) for rule in rules} == {("Enabled", "exports/")}
+    assert folder_of("job").startswith("exports/")
     days = [rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule]
     assert [timedelta(days=count) for count in days] == [FILE_LIFETIME]
     assert {"DaysAfterInitiation": 1} in [rule.get("AbortIncompleteMultipartUpload") for rule in rules]

@@ -3,12 +3,15 @@
 import json
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
+from infra.items import key_of
 from infra.local.packaging import ROOT
 from infra.local.processes import LocalRunError
+from infra.trails import partition_of
 from tests.template.claims import (
     Claim,
     Claims,
@@ -155,6 +158,48 @@ def the_rows_of_a_trail_are_added_and_never_changed(template: Expansions) -> Non
                 assert keys == ["CONTRACT#*"], role
 
 
+def may_write(template: Expansions, role: str, action: str, key: str) -> bool:
+    """Tell whether a role may write one item of a partition of contracts, outside of a transaction."""
+    contracts = {"Fn::GetAtt": ["ContractsTable", "Arn"]}
+    return any(
+        fnmatchcase(key, pattern)
+        for name, statement in statements(template.everything, "IAM::Role")
+        if name == role and f"dynamodb:{action}" in listed(statement["Action"])
+        if contracts in listed(statement["Resource"]) and "StringEquals" not in statement["Condition"]
+        for pattern in statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    )
+
+
+def _other_rows(resources: dict[str, Any]) -> None:
+    for policy in resources["IngestionRole"]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Sid"] == "AppendToTrails":
+                statement["Condition"] = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["EVENT#*"]}}
+
+
+@claims.but_for(_other_rows)
+def roles_may_write_the_rows_that_the_code_writes(template: Expansions) -> None:
+    """The emulated AWS does not know conditions on keys: on AWS a wrong one would refuse every event."""
+    contract, trail = key_of("1001")["pk"]["S"], partition_of("1001", 1)
+    for role, creates in (("ApiRole", True), ("IngestionRole", False)):
+        assert may_write(template, role, "PutItem", trail), role
+        assert may_write(template, role, "UpdateItem", contract), role
+        assert not may_write(template, role, "UpdateItem", trail), role
+        assert may_write(template, role, "PutItem", contract) == creates, role
+
+
+@claims.but_for(properties("HttpApiPermission", Principal="*"))
+@claims.but_for(properties("HttpApiPermission", SourceArn=None))
+def only_the_gateway_calls_the_api(template: Expansions) -> None:
+    (permission,) = [
+        made
+        for made in of_type(template.everything, "Lambda::Permission").values()
+        if made["Principal"] != "events.amazonaws.com"
+    ]
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert permission["SourceArn"]["Fn::Sub"].endswith(":${AWS::AccountId}:${HttpApi}/*")
+
+
 def _public_queue(resources: dict[str, Any]) -> None:
     statement = resources["IngestionQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
     statement["Principal"] = "*"
@@ -178,7 +223,13 @@ def _queue_without_tls(resources: dict[str, Any]) -> None:
     del resources["TlsOnlyPolicy"]["Properties"]["Queues"][0]
 
 
+def _toothless(resources: dict[str, Any]) -> None:
+    (statement,) = resources["ExportBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    statement["Action"] = "s3:ListBucket"
+
+
 @claims.but_for(_queue_without_tls)
+@claims.but_for(_toothless)
 def queues_and_files_are_for_callers_with_tls(template: Expansions) -> None:
     resources = template.everything
     plain = {"Bool": {"aws:SecureTransport": "false"}}
@@ -187,6 +238,7 @@ def queues_and_files_are_for_callers_with_tls(template: Expansions) -> None:
         for policy, statement in statements(resources, kind):
             if (statement["Effect"], statement["Principal"]) == ("Deny", "*"):
                 assert statement["Condition"] == plain
+                assert statement["Action"] == ("s3:*" if kind.startswith("S3") else "sqs:*")
                 covered |= {named(place) for place in listed(resources[policy]["Properties"][places])}
     assert covered == of_type(resources, "SQS::Queue").keys() | of_type(resources, "S3::Bucket").keys()
 

@@ -78,6 +78,19 @@ def the_api_starts_from_a_snapshot(template: Expansions) -> None:
     assert api["SnapStart"] == {"ApplyOn": "PublishedVersions"}
 
 
+@claims.but_for(lambda resources: resources["ApiFunction"].pop("DeletionPolicy"))
+@claims.but_for(lambda resources: resources["IngestionFunction"].pop("UpdateReplacePolicy"))
+def an_earlier_version_is_deleted(template: Expansions) -> None:
+    """One that stays has a snapshot that is paid for, and keeps the same build from being published again."""
+    kept = {
+        name: (made.get("DeletionPolicy"), made.get("UpdateReplacePolicy"))
+        for name, made in template.everything.items()
+        if made["Type"] == "AWS::Lambda::Version"
+    }
+    assert len(kept) == len(LIVE)
+    assert set(kept.values()) == {("Delete", "Delete")}
+
+
 def _silent_parameter(resources: dict[str, Any]) -> None:
     described = resources["ApiFunction"]["Properties"]["VersionDescription"]["Fn::Sub"]
     described[0] = described[0].replace("${LogLevel}", "")

@@ -70,6 +70,39 @@ def what_is_given_up_or_waits_too_long_is_told(template: Expansions) -> None:
     assert {named(found["QueueName"]) for found in ages} == queue_sources(template).keys()
 
 
+def rings(alarm: dict[str, Any]) -> tuple[str, int, int, int, int]:
+    """Return when an alarm rings: of what, from how much on, in how many seconds, how often of how many times."""
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    measure = alarm.get("Statistic") or alarm["ExtendedStatistic"]
+    often, times = alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]
+    return measure, alarm["Threshold"], alarm["Period"], often, times
+
+
+WHEN = {
+    "5xx": {("Sum", 5, 60, 2, 5)},
+    "Latency": {("p99", 3000, 300, 3, 3)},
+    "OutcomeUnknown": {("Sum", 5, 60, 2, 5)},
+    "ExportsFailed": {("Sum", 1, 60, 1, 1)},
+    # At once in a release, and soon elsewhere; a sweep that fails is followed by the next.
+    "Errors": {("Sum", 1, 60, 1, 1), ("Sum", 1, 60, 1, 5), ("Sum", 1, 60, 2, 5)},
+    "Throttles": {("Sum", 1, 60, 3, 5)},
+    "InvocationsFailedToBeSentToDlq": {("Sum", 1, 60, 1, 1)},
+    "ApproximateNumberOfMessagesVisible": {("Maximum", 1, 60, 1, 1)},
+    "ApproximateAgeOfOldestMessage": {("Maximum", 15 * 60, 60, 5, 5)},
+    "IteratorAge": {("Maximum", 5 * 60 * 1000, 60, 5, 5)},
+}
+
+
+@claims.but_for(properties("ApiServerErrorsAlarm", Threshold=500))
+@claims.but_for(properties("IngestionAgeAlarm", Statistic="Minimum"))
+@claims.but_for(properties("ExportErrorsAlarm", ComparisonOperator="LessThanThreshold"))
+def alarms_ring_when_the_handbook_says(template: Expansions) -> None:
+    found: dict[str, set[Any]] = {}
+    for alarm in of_type(template.everything, "CloudWatch::Alarm").values():
+        found.setdefault(alarm["MetricName"], set()).add(rings(alarm))
+    assert found == WHEN
+
+
 @claims.but_for(_gone("ApiServerErrorsAlarm"))
 @claims.but_for(properties("ApiLatencyAlarm", ExtendedStatistic="p50"))
 def what_callers_suffer_is_told(template: Expansions) -> None:
@@ -129,6 +162,7 @@ def alarms_go_to_the_email_that_was_given(template: Expansions) -> None:
     assert [named(topic) for topic in policy["Topics"]] == ["AlarmTopic"]
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sns:Publish")
     assert "Condition" in statement
 
 

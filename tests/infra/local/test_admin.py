@@ -61,6 +61,19 @@ def test_an_address_of_another_user_is_told(cloud: None) -> None:
         ensure_admin(users, Admin("other", "same@example.com", "correct horse"), NOW)
 
 
+def test_where_nobody_can_type_a_password_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ended(_prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("infra.local.admin.getpass", ended)
+    monkeypatch.setenv("STACK", "x")
+    monkeypatch.setenv("ADMIN_USERNAME", "root")
+    assert main() == 1
+    assert "set ADMIN_PASSWORD" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("missing", ["STACK", "ADMIN_USERNAME"])
 def test_what_is_not_said_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str

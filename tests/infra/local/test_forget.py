@@ -82,6 +82,7 @@ def test_nothing_is_left_of_a_meter_and_its_exports(api: TestClient) -> None:
         ({"STACK": "x"}, "CONTRACTS= or METERS= names whom to forget"),
         ({"STACK": "x", "METERS": "m"}, "this deletes m from x, for good: say so with CONFIRM=x"),
         ({"STACK": "x", "METERS": "m", "CONFIRM": "m"}, "CONFIRM=x"),
+        ({"STACK": "x", "CONTRACTS": " 1, 2,", "METERS": ","}, "this deletes 1, 2 from x"),
     ],
 )
 def test_nobody_is_forgotten_by_mistake(

@@ -56,6 +56,15 @@ def test_a_part_becomes_what_it_was_and_the_rest_stays(api: TestClient, backup: 
     assert len(api.get("/contract/1001/events").json()["items"]) == 2
 
 
+def test_a_part_is_no_other_whose_name_begins_alike(api: TestClient, backup: str) -> None:
+    create(api, "10010")
+    send(api, contract_number="10010")
+    for prefix in ("CONTRACT#1001", "TRAIL#1001", "TRAIL#1001#"):
+        restored(backup, prefix)
+    assert len(api.get("/contract/1001/events").json()["items"]) == 1
+    assert len(api.get("/contract/10010/events").json()["items"]) == 1
+
+
 def test_more_items_than_one_read_takes(cloud: None) -> None:
     create_table(aws.dynamodb(), "ContractsTable", "backup")
     for index in range(250):
@@ -78,7 +87,7 @@ def test_a_table_of_another_kind_is_refused(cloud: None) -> None:
         ({}, "TABLE= names"),
         ({"TABLE": "t"}, "FROM= names"),
         ({"TABLE": "t", "FROM": "f"}, "this overwrites every item of t: say so with CONFIRM=t"),
-        ({"TABLE": "t", "FROM": "f", "PREFIX": "p"}, "every item of t that begins with p"),
+        ({"TABLE": "t", "FROM": "f", "PREFIX": "p"}, "every item of t below p"),
     ],
 )
 def test_nothing_is_overwritten_by_mistake(
