@@ -159,6 +159,8 @@ class _Conditions:
 def main() -> int:
     """Print template.yaml expanded for the parameters `Name=value` of the command line."""
     try:
+        if wrong := [argument for argument in sys.argv[1:] if "=" not in argument]:
+            raise LocalRunError(f"{wrong[0]} is not a parameter with its value, Name=value")
         parameters = dict(argument.split("=", 1) for argument in sys.argv[1:])
         print(json.dumps(expanded(read(Path(ROOT, "template.yaml")), parameters), indent=2))
     except (LocalRunError, ValueError) as error:

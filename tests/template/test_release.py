@@ -74,8 +74,9 @@ def a_canary_is_asked_for(template: Expansions) -> None:
 
 @claims.but_for(properties("ApiFunction", SnapStart=None))
 def the_api_starts_from_a_snapshot(template: Expansions) -> None:
-    api = template.everything["ApiFunction"]["Properties"]
-    assert api["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    for parameters, when in (({}, "PublishedVersions"), ({"Snapshot": "false"}, "None")):
+        api = template.with_(**parameters)["Resources"]["ApiFunction"]["Properties"]
+        assert api["SnapStart"] == {"ApplyOn": when}
 
 
 @claims.but_for(lambda resources: resources["ApiFunction"].pop("DeletionPolicy"))
@@ -112,6 +113,7 @@ OTHER_VALUES = {
     "LogLevel": "DEBUG",
     "MaxReceives": "7",
     "Registration": "open",
+    "Snapshot": "false",
     "Stage": "local",
 }
 
@@ -143,7 +145,7 @@ def another_parameter_is_another_version(template: Expansions) -> None:
             part["Ref"]
             for part in everything_in([common, text["Resources"][function]["Properties"]["Environment"]])
             if isinstance(part, dict) and part.get("Ref") in text["Parameters"]
-        }
+        } | ({"Snapshot"} if function == "ApiFunction" else set())
         assert reaching <= OTHER_VALUES.keys()
         before = template.with_(Stage="local")["Resources"]
         for name in reaching - {"Stage"}:
@@ -158,6 +160,7 @@ def test_the_description_of_a_version_is_never_too_long() -> None:
         "LogLevel": "WARNING",
         "AllowedOrigins": "o" * 100,
         "AllowCredentials": "false",
+        "Snapshot": "false",
         "AllowedHosts": "h" * 50,
         "KmsKeyArn": KEY,
     }
