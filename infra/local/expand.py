@@ -9,7 +9,7 @@ and its like.
 import copy
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,14 +156,18 @@ class _Conditions:
         return node
 
 
+def _named(arguments: Sequence[str]) -> dict[str, str]:
+    if wrong := [argument for argument in arguments if "=" not in argument]:
+        raise LocalRunError(f"{wrong[0]} is not a parameter with its value, Name=value")
+    return dict(argument.split("=", 1) for argument in arguments)
+
+
 def main() -> int:
     """Print template.yaml expanded for the parameters `Name=value` of the command line."""
     try:
-        if wrong := [argument for argument in sys.argv[1:] if "=" not in argument]:
-            raise LocalRunError(f"{wrong[0]} is not a parameter with its value, Name=value")
-        parameters = dict(argument.split("=", 1) for argument in sys.argv[1:])
+        parameters = _named(sys.argv[1:])
         print(json.dumps(expanded(read(Path(ROOT, "template.yaml")), parameters), indent=2))
-    except (LocalRunError, ValueError) as error:
+    except LocalRunError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
