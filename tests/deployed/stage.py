@@ -53,6 +53,7 @@ class Stage:
                 "AWS_CA_BUNDLE": str(self.cloud.authority),
                 "SAM_CLI_TELEMETRY": "0",
                 "__SAM_CLI_APP_DIR": str(self.folder / "sam"),
+                "TMPDIR": str(self.folder),
                 **more,
             }
         )
