@@ -1,7 +1,9 @@
 """Fixtures of the whole suite: tables as template.yaml has them, on moto, and the app above them."""
 
+import json
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +121,23 @@ def forget() -> None:
         cached.cache_clear()
     for kept in (aws.s3, *meter_deps.KEPT, exporter.worker, exporter.queue, sweep.jobs, sweep.queue):
         kept.cache_clear()
+
+
+@pytest.fixture
+def counted(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, float]]:
+    """Return what tells how much each metric was given since it was asked last."""
+
+    def since() -> dict[str, float]:
+        found: Counter[str] = Counter()
+        for line in capsys.readouterr().out.splitlines():
+            if line.startswith('{"_aws"'):
+                written = json.loads(line)
+                for directive in written["_aws"]["CloudWatchMetrics"]:
+                    for metric in directive["Metrics"]:
+                        found[metric["Name"]] += sum(written[metric["Name"]])
+        return dict(found)
+
+    return since
 
 
 @pytest.fixture

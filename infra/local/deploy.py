@@ -48,7 +48,7 @@ def update_code(cloud: Emulator, code: bytes) -> None:
     """Give each function of the stack the archive `code`, and its aliases a version of that."""
     functions: LambdaClient = cloud.client("lambda")
     digest = base64.b64encode(hashlib.sha256(code).digest()).decode()
-    for name in _functions(cloud.client("cloudformation")):
+    for name in functions_of(cloud).values():
         if functions.get_function_configuration(FunctionName=name)["CodeSha256"] != digest:
             functions.update_function_code(FunctionName=name, ZipFile=code)
         for alias in functions.list_aliases(FunctionName=name)["Aliases"]:
@@ -67,7 +67,14 @@ def environment_of(cloud: Emulator, function: str) -> dict[str, str]:
 
 def functions_of(cloud: Emulator) -> dict[str, str]:
     """Return the names of the stack's functions under their logical ids."""
-    return _names(cloud.client("cloudformation"))
+    stacks: CloudFormationClient = cloud.client("cloudformation")
+    pages = stacks.get_paginator("list_stack_resources").paginate(StackName=STACK)
+    return {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for page in pages
+        for resource in page["StackResourceSummaries"]
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+    }
 
 
 def outputs_of(cloud: Emulator) -> dict[str, str]:
@@ -151,17 +158,3 @@ def _first_failure(stacks: "CloudFormationClient") -> str:
         if reason == "User Initiated" and event.get("LogicalResourceId") == STACK:
             break
     return failure
-
-
-def _functions(stacks: "CloudFormationClient") -> list[str]:
-    return list(_names(stacks).values())
-
-
-def _names(stacks: "CloudFormationClient") -> dict[str, str]:
-    pages = stacks.get_paginator("list_stack_resources").paginate(StackName=STACK)
-    return {
-        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-        for page in pages
-        for resource in page["StackResourceSummaries"]
-        if resource["ResourceType"] == "AWS::Lambda::Function"
-    }

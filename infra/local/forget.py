@@ -15,6 +15,7 @@ from boto3.dynamodb.conditions import Key
 from domain.exports import folder_of
 from infra.items import key_of
 from infra.local.operator import asked_for, confirmed, outputs_of, tell
+from infra.local.processes import LocalRunError
 from infra.meters import partition_of as meter_partition_of
 from infra.trails import partition_of
 
@@ -94,7 +95,7 @@ def _steps() -> Iterator[str]:
     contracts, meters = (_names(os.environ.get(variable, "")) for variable in ("CONTRACTS", "METERS"))
     whom = [*contracts, *meters]
     if not whom:
-        asked_for({}, "CONTRACTS= or METERS", "whom to forget, with commas between them")
+        raise LocalRunError("CONTRACTS= or METERS= names whom to forget, with commas between them")
     confirmed(os.environ, stack, f"this deletes {', '.join(whom)} from {stack}, for good")
     outputs = outputs_of(boto3.client("cloudformation"), stack)
     yield from forget(boto3.resource("dynamodb"), boto3.client("s3"), outputs, contracts, meters)

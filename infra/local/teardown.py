@@ -88,10 +88,5 @@ def _steps() -> Iterator[str]:
     yield from destroy(boto3.client("cloudformation"), boto3.client("dynamodb"), boto3.client("s3"), stack)
 
 
-def main() -> int:
-    """Destroy the stack STACK, with the AWS credentials of whoever calls."""
-    return tell(_steps)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell(_steps))

@@ -101,13 +101,9 @@ class Claims:
         return [pytest.param(claim, defect, id=claim.__name__) for claim, defect in self.made]
 
 
-def holds(claim: Claim) -> None:
-    """Try a claim on template.yaml."""
+def holds(claim: Claim, defect: Defect) -> None:
+    """Try a claim on template.yaml, and on one with the defect in it, where it has to fail."""
     claim(Expansions(source()))
-
-
-def is_found(claim: Claim, defect: Defect) -> None:
-    """Try a claim on a template.yaml with the defect in it; the claim has to fail."""
     broken = copy.deepcopy(source())
     defect(broken["Resources"])
     with pytest.raises((AssertionError, KeyError, ValueError)):

@@ -189,14 +189,15 @@ def test_when_dynamodb_does_not_answer_it_is_503_and_says_when_to_come_back(
             assert "hush" not in answer.text
 
 
-def test_an_event_whose_answer_was_lost_is_never_called_rejected(
-    api: TestClient, dynamodb_raises: Raise
+def test_an_event_whose_answer_was_lost_is_never_called_rejected_and_is_counted(
+    api: TestClient, dynamodb_raises: Raise, counted: Callable[[], dict[str, float]]
 ) -> None:
     dynamodb_raises(FAILURES["no answer in time"])
 
     for path, body in [("/event", event()), ("/events", {"events": [event()]})]:
         answer = api.post(path, json=body)
         assert_error(answer, 503, "outcome_unknown")
+        assert counted() == {"OutcomeUnknown": 1}
 
 
 def test_when_the_signing_secret_is_not_to_be_had_what_needs_a_cursor_is_503(

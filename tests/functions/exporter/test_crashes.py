@@ -143,7 +143,9 @@ def test_three_crashes_end_in_a_failed_job_with_a_reason(world: World, moment: s
 
 
 @pytest.mark.parametrize("is_last_receive", [True, False])
-def test_a_last_attempt_that_fails_says_so_and_leaves_nothing(world: World, is_last_receive: bool) -> None:
+def test_a_last_attempt_that_fails_says_so_and_leaves_nothing(
+    world: World, is_last_receive: bool, counted: Callable[[], dict[str, float]]
+) -> None:
     saboteur = Saboteur(world)
     job_id = world.new_job()
     attempts = 1 if is_last_receive else 3
@@ -162,6 +164,7 @@ def test_a_last_attempt_that_fails_says_so_and_leaves_nothing(world: World, is_l
             world.worker().run(job_id, is_last_receive=is_last_receive)
     job = world.job(job_id)
     assert (job.status, job.failure, job.attempt) == (Status.FAILED, EXPORT_FAILED, attempts)
+    assert counted() == {"ExportsFailed": 1}
     assert world.stored_keys() == world.unfinished_uploads() == []
 
 

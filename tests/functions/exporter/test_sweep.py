@@ -1,6 +1,7 @@
 """Jobs that nobody works on, and the messages that never came."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -50,9 +51,12 @@ def test_finished_jobs_are_not_looked_at(world: World, queue: ExportQueue) -> No
     assert list(world.jobs.overdue(world.now + LOST_AFTER)) == []
 
 
-def test_a_job_that_waited_for_a_day_has_failed(world: World, queue: ExportQueue) -> None:
+def test_a_job_that_waited_for_a_day_has_failed(
+    world: World, queue: ExportQueue, counted: Callable[[], dict[str, float]]
+) -> None:
     job_id = world.new_job()
     sweep.sweep(world.jobs, queue, world.now + LOST_AFTER)
+    assert counted() == {"ExportsFailed": 1}
     assert world.job(job_id).status is Status.FAILED
     assert sent(queue) == []
 

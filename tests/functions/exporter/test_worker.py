@@ -1,5 +1,6 @@
 """The worker on ordinary and on odd days."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,15 @@ def test_a_file_is_written_in_parts_and_holds_the_period(world: World) -> None:
     head = world.files.client.head_object(Bucket="exports", Key=job.file.key)
     assert head["ContentType"] == "text/csv; charset=utf-8"
     assert '-2"' in head["ETag"]  # of two parts
+
+
+def test_what_is_made_is_counted_and_what_no_meter_has_is_no_failure_of_ours(
+    world: World, counted: Callable[[], dict[str, float]]
+) -> None:
+    world.worker().run(world.new_job(), is_last_receive=False)
+    assert counted() == {"ExportsCompleted": 1}
+    world.worker().run(world.new_job(meter_id="nobody"), is_last_receive=False)
+    assert counted() == {}
 
 
 def test_an_empty_range_is_a_header_alone(world: World) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from domain.contracts import Component, Contract
 from domain.instants import parse_instant
@@ -136,6 +138,23 @@ def test_a_message_that_is_given_up_does_not_come_again_while_its_batch_is_worke
         assert time.monotonic() < deadline, "it waits for the queue's visibility timeout"
         time.sleep(0.05)
     assert {message["messageId"] for message in again} <= {message["messageId"] for message in batch}
+
+
+def test_an_event_whose_answer_is_lost_comes_again_and_is_counted(
+    ingestion_of: Ingestion, counted: Callable[[], dict[str, float]]
+) -> None:
+    def lose(**_: Any) -> None:
+        raise ReadTimeoutError(endpoint_url="https://aws")
+
+    contract = create(ingestion_of)
+    event = record(envelope(detail()))
+    aws.dynamodb().meta.events.register_first("before-call.dynamodb.TransactWriteItems", lose)
+    assert ingestion_of.handle([event]) == {event["messageId"]}
+    assert counted() == {"OutcomeUnknown": 1}
+    aws.dynamodb().meta.events.unregister("before-call.dynamodb.TransactWriteItems", lose)
+    assert ingestion_of.handle([event]) == set()
+    assert counted() == {"EventsAccepted": 1}
+    assert len(list(ingestion_of.trails.entries(contract))) == 1
 
 
 def test_an_id_that_was_used_for_another_event_is_given_up(ingestion_of: Ingestion) -> None:

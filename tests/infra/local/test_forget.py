@@ -1,13 +1,11 @@
 from typing import Any
 
 import boto3
-import pytest
 from fastapi.testclient import TestClient
 
 from functions.exporter import handler as exporter
 from infra import aws
 from infra.local import forget
-from infra.local.operator import tell
 from tests.functions.api.calls import create, event, send
 
 OUTPUTS = {
@@ -73,25 +71,3 @@ def test_nothing_is_left_of_a_meter_and_its_exports(api: TestClient) -> None:
     assert everything("kept") + everything(jobs["kept"]) == kept
     status = api.get(f"/api/export/status/{jobs['gone']}").json()
     assert status["status"] == "not_found"
-
-
-@pytest.mark.parametrize(
-    ("environment", "told"),
-    [
-        ({}, "STACK= names the deployed stack"),
-        ({"STACK": "x"}, "CONTRACTS= or METERS= names whom to forget"),
-        ({"STACK": "x", "METERS": "m"}, "this deletes m from x, for good: say so with CONFIRM=x"),
-        ({"STACK": "x", "METERS": "m", "CONFIRM": "m"}, "CONFIRM=x"),
-        ({"STACK": "x", "CONTRACTS": " 1, 2,", "METERS": ","}, "this deletes 1, 2 from x"),
-    ],
-)
-def test_nobody_is_forgotten_by_mistake(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    environment: dict[str, str],
-    told: str,
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert tell(forget._steps) == 1
-    assert told in capsys.readouterr().err

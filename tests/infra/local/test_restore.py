@@ -6,7 +6,6 @@ from fastapi.testclient import TestClient
 
 from infra import aws
 from infra.local import restore
-from infra.local.operator import tell
 from infra.local.processes import LocalRunError
 from tests.conftest import create_table
 from tests.functions.api.calls import create, send
@@ -79,24 +78,3 @@ def test_more_items_than_one_read_takes(cloud: None) -> None:
 def test_a_table_of_another_kind_is_refused(cloud: None) -> None:
     with pytest.raises(LocalRunError, match="not the same kind"):
         restored("throttles")
-
-
-@pytest.mark.parametrize(
-    ("environment", "told"),
-    [
-        ({}, "TABLE= names"),
-        ({"TABLE": "t"}, "FROM= names"),
-        ({"TABLE": "t", "FROM": "f"}, "this overwrites every item of t: say so with CONFIRM=t"),
-        ({"TABLE": "t", "FROM": "f", "PREFIX": "p"}, "every item of t below p"),
-    ],
-)
-def test_nothing_is_overwritten_by_mistake(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    environment: dict[str, str],
-    told: str,
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert tell(restore._steps) == 1
-    assert told in capsys.readouterr().err

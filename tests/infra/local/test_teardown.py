@@ -11,7 +11,7 @@ import pytest
 
 from infra.local.cloud import Emulator, emulator
 from infra.local.processes import LocalRunError
-from infra.local.teardown import destroy, main
+from infra.local.teardown import destroy
 
 TABLE = {
     "BillingMode": "PAY_PER_REQUEST",
@@ -128,13 +128,3 @@ def test_a_stack_that_never_came_up_protects_nothing(cloud: Emulator) -> None:
     assert failed.left() == {"first"}
     assert f"deleted the stack {name}" in failed.destroyed()
     assert failed.left() == set()
-
-
-@pytest.mark.parametrize("confirmed", ["", "yes", "some-stack-2"])
-def test_who_does_not_confirm_is_asked_to(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], confirmed: str
-) -> None:
-    monkeypatch.setenv("STACK", "some-stack")
-    monkeypatch.setenv("CONFIRM", confirmed)
-    assert main() == 1
-    assert "say so with CONFIRM=some-stack" in capsys.readouterr().err
