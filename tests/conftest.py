@@ -16,8 +16,10 @@ from botocore.loaders import JSONFileLoader
 from fastapi.testclient import TestClient
 from moto import mock_aws
 
-from functions.api import deps, meter_deps, user_deps
+from functions.api import dependencies as deps
 from functions.api.app import create_app
+from functions.api.meters import dependencies as meter_deps
+from functions.api.users import dependencies as user_deps
 from functions.exporter import handler as exporter
 from functions.exporter import sweep
 from functions.ingestion import handler as ingestion

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import product
 
-from domain.contracts import (
+from domain.contracts.contract import (
     Action,
     Component,
     ComponentEvent,

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 
-from domain.readings import Reading
-from functions.uploads import load_exactly, read_detail, take_in
+from domain.meters.readings import Reading
 from infra.aws import dynamodb
-from infra.meters import MeterStore
-from infra.readings import ReadingStore
+from infra.meters.meter_store import MeterStore
+from infra.meters.reading_store import ReadingStore
+from infra.meters.store_upload import load_exactly, read_detail, store_upload
 from infra.settings import IngestionSettings, settings
 
 DETAIL_TYPE = "meter_readings"
@@ -55,4 +55,4 @@ def store_readings(body: str, now: datetime) -> None:
         OutcomeUnknownError: they may have been stored; storing them again is harmless.
     """
     meter_id, readings = read_readings(body)
-    take_in(_meters(), _readings(), meter_id, readings, now)
+    store_upload(_meters(), _readings(), meter_id, readings, now)

@@ -30,12 +30,12 @@ _EMULATED_AWS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
-_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_DEFERRED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-class LocalRunError(Exception):
+class CommandError(Exception):
     """Something a person can put right; its text is the one line they read."""
 
 
@@ -55,7 +55,7 @@ def spawn(
     log.parent.mkdir(parents=True, exist_ok=True)
     process = None
     try:
-        with log.open("ab") as output, _signals_held():
+        with log.open("ab") as output, _signals_deferred():
             process = subprocess.Popen(  # noqa: S603 - our own commands
                 command,
                 env=dict(environment),
@@ -75,9 +75,9 @@ def spawn(
 
 
 @contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
+def _signals_deferred() -> Iterator[None]:
     """Let signals wait while a process is made: Python loses an exception that a handler raises then."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEFERRED_SIGNALS)
     try:
         yield
     finally:
@@ -86,12 +86,12 @@ def _signals_held() -> Iterator[None]:
 
 def _begin() -> None:
     """Make the child listen to signals again, and end with its parent."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEFERRED_SIGNALS)
     end_with_parent()
 
 
 def finish(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-    """Run `command` to its end, out of Ctrl-C's reach; LocalRunError has the last line of a failure.
+    """Run `command` to its end, out of Ctrl-C's reach; CommandError has the last line of a failure.
 
     Without an `environment` of its own it gets ours.
     """
@@ -110,7 +110,7 @@ def finish(command: Sequence[str], environment: Mapping[str, str] | None = None)
         kill(process)
         raise
     if process.returncode:
-        raise LocalRunError(f"{Path(command[0]).name} {' '.join(command[1:4])}: {last_line(output.decode())}")
+        raise CommandError(f"{Path(command[0]).name} {' '.join(command[1:4])}: {last_line(output.decode())}")
 
 
 def last_line(text: str) -> str:
@@ -141,7 +141,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def how_it_ended(process: subprocess.Popen[bytes]) -> str:
+def describe_exit(process: subprocess.Popen[bytes]) -> str:
     """Say how a process ended: `SIGKILL`, or `exit code 3`."""
     code = process.returncode
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -159,9 +159,9 @@ def is_free(port: int) -> bool:
 
 
 def require_free(port: int, variable: str) -> None:
-    """Raise LocalRunError when `port` is taken; `variable` is where another can be chosen."""
+    """Raise CommandError when `port` is taken; `variable` is where another can be chosen."""
     if not is_free(port):
-        raise LocalRunError(
+        raise CommandError(
             f"port {port} is taken by another process: stop it, or choose another port with {variable}="
         )
 

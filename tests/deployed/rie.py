@@ -18,8 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from infra.build.packaging import ROOT
 from infra.local import processes
-from infra.local.packaging import ROOT
 from infra.local.processes import LOOPBACK
 from tests.engines import free_port
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from domain.contracts import Component, ComponentEvent, Contract, EventType
-from domain.timelines import Code, Span, Verdict, advance, decide, timeline
+from domain.contracts.contract import Component, ComponentEvent, Contract, EventType
+from domain.contracts.timelines import Code, Span, Verdict, advance, decide, timeline
 
 
 class Blocker(NamedTuple):

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import pytest
 
-from domain.contracts import Action
-from domain.timelines import Code, Span
+from domain.contracts.contract import Action
+from domain.contracts.timelines import Code, Span
 from tests.conftest import create_table
 from tests.engines import client_of
 from tests.proof.linearizability import is_linearizable

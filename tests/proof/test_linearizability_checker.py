@@ -6,8 +6,8 @@ from itertools import permutations
 
 import pytest
 
-from domain.contracts import Action, ComponentEvent, Contract, EventType
-from domain.timelines import Code, Span, advance, decide, timeline
+from domain.contracts.contract import Action, ComponentEvent, Contract, EventType
+from domain.contracts.timelines import Code, Span, advance, decide, timeline
 from tests.proof.linearizability import Answer, Blocker, Call, is_linearizable
 from tests.small_cases import COMPONENT, day, instant
 

@@ -9,7 +9,7 @@ import pytest
 
 from infra.local import processes
 from infra.local.cloud import free_port
-from infra.local.processes import LocalRunError
+from infra.local.processes import CommandError
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def taken() -> Iterator[int]:
 
 
 def test_a_taken_port_is_told_with_the_variable_that_chooses_another(taken: int) -> None:
-    with pytest.raises(LocalRunError) as error:
+    with pytest.raises(CommandError) as error:
         processes.require_free(taken, "PORT")
     assert str(error.value) == (
         f"port {taken} is taken by another process: stop it, or choose another port with PORT="
@@ -64,7 +64,7 @@ def test_a_process_that_does_not_want_to_end_is_ended(tmp_path: Path) -> None:
     while not log.read_text():
         time.sleep(0.01)
     processes.stop(process, patience=0.1)
-    assert processes.how_it_ended(process) == "SIGKILL"
+    assert processes.describe_exit(process) == "SIGKILL"
 
 
 def test_nothing_of_a_process_group_outlives_its_leader(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def _runs(process: int) -> bool:
 
 
 def test_a_failing_command_is_told_by_its_last_line() -> None:
-    with pytest.raises(LocalRunError, match=r"no room left$"):
+    with pytest.raises(CommandError, match=r"no room left$"):
         processes.finish([sys.executable, "-c", "print('starting'); raise SystemExit('no room left')"])
 
 
