@@ -23,9 +23,9 @@ from functions.api.users import dependencies as user_deps
 from functions.exporter import handler as exporter
 from functions.exporter import sweep
 from functions.ingestion import handler as ingestion
-from functions.ingestion import readings as ingested_readings
 from functions.publisher import handler as publisher
 from infra import aws
+from infra.meters import reading_messages as ingested_readings
 from infra.settings import settings
 from tests.engines import client_of, dynamodb_local
 

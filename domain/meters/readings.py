@@ -102,13 +102,13 @@ def hour_of(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()[:13]
 
 
-def print_line(meter_id: str, reading: Reading) -> bytes:
+def format_line(meter_id: str, reading: Reading) -> bytes:
     """Write `reading` as a line of an export."""
     return f"{stamp(reading.at)},{meter_id},{','.join(reading[1:])}\r\n".encode()
 
 
 def read_line(line: bytes) -> Reading:
-    """Read a line that `print_line` wrote."""
+    """Read a line that `format_line` wrote."""
     at, _, *values = line.decode().rstrip("\r\n").split(",")
     return Reading(datetime.fromisoformat(at), *values)
 
@@ -125,7 +125,7 @@ def blocks_of(meter_id: str, readings: Iterable[Reading]) -> dict[str, list[byte
     """Return the lines of `readings` by the hour they belong to, in the order given."""
     hours: dict[str, list[bytes]] = {}
     for reading in readings:
-        hours.setdefault(hour_of(reading.at), []).append(print_line(meter_id, reading))
+        hours.setdefault(hour_of(reading.at), []).append(format_line(meter_id, reading))
     return hours
 
 

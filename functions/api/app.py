@@ -6,10 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from functions.api import VERSION, docs
 from functions.api.access import check_access, check_access_before_validation_errors
-from functions.api.contracts import events as timelines
-from functions.api.contracts import trails
-from functions.api.contracts.contracts import contracts
-from functions.api.contracts.schemas import Health, Readiness, ServiceInfo
+from functions.api.contracts import contracts, events, trails
 from functions.api.dependencies import Contracts, IdempotencyKeys
 from functions.api.error_shape import describe
 from functions.api.errors import add_error_handlers
@@ -19,8 +16,8 @@ from functions.api.meters.dependencies import Exports, Meters
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
 from functions.api.origins import Cors, KnownHosts
-from functions.api.users import api_keys, users
-from functions.api.users import logins as auth
+from functions.api.schemas import Health, Readiness, ServiceInfo
+from functions.api.users import api_keys, logins, users
 from functions.api.users.dependencies import Throttles, Users
 from infra.settings import ApiSettings, settings
 
@@ -83,11 +80,11 @@ def create_app(
     for part in (
         router,
         docs.router,
-        auth.router,
+        logins.router,
         users.router,
         api_keys.router,
         contracts.router,
-        timelines.router,
+        events.router,
         trails.router,
         exports.router,
         readings.router,

@@ -13,12 +13,12 @@ from domain.contracts.timelines import Code
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
-from functions.ingestion.readings import has_readings, store_readings
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, dynamodb, sqs
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_messages import MalformedMessageError, read_message
 from infra.contracts.timeline_store import Decision, TimelineStore
 from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, IngestionQueue, delay_seconds
+from infra.meters.reading_messages import has_readings, store_readings
 from infra.settings import IngestionSettings, settings
 from infra.telemetry import logger, report, report_unknown
 

@@ -17,7 +17,7 @@ from infra.build.bytecode import tag_of
 from infra.build.packaging import PACKAGES, ROOT, code_files, zip_folder
 from infra.build.template import Template
 from infra.build.trimming import is_needed
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 
 _LAYER = "DependencyLayer"
 _NEEDED_IN_LAYER = ("botocore", "fastapi", "mangum", "pydantic", "pydantic_core")

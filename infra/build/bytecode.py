@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.local.processes import CommandError, finish
+from infra.commands.command_error import CommandError
+from infra.commands.processes import finish
 
 # Where tools that install Pythons put them, below the home folder.
 _INSTALLED = (".pyenv/versions/{}*/bin/python{}", ".local/share/uv/python/cpython-{}*/bin/python{}")

@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.build import bytecode, trimming
-from infra.local.processes import CommandError, finish
+from infra.commands.command_error import CommandError
+from infra.commands.processes import finish
 
 ROOT = Path(__file__).resolve().parents[2]
 
 PACKAGES = ("domain", "infra", "functions")
-_NOT_DEPLOYED = ("infra/local",)
+_NOT_DEPLOYED = ("infra/build", "infra/checks", "infra/commands", "infra/local", "infra/operate")
 # One timestamp for all, so that equal content makes an equal archive; zip files know no earlier one.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _EPOCH = 315532800

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 
 API_ID = "energy-operations"  # pins the id of the HTTP API, and with it the path of `gateway_url`
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.build.packaging import ROOT
-from infra.local.processes import CommandError, last_line
+from infra.commands.command_error import CommandError
+from infra.commands.processes import last_line
 
 _OPTIONS = ("--require-hashes", "--disable-pip", "--progress-spinner", "off", "--format", "json")
 

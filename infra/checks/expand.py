@@ -23,8 +23,9 @@ from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_m
 
 from infra.build.packaging import ROOT
 from infra.build.template import Template, read
-from infra.local.cloud import new_aws_session
-from infra.local.processes import REGION, CommandError
+from infra.commands.command_error import CommandError
+from infra.commands.isolated_session import isolated_session
+from infra.commands.processes import REGION
 
 _RESOLVED = ("Conditions", "Resources", "Outputs")
 _CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
@@ -88,7 +89,7 @@ def _put_places_in(resources: dict[str, Any]) -> None:
 def _transformed(template: Template, values: Mapping[str, Any]) -> Template:
     to_py27_compatible_template(template, dict(values))
     # The session is asked for its region alone. One of its own, since boto3 changes what it is given.
-    session = boto3.Session(botocore_session=new_aws_session(), region_name=REGION)
+    session = boto3.Session(botocore_session=isolated_session(), region_name=REGION)
     translator = Translator({}, Parser(), boto_session=session)
     try:
         marked = translator.translate(template, dict(values))

@@ -13,7 +13,8 @@ from typing import Any
 from infra.build.packaging import ROOT
 from infra.build.template import Template, parameters_for, read
 from infra.checks.expand import expanded
-from infra.local.processes import REGION, CommandError, child_environment, last_line
+from infra.commands.command_error import CommandError
+from infra.commands.processes import REGION, child_environment, last_line
 
 # Both with a key of one's own: checkov does not know that AWS's keys encrypt what has none.
 _KEY = {"KmsKeyArn": f"arn:aws:kms:{REGION}:123456789012:key/11111111-2222-3333-4444-555555555555"}

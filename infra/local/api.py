@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.build.packaging import PACKAGES
-from infra.local import processes
-from infra.local.processes import LOOPBACK
+from infra.commands import processes
+from infra.commands.processes import LOOPBACK
 
 _APPLICATION = "functions.api.app:start"
 _START_SECONDS = 20

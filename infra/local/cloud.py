@@ -1,6 +1,5 @@
 """The emulated AWS: one MiniStack process on the loopback, with everything it keeps in one folder."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -15,8 +14,10 @@ from zlib import crc32
 import botocore.session
 from botocore.config import Config
 
-from infra.local import processes
-from infra.local.processes import LOOPBACK, REGION, CommandError
+from infra.commands import processes
+from infra.commands.command_error import CommandError
+from infra.commands.isolated_session import isolated_session
+from infra.commands.processes import LOOPBACK, REGION
 
 _PORTS = range(20000, 30000)  # below those that systems give to outgoing connections
 _BOOT_SECONDS = 30
@@ -88,14 +89,7 @@ def client_at(url: str, service: str, authority: Path | None = None) -> Any:  # 
 @cache
 def aws_session() -> botocore.session.Session:
     """Return the session that all our clients share."""
-    return new_aws_session()
-
-
-def new_aws_session() -> botocore.session.Session:
-    """Return a session that reads neither the developer's profile nor any file of theirs."""
-    nowhere = (None, None, os.devnull, None)
-    variables = {"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere}
-    return botocore.session.Session(session_vars=variables)
+    return isolated_session()
 
 
 @contextmanager

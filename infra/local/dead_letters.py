@@ -12,9 +12,9 @@ from domain.contracts.trails import IdempotencyKeyReusedError
 from domain.instants import EARLIEST, format_instant
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
-from functions.ingestion.readings import has_readings, read_readings
 from infra.contracts.event_messages import MalformedMessageError, read_message
 from infra.local.stack import Stack, printable, run
+from infra.meters.reading_messages import has_readings, read_readings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from infra.build import packaging, template
+from infra.commands.command_error import CommandError
 from infra.local.cloud import Emulator
-from infra.local.processes import CommandError
+from infra.operate.command import snake_case
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -83,11 +83,6 @@ def outputs_of(cloud: Emulator) -> dict[str, str]:
     outputs = stacks.describe_stacks(StackName=STACK)["Stacks"][0].get("Outputs", [])
     named = {snake_case(output["OutputKey"]): output["OutputValue"] for output in outputs}
     return {**named, "gateway_url": f"{cloud.url}/_aws/execute-api/{template.API_ID}/$default"}
-
-
-def snake_case(name: str) -> str:
-    """Turn `ContractsTableName` into `contracts_table_name`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _upload(s3: "S3Client", code: bytes, layer: Path) -> None:

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Iterator
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
-from infra.local.processes import LOOPBACK, CommandError
+from infra.commands.command_error import CommandError
+from infra.commands.processes import LOOPBACK
 
 _CHUNK = 64 * 1024
 

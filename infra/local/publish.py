@@ -14,9 +14,9 @@ from uuid import uuid4
 from domain.contracts.contract import ComponentEvent
 from domain.contracts.trails import Entry
 from domain.instants import format_instant
+from infra.commands.command_error import CommandError
 from infra.contracts.event_messages import DETAIL_TYPE, MalformedMessageError, read_message
 from infra.local.dead_letters import DeadLetter, held, reason_of, url_of
-from infra.local.processes import CommandError
 from infra.local.stack import Stack, printable, run
 
 _SOURCE = "local-publish"

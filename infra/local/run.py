@@ -14,13 +14,16 @@ from types import FrameType
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.build import packaging
-from infra.local import containers, deploy, processes
+from infra.commands import processes
+from infra.commands.command_error import CommandError
+from infra.commands.processes import REGION
+from infra.local import containers, deploy
 from infra.local.api import ApiProcess, first_syntax_error
 from infra.local.cloud import Emulator, emulator, free_port
 from infra.local.forward import forwarded
-from infra.local.processes import REGION, CommandError
 from infra.local.rundir import RunDirectory
 from infra.local.watch import Changed, changes
+from infra.operate.command import snake_case
 from infra.operate.create_admin import Admin, ensure_admin
 from infra.users.user_store import UserStore
 
@@ -45,7 +48,7 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str], root: Path) -> "Settings":
         """Read ports, BIND_HOST, RUN_DIR, the first admin, and the template's parameters that may differ."""
         chosen = {
-            name: environment.get(deploy.snake_case(name).upper()) or default
+            name: environment.get(snake_case(name).upper()) or default
             for name, default in _PARAMETERS.items()
         }
         return cls(

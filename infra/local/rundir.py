@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 
 # Everything a run puts into the folder. `clean` removes these and nothing else, wherever RUN_DIR points.
 _ENTRIES = (

@@ -1,13 +1,13 @@
 """What commands on a deployed stage have in common: whom they are about, and that somebody means it."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.deploy import snake_case
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -38,7 +38,12 @@ def outputs_of(stacks: "CloudFormationClient", stack: str) -> dict[str, str]:
     return outputs
 
 
-def print_line(steps: Callable[[], Iterable[str]]) -> int:
+def snake_case(name: str) -> str:
+    """Turn `ContractsTableName` into `contracts_table_name`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def run_steps(steps: Callable[[], Iterable[str]]) -> int:
     """Print each step as it is done, and what goes wrong as one line; returns the exit code."""
     try:
         for step in steps():

@@ -24,8 +24,8 @@ from domain.users import (
     is_username,
     revise,
 )
-from infra.local.processes import CommandError
-from infra.operate.command import outputs_of, print_line, required_variable
+from infra.commands.command_error import CommandError
+from infra.operate.command import outputs_of, required_variable, run_steps
 from infra.users.passwords import hash_password, verify_password
 from infra.users.user_store import UserStore
 
@@ -106,7 +106,7 @@ def _steps() -> Iterator[str]:
 
 def main() -> int:
     """Make an admin of the deployed stack STACK, with the AWS credentials of whoever calls."""
-    return print_line(_steps)
+    return run_steps(_steps)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from infra.local.processes import CommandError
-from infra.operate.command import confirmed, print_line, required_variable
+from infra.commands.command_error import CommandError
+from infra.operate.command import confirmed, required_variable, run_steps
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -89,4 +89,4 @@ def _steps() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(print_line(_steps))
+    sys.exit(run_steps(_steps))

@@ -13,11 +13,11 @@ import boto3
 from boto3.dynamodb.conditions import Key
 
 from domain.exports import folder_of
+from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import key_of
 from infra.contracts.trail_store import partition_of
-from infra.local.processes import CommandError
 from infra.meters.meter_store import partition_of as meter_partition_of
-from infra.operate.command import confirmed, outputs_of, print_line, required_variable
+from infra.operate.command import confirmed, outputs_of, required_variable, run_steps
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
@@ -102,4 +102,4 @@ def _steps() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(print_line(_steps))
+    sys.exit(run_steps(_steps))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from boto3.dynamodb.conditions import Attr
 
-from infra.local.processes import CommandError
-from infra.operate.command import confirmed, print_line, required_variable
+from infra.commands.command_error import CommandError
+from infra.operate.command import confirmed, required_variable, run_steps
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
@@ -88,4 +88,4 @@ def _steps() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(print_line(_steps))
+    sys.exit(run_steps(_steps))

@@ -107,7 +107,7 @@ def cpu(*ways: Callable[[], object]) -> list[float]:
     return [statistics.median(taken) for taken in seconds]
 
 
-def print_line(record_property: Callable[[str, object], None], name: str, ratio: float) -> None:
+def report_ratio(record_property: Callable[[str, object], None], name: str, ratio: float) -> None:
     record_property(name, round(ratio, 3))
     sys.stderr.write(f"\n{name}: {ratio:.3f}\n")
 
@@ -121,7 +121,7 @@ def test_an_export_costs_at_most_eight_times_the_floor(
         lambda: stage.exporter.run(bench.METERED, period),
         lambda: bench.decompress_and_write(bodies, tmp_path / "floor.csv"),
     )
-    print_line(record_property, f"export of {DAYS} days / decompress and write", export / floor)
+    report_ratio(record_property, f"export of {DAYS} days / decompress and write", export / floor)
     assert export <= 8 * floor
 
 
@@ -134,7 +134,7 @@ def test_an_export_costs_at_most_a_tenth_of_one_item_for_each_reading(
         lambda: bench.one_item_each(stage.dynamodb, tmp_path / "items.csv"),
     )
     ratio = (export / DAYS) / (items / ITEM_DAYS)
-    print_line(record_property, "row of an export / row of one item each", ratio)
+    report_ratio(record_property, "row of an export / row of one item each", ratio)
     assert ratio <= 0.1
 
 
@@ -147,7 +147,7 @@ def test_a_simulated_export_costs_at_most_three_times_csv_writer(
         lambda: stage.exporter.run(bench.SIMULATED, period),
         lambda: bench.write_csv(rows),
     )
-    print_line(record_property, f"simulated: {DAYS} days / csv.writer over prebuilt rows", export / written)
+    report_ratio(record_property, f"simulated: {DAYS} days / csv.writer over prebuilt rows", export / written)
     assert export <= 3 * written
 
 
@@ -159,7 +159,7 @@ def test_the_cost_grows_linearly_with_the_range(
         lambda: stage.exporter.run(meter_id, bench.days(DAYS // 2)),
         lambda: stage.exporter.run(meter_id, bench.days(DAYS)),
     )
-    print_line(record_property, f"{meter_id}: {DAYS} days / half of them", whole / half)
+    report_ratio(record_property, f"{meter_id}: {DAYS} days / half of them", whole / half)
     assert whole <= 2.4 * half
 
 
@@ -170,5 +170,5 @@ def test_the_peak_of_memory_grows_by_at_most_64_mib_whatever_the_range(
     command = [sys.executable, "-m", "tests.bench.exports", stage.endpoint, meter_id, str(DAYS)]
     answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout.splitlines()[-1])
     assert answer["rows"] == DAYS * MINUTES_OF_A_DAY
-    print_line(record_property, f"{meter_id}: MiB that the peak grows over {DAYS} days", answer["growth"])
+    report_ratio(record_property, f"{meter_id}: MiB that the peak grows over {DAYS} days", answer["growth"])
     assert answer["growth"] <= 64

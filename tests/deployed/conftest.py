@@ -11,7 +11,8 @@ import pytest
 
 from infra.build import template
 from infra.build.packaging import ROOT
-from infra.local import processes, samples
+from infra.commands import processes
+from infra.local import samples
 from infra.local.cloud import emulator
 from tests.deployed.rie import ARCHITECTURE, HERE, SAM_PYTHON
 from tests.deployed.stage import STACK, Stage, make_tls

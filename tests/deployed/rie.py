@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.build.packaging import ROOT
-from infra.local import processes
-from infra.local.processes import LOOPBACK
+from infra.commands import processes
+from infra.commands.processes import LOOPBACK
 from tests.engines import free_port
 
 HERE = f"3.{sys.version_info.minor}"

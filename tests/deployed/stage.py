@@ -13,10 +13,10 @@ import httpx2
 import trustme
 
 from infra.build.packaging import ROOT
-from infra.local import processes
+from infra.commands import processes
+from infra.commands.processes import REGION
 from infra.local.cloud import Emulator, Tls, aws_session
-from infra.local.deploy import snake_case
-from infra.local.processes import REGION
+from infra.operate.command import snake_case
 
 SAM = ROOT / ".venv-sam/bin/sam"
 STACK = "energy-operations-test"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from infra.build.packaging import ROOT
+from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import key_of
 from infra.contracts.trail_store import partition_of
-from infra.local.processes import CommandError
 from tests.template.claims import (
     Claim,
     Claims,

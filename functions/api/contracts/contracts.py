@@ -6,7 +6,7 @@ from uuid import uuid4
 from fastapi import APIRouter
 
 from domain.contracts.contract import Contract
-from functions.api.contracts.schemas import ContractPage, ContractView, Message
+from functions.api.contracts.schemas import ContractPage, ContractView
 from functions.api.dependencies import (
     Contracts,
     Cursor,
@@ -18,6 +18,7 @@ from functions.api.dependencies import (
     Number,
 )
 from functions.api.error_shape import describe
+from functions.api.schemas import Message
 from functions.api.users.dependencies import CurrentCaller
 from infra.contracts.event_payloads import ContractPayload, utc_now
 

@@ -34,12 +34,6 @@ class ContractPage(BaseModel):
     next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
 
 
-class Message(BaseModel):
-    """A sentence that says what was done."""
-
-    message: str
-
-
 class SpanView(BaseModel):
     """The dates a component runs from and to; null where nothing is known."""
 
@@ -187,23 +181,3 @@ class BulkResult(BaseModel):
     """One verdict for each entry, in the order they were sent."""
 
     results: list[BulkVerdict | UnusableEntry]
-
-
-class ServiceInfo(BaseModel):
-    """The service's name and version."""
-
-    service: str
-    version: str
-    stage: str
-
-
-class Health(BaseModel):
-    """Whether the service answers."""
-
-    status: Literal["healthy"] = "healthy"
-
-
-class Readiness(BaseModel):
-    """Whether the tables answer."""
-
-    status: Literal["ready"] = "ready"

@@ -5,9 +5,9 @@ import secrets
 from fastapi import APIRouter
 
 from domain.users import ApiKey
-from functions.api.contracts.schemas import Message
 from functions.api.error_shape import describe
 from functions.api.errors import ForbiddenError
+from functions.api.schemas import Message
 from functions.api.users.dependencies import Credentials, KeyId, Me
 from functions.api.users.schemas import ApiKeyPage, ApiKeyPayload, ApiKeyView, NewApiKeyView
 from infra.contracts.event_payloads import utc_now

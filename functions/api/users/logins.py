@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from domain.users import RegistrationClosedError, Session, User, name_key, rehashed
 from functions.api.access import identify
-from functions.api.contracts.schemas import Message
 from functions.api.error_shape import describe
 from functions.api.errors import InvalidLoginError, UnauthenticatedError
 from functions.api.openapi import LOGIN_BODY
+from functions.api.schemas import Message
 from functions.api.users.dependencies import Credentials, Source, Throttles, TokenMaker, Users
 from functions.api.users.schemas import (
     LoginForm,

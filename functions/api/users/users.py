@@ -12,9 +12,9 @@ from domain.users import (
     WrongPasswordError,
     revise,
 )
-from functions.api.contracts.schemas import Message
 from functions.api.dependencies import Cursor, CursorSeal, Limit
 from functions.api.error_shape import describe
+from functions.api.schemas import Message
 from functions.api.users.dependencies import (
     Credentials,
     CurrentCaller,

@@ -13,9 +13,9 @@ from domain.meters.readings import (
     Resolution,
     blocks_of,
     clip,
+    format_line,
     is_meter_id,
     merge,
-    print_line,
     read_line,
     summarise,
 )
@@ -24,7 +24,7 @@ HOUR = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def line(second: int, value: str = "1") -> bytes:
-    return print_line("m", Reading(HOUR + timedelta(seconds=second), value, value, value, value))
+    return format_line("m", Reading(HOUR + timedelta(seconds=second), value, value, value, value))
 
 
 writes = st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["1", "2"])), max_size=12)
@@ -36,8 +36,8 @@ def test_the_header_names_the_columns() -> None:
 
 def test_a_line_keeps_every_digit_it_was_given() -> None:
     reading = Reading(HOUR, "0.10", "-0", "230.000000000000000001", "7")
-    assert print_line("m", reading) == b"2024-01-01T00:00:00Z,m,0.10,-0,230.000000000000000001,7\r\n"
-    assert read_line(print_line("m", reading)) == reading
+    assert format_line("m", reading) == b"2024-01-01T00:00:00Z,m,0.10,-0,230.000000000000000001,7\r\n"
+    assert read_line(format_line("m", reading)) == reading
 
 
 def test_readings_belong_to_the_utc_hour_they_begin_in() -> None:

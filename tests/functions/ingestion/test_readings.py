@@ -8,9 +8,9 @@ import pytest
 from domain.instants import EARLIEST, LATEST
 from domain.meters.readings import Interval, Meter, MeterKind
 from functions.ingestion import handler as ingestion
-from functions.ingestion import readings as ingested
 from infra import aws
 from infra.contracts.event_payloads import utc_now
+from infra.meters import reading_messages as ingested
 from infra.meters.reading_store import ReadingStore
 from tests.conftest import create_table, read_template
 from tests.functions.ingestion.conftest import Ingestion, envelope

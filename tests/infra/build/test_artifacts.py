@@ -5,7 +5,7 @@ import pytest
 
 from infra.build.artifacts import pin, problems
 from infra.build.template import read
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 
 X86, ARM = b"\x3e\x00", b"\xb7\x00"
 UNCHECKED, TIMED = b"\x01\x00\x00\x00", b"\x00\x00\x00\x00"

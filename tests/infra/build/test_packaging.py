@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from infra.build.packaging import ROOT, Target, build_function, code_files, copy_code, main, zip_code
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 from tests.conftest import read_template
 
 HERE = f"3.{sys.version_info.minor}"
@@ -24,7 +24,11 @@ def checkout(tmp_path: Path) -> Path:
         "functions/api/handler.py",
         "functions/.cache/left.py",
         "infra/aws.py",
+        "infra/build/packaging.py",
+        "infra/checks/scan.py",
+        "infra/commands/processes.py",
         "infra/local/run.py",
+        "infra/operate/forget.py",
         "tests/domain/test_contracts.py",
         ".venv/lib/module.py",
     ):
@@ -37,7 +41,7 @@ def checkout(tmp_path: Path) -> Path:
 DEPLOYED = ["domain/contracts/contract.py", "infra/aws.py", "functions/api/handler.py"]
 
 
-def test_a_function_holds_the_three_packages_and_nothing_local_or_generated(checkout: Path) -> None:
+def test_a_function_holds_the_three_packages_and_no_command_and_nothing_generated(checkout: Path) -> None:
     assert [file.as_posix() for file in code_files(checkout)] == DEPLOYED
 
 
@@ -65,11 +69,14 @@ def test_changed_code_makes_another_archive(checkout: Path) -> None:
     assert zip_code(checkout) != first
 
 
-def test_the_real_archive_has_the_handler_and_no_emulator() -> None:
+def test_the_real_archive_has_the_handler_and_no_command() -> None:
     with zipfile.ZipFile(BytesIO(zip_code(ROOT))) as archive:
         names = [PurePosixPath(name) for name in archive.namelist()]
     assert PurePosixPath("functions/api/handler.py") in names
-    assert not [name for name in names if name.is_relative_to("infra/local") or "tests" in name.parts]
+    folders = {name.parent.as_posix() for name in names}
+    commands = {f"infra/{folder}" for folder in ("build", "checks", "commands", "local", "operate")}
+    assert folders.isdisjoint(commands)
+    assert not [name for name in names if "tests" in name.parts]
 
 
 def digest(folder: Path) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from infra.build import template
 from infra.build.packaging import ROOT
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 from infra.local.run import Settings
 
 

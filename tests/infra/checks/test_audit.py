@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from infra.checks.audit import vulnerabilities
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 
 
 def auditor(tmp_path: Path, command: str) -> Path:

@@ -6,7 +6,7 @@ import pytest
 from infra.build.packaging import ROOT
 from infra.build.template import Template, read
 from infra.checks.expand import expanded
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 
 GIVEN: Template = {
     "Transform": ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"],

@@ -6,7 +6,7 @@ import pytest
 
 from infra.build.template import Template
 from infra.checks.scan import findings
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 
 QUEUE: Template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
 

@@ -1,6 +1,6 @@
 import pytest
 
-from infra.local.deploy import snake_case
+from infra.operate.command import snake_case
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
+from infra.commands.command_error import CommandError
 from infra.local.forward import forwarded
-from infra.local.processes import CommandError
 
 
 def answer_once(server: socket.socket) -> None:

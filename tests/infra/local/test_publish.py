@@ -7,8 +7,8 @@ import pytest
 
 from domain.contracts.timelines import ACCEPTED
 from domain.contracts.trails import Entry, Reception, Source
+from infra.commands.command_error import CommandError
 from infra.local import publish
-from infra.local.processes import CommandError
 from infra.local.publish import _is_row_of, _sent, read_events, with_id
 
 START = {

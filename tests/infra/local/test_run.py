@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.commands.command_error import CommandError
 from infra.local.api import first_syntax_error
-from infra.local.processes import CommandError
 from infra.local.run import Settings
 
 

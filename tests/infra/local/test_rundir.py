@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 from infra.local.rundir import RunDirectory
 
 

@@ -5,11 +5,11 @@ from types import ModuleType
 import pytest
 from botocore.stub import Stubber
 
+from infra.commands.command_error import CommandError
 from infra.local.cloud import client_at
-from infra.local.processes import CommandError
 from infra.operate import destroy as teardown
 from infra.operate import forget, restore
-from infra.operate.command import outputs_of, print_line
+from infra.operate.command import outputs_of, run_steps
 
 
 def test_what_is_broken_off_tells_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,7 +17,7 @@ def test_what_is_broken_off_tells_what_is_done(capsys: pytest.CaptureFixture[str
         yield "deleted one"
         raise KeyboardInterrupt
 
-    assert print_line(steps) == 130
+    assert run_steps(steps) == 130
     told = capsys.readouterr()
     assert (told.out, told.err) == ("deleted one\n", "broken off: what is printed above is done\n")
 
@@ -63,5 +63,5 @@ def test_nothing_is_deleted_or_overwritten_by_mistake(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert print_line(command._steps) == 1
+    assert run_steps(command._steps) == 1
     assert told in capsys.readouterr().err

@@ -4,7 +4,7 @@ import pytest
 
 from domain.users import Role
 from functions.api.users import dependencies as user_deps
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 from infra.operate.create_admin import Admin, ensure_admin, main
 from infra.users.passwords import verify_password
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
+from infra.commands.command_error import CommandError
 from infra.local.cloud import Emulator, emulator
-from infra.local.processes import CommandError
 from infra.operate.destroy import destroy
 
 TABLE = {

@@ -5,7 +5,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from infra import aws
-from infra.local.processes import CommandError
+from infra.commands.command_error import CommandError
 from infra.operate import restore
 from tests.conftest import create_table
 from tests.functions.api.calls import create, send

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import processes
+from infra.commands import processes
+from infra.commands.command_error import CommandError
 from infra.local.cloud import free_port
-from infra.local.processes import CommandError
 
 
 @pytest.fixture

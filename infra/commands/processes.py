@@ -1,4 +1,4 @@
-"""Processes that belong to the local run: their environment, their end, and the ports they listen on."""
+"""Child processes of commands: their environment, their end, and the ports they listen on."""
 
 import contextlib
 import ctypes
@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from infra.commands.command_error import CommandError
 
 LOOPBACK = "127.0.0.1"
 REGION = "eu-central-1"
@@ -33,10 +35,6 @@ _EMULATED_AWS = {
 _DEFERRED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-class CommandError(Exception):
-    """Something a person can put right; its text is the one line they read."""
 
 
 def child_environment(more: Mapping[str, str]) -> dict[str, str]:
