@@ -47,16 +47,31 @@ class Settings(BaseModel):
     aws_endpoint_url: str = ""
 
 
-class ApiSettings(Settings):
-    """What the HTTP API is told besides."""
+class ReadingSettings(Settings):
+    """What functions that read or store readings need besides."""
+
+    readings_table: str
+
+
+class ExportQueueSettings(Settings):
+    """What functions that create or recover export jobs need besides."""
+
+    export_jobs_table: str
+    export_queue_url: str
+
+
+class ExportSettings(ExportQueueSettings, ReadingSettings):
+    """What functions that write or read export files need besides."""
+
+    export_bucket: str
+
+
+class ApiSettings(ExportSettings):
+    """What the HTTP API needs besides."""
 
     auth_mode: AuthMode = AuthMode.REQUIRED
     signing_secret: str = Field(min_length=1)
     idempotency_table: str
-    readings_table: str
-    export_jobs_table: str
-    export_bucket: str
-    export_queue_url: str
     users_table: str
     throttles_table: str
     registration: Registration = Registration.CLOSED
@@ -75,32 +90,17 @@ class ApiSettings(Settings):
         return self
 
 
-class IngestionSettings(Settings):
-    """What the ingestion function is told besides."""
+class IngestionSettings(ReadingSettings):
+    """What the ingestion function needs besides."""
 
     ingestion_queue_url: str
-    readings_table: str
     max_receives: int
 
 
 class PublisherSettings(Settings):
-    """What the function that publishes changes is told besides."""
+    """What the function that publishes changes needs besides."""
 
     event_bus: str
-
-
-class ExportSweepSettings(Settings):
-    """What the function that looks after export jobs is told besides."""
-
-    export_jobs_table: str
-    export_queue_url: str
-
-
-class ExportSettings(ExportSweepSettings):
-    """What the function that makes export files is told besides."""
-
-    readings_table: str
-    export_bucket: str
 
 
 _Settings = TypeVar("_Settings", bound=Settings)

@@ -16,17 +16,10 @@ from botocore.loaders import JSONFileLoader
 from fastapi.testclient import TestClient
 from moto import mock_aws
 
-from functions.api import dependencies as deps
 from functions.api.app import create_app
-from functions.api.meters import dependencies as meter_deps
-from functions.api.users import dependencies as user_deps
-from functions.exporter import handler as exporter
-from functions.exporter import sweep
-from functions.ingestion import handler as ingestion
-from functions.publisher import handler as publisher
 from infra import aws
-from infra.meters import reading_messages as ingested_readings
 from infra.settings import settings
+from infra.stores import stores
 from tests.engines import client_of, dynamodb_local
 
 if TYPE_CHECKING:
@@ -105,24 +98,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     """Drop what the code keeps for the life of a process."""
-    for cached in (
-        settings,
-        aws.dynamodb,
-        aws.eventbridge,
-        aws.sqs,
-        deps._contracts,
-        deps._timelines,
-        deps._trails,
-        *user_deps.KEPT,
-        ingestion._queue,
-        ingestion._timelines,
-        ingested_readings._meters,
-        ingested_readings._readings,
-        publisher._publisher,
-    ):
+    for cached in (settings, stores, aws.dynamodb, aws.eventbridge, aws.s3, aws.sqs):
         cached.cache_clear()
-    for kept in (aws.s3, *meter_deps.KEPT, exporter.worker, exporter.queue, sweep.jobs, sweep.queue):
-        kept.cache_clear()
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from domain.users import ANONYMOUS_ADMIN, Caller, Role, caller_by_key, caller_by_session
 from functions.api.errors import ForbiddenError, UnauthenticatedError
-from functions.api.users.dependencies import credential_store, token_maker
 from infra.contracts.event_payloads import utc_now
 from infra.settings import ApiSettings, AuthMode, settings
+from infra.stores import stores
 from infra.users.access_tokens import InvalidTokenError, Kind
 from infra.users.api_keys import InvalidApiKeyError, matches, read_api_key
 
@@ -134,10 +134,10 @@ def _by_token(header: str) -> Caller | None:
     if match is None:
         return None
     try:
-        claims = token_maker().read(Kind.ACCESS, match[1])
+        claims = stores().tokens.read(Kind.ACCESS, match[1])
     except InvalidTokenError:
         return None
-    return caller_by_session(*credential_store().session(claims.user_id, claims.session_id), utc_now())
+    return caller_by_session(*stores().credentials.session(claims.user_id, claims.session_id), utc_now())
 
 
 def _by_api_key(header: str) -> Caller | None:
@@ -145,12 +145,12 @@ def _by_api_key(header: str) -> Caller | None:
         shown = read_api_key(header)
     except InvalidApiKeyError:
         return None
-    user, key = credential_store().api_key(shown.user_id, shown.id)
+    user, key = stores().credentials.api_key(shown.user_id, shown.id)
     if key is None or not matches(key, shown):
         return None
     caller = caller_by_key(user, key)
     if caller is not None:
-        credential_store().note_use(key, utc_now())
+        stores().credentials.note_use(key, utc_now())
     return caller
 
 

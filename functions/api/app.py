@@ -7,12 +7,14 @@ from fastapi import APIRouter, Depends, FastAPI
 from functions.api import VERSION, docs
 from functions.api.access import check_access, check_access_before_validation_errors
 from functions.api.contracts import contracts, events, trails
-from functions.api.dependencies import Contracts, IdempotencyKeys
+from functions.api.contracts.dependencies import Contracts
+from functions.api.dependencies import IdempotencyKeys
 from functions.api.error_shape import describe
 from functions.api.errors import add_error_handlers
 from functions.api.exports import exports
+from functions.api.exports.dependencies import Exports
 from functions.api.meters import readings
-from functions.api.meters.dependencies import Exports, Meters
+from functions.api.meters.dependencies import Meters
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
 from functions.api.origins import Cors, KnownHosts

@@ -1,7 +1,6 @@
 """What Lambda calls with messages of the ingestion queue."""
 
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -13,13 +12,14 @@ from domain.contracts.timelines import Code
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
-from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, dynamodb, sqs
+from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_messages import MalformedMessageError, read_message
-from infra.contracts.timeline_store import Decision, TimelineStore
-from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, IngestionQueue, delay_seconds
+from infra.contracts.timeline_store import Decision
+from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, delay_seconds
 from infra.meters.reading_messages import has_readings, store_readings
 from infra.settings import IngestionSettings, settings
+from infra.stores import stores
 from infra.telemetry import logger, report, report_unknown
 
 RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
@@ -28,17 +28,6 @@ RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 
 class NotFinalError(Exception):
     """The event goes back to the queue: what it lacks may still arrive."""
-
-
-@cache
-def _timelines() -> TimelineStore:
-    told = settings(IngestionSettings)
-    return TimelineStore(dynamodb(), told.contracts_table, audited=told.enable_event_audit)
-
-
-@cache
-def _queue() -> IngestionQueue:
-    return IngestionQueue(sqs(), settings(IngestionSettings).ingestion_queue_url)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
@@ -69,7 +58,7 @@ def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
         except MalformedMessageError as error:
             failures[message.message_id] = _give_up(message, error)
     decided = []
-    outcomes = apply_all(_timelines(), [arrival for _, arrival in arrivals])
+    outcomes = apply_all(stores().timelines, [arrival for _, arrival in arrivals])
     for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
         if not isinstance(outcome, Decision) or _is_retryable(outcome, arrival):
             failures[message.message_id] = _return(message, outcome)
@@ -116,13 +105,13 @@ def _return(message: SQSRecord, outcome: Outcome) -> Exception:
         return _give_up(message, outcome)
     if isinstance(outcome, OutcomeUnknownError):
         return _try_again(message, outcome)
-    _queue().postpone(message.receipt_handle, delay_seconds(_receives(message)))
+    stores().ingestion_queue.postpone(message.receipt_handle, delay_seconds(_receives(message)))
     return NotFinalError(outcome.message)
 
 
 def _try_again(message: SQSRecord, error: Exception) -> Exception:
     report_unknown(error, message_id=message.message_id)
-    _queue().postpone(message.receipt_handle, delay_seconds(_receives(message)))
+    stores().ingestion_queue.postpone(message.receipt_handle, delay_seconds(_receives(message)))
     return error
 
 
@@ -133,5 +122,5 @@ def _give_up(message: SQSRecord, error: Exception) -> Exception:
     be sent back from there.
     """
     logger.error("Message given up", message_id=message.message_id, reason=str(error))
-    _queue().postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
+    stores().ingestion_queue.postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
     return error

@@ -1,6 +1,5 @@
 """What Lambda calls with the changes of the table of contracts."""
 
-from functools import cache
 from logging import Logger
 from typing import Any, cast
 
@@ -9,15 +8,9 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from infra.aws import eventbridge
-from infra.contracts.timeline_changes import ChangePublisher, change_of
-from infra.settings import PublisherSettings, settings
+from infra.contracts.timeline_changes import change_of
+from infra.stores import stores
 from infra.telemetry import logger
-
-
-@cache
-def _publisher() -> ChangePublisher:
-    return ChangePublisher(eventbridge(), settings(PublisherSettings).event_bus)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
@@ -27,7 +20,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     def settle(record: DynamoDBRecord) -> None:
         change = change_of(record.raw_event)
         if change:
-            _publisher().publish(change)
+            stores().change_publisher.publish(change)
 
     processor = BatchProcessor(
         EventType.DynamoDBStreams,

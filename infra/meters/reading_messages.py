@@ -3,26 +3,12 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
 
 from domain.meters.readings import Reading
-from infra.aws import dynamodb
-from infra.meters.meter_store import MeterStore
-from infra.meters.reading_store import ReadingStore
 from infra.meters.store_upload import load_exactly, read_detail, store_upload
-from infra.settings import IngestionSettings, settings
+from infra.stores import stores
 
 DETAIL_TYPE = "meter_readings"
-
-
-@cache
-def _meters() -> MeterStore:
-    return MeterStore(dynamodb(), settings(IngestionSettings).readings_table)
-
-
-@cache
-def _readings() -> ReadingStore:
-    return ReadingStore(dynamodb(), settings(IngestionSettings).readings_table)
 
 
 def has_readings(body: str) -> bool:
@@ -55,4 +41,4 @@ def store_readings(body: str, now: datetime) -> None:
         OutcomeUnknownError: they may have been stored; storing them again is harmless.
     """
     meter_id, readings = read_readings(body)
-    store_upload(_meters(), _readings(), meter_id, readings, now)
+    store_upload(stores().meters, stores().readings, meter_id, readings, now)

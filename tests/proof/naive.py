@@ -7,12 +7,12 @@ from fastapi import FastAPI
 from domain.contracts.contract import ComponentEvent
 from domain.contracts.timelines import Code, decide, explain
 from domain.contracts.trails import Reception
-from functions.api import dependencies as deps
 from functions.api.app import create_app
 from infra.aws import dynamodb
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.timeline_store import Decision, TimelineStore, update_of
 from infra.settings import ApiSettings, settings
+from infra.stores import stores
 
 
 class ReadThenWriteStore(TimelineStore):
@@ -39,10 +39,6 @@ class ReadThenWriteStore(TimelineStore):
 
 def create_naive_app() -> FastAPI:
     """Return the application with that store in the place of its own."""
-    app = create_app()
-
-    async def naive_timelines() -> TimelineStore:
-        return ReadThenWriteStore(dynamodb(), settings(ApiSettings).contracts_table, audited=False)
-
-    app.dependency_overrides[deps.timelines] = naive_timelines
-    return app
+    naive = ReadThenWriteStore(dynamodb(), settings(ApiSettings).contracts_table, audited=False)
+    vars(stores())["timelines"] = naive
+    return create_app()

@@ -6,17 +6,9 @@ from uuid import uuid4
 from fastapi import APIRouter
 
 from domain.contracts.contract import Contract
+from functions.api.contracts.dependencies import Contracts, ExistingContract, Number
 from functions.api.contracts.schemas import ContractPage, ContractView
-from functions.api.dependencies import (
-    Contracts,
-    Cursor,
-    CursorSeal,
-    ExistingContract,
-    IdempotencyKey,
-    IdempotencyKeys,
-    Limit,
-    Number,
-)
+from functions.api.dependencies import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
 from functions.api.error_shape import describe
 from functions.api.schemas import Message
 from functions.api.users.dependencies import CurrentCaller

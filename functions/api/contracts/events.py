@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from domain.contracts.contract import ComponentEvent
 from domain.contracts.timelines import decide, explain
 from domain.contracts.trails import IdempotencyKeyReusedError, fold, require_whole
+from functions.api.contracts.dependencies import Contracts, ExistingContract, Received, Timelines
 from functions.api.contracts.schemas import (
     BulkPayload,
     BulkResult,
@@ -19,19 +20,13 @@ from functions.api.contracts.schemas import (
     TimelineView,
     UnusableEntry,
 )
-from functions.api.dependencies import (
-    Contracts,
-    ExistingContract,
-    IdempotencyKey,
-    Received,
-    Timelines,
-    trails,
-)
+from functions.api.dependencies import IdempotencyKey
 from functions.api.error_shape import describe
 from infra.aws import OutcomeUnknownError
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_payloads import EventPayload, Instant, read_event
 from infra.contracts.timeline_store import Decision
+from infra.stores import stores
 from infra.telemetry import report
 
 router = APIRouter(tags=["events and timelines"])
@@ -119,7 +114,7 @@ def _show(index: int, event: ComponentEvent, outcome: Outcome) -> BulkVerdict | 
 async def get_timeline(contract: ExistingContract, as_of: AsOf = None) -> TimelineView:
     """Show from when to when each component of a contract runs, now or as events up to `as_of` had it."""
     if as_of is not None:
-        entries = list((await trails()).entries(contract, until=as_of))
+        entries = list(stores().trails.entries(contract, until=as_of))
         require_whole(contract, entries, until=as_of)
         contract = fold(contract, entries)
     return TimelineView.of(contract)

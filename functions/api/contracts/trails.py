@@ -8,14 +8,9 @@ from pydantic import BaseModel, Field
 from domain.contracts.contract import Component, Contract
 from domain.contracts.timelines import Code
 from domain.contracts.trails import Entry, Source
+from functions.api.contracts.dependencies import Contracts, ExistingContract, Number, Trails
 from functions.api.contracts.schemas import TimelineView, VerdictView
-from functions.api.dependencies import (
-    Contracts,
-    CursorSeal,
-    ExistingContract,
-    Number,
-    Trails,
-)
+from functions.api.dependencies import CursorSeal
 from functions.api.error_shape import describe
 from infra.contracts.event_payloads import Instant
 from infra.contracts.replay import replay

@@ -24,6 +24,7 @@ from domain.meters.readings import Interval
 from domain.users import Caller
 from functions.api.dependencies import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
 from functions.api.error_shape import BadRequestRoute, describe
+from functions.api.exports.dependencies import Exports, Files, Queue
 from functions.api.exports.schemas import (
     CancelledView,
     CreatedView,
@@ -33,7 +34,7 @@ from functions.api.exports.schemas import (
     JobView,
     NotFoundView,
 )
-from functions.api.meters.dependencies import Exports, Files, MeterId, Queue
+from functions.api.meters.dependencies import MeterId
 from functions.api.users.dependencies import CurrentCaller
 from infra.aws import DEPENDENCY_ERRORS
 from infra.contracts.event_payloads import utc_now

@@ -8,7 +8,7 @@ from uuid import uuid4
 from fastapi.testclient import TestClient
 
 from domain.users import Role, User
-from functions.api.users import dependencies as user_deps
+from infra.stores import stores
 from infra.users.passwords import hash_password
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of nobody
@@ -26,7 +26,7 @@ def make_user(username: str, role: Role = Role.VIEWER, **fields: Any) -> User:
     now = datetime.now(UTC)
     told = {"email": f"{username}@example.com", "password_hash": _hashed(), "role": role} | fields
     user = User(id=uuid4().hex, username=username, created_at=now, updated_at=now, **told)
-    user_deps._users().create(user)
+    stores().users.create(user)
     return user
 
 

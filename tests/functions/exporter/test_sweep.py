@@ -12,14 +12,14 @@ from domain.exports import LEASE, LOST_AFTER, MAX_ATTEMPTS, UNSENT_AFTER, Status
 from functions.exporter import handler, sweep
 from infra import aws
 from infra.exports.queue import MAX_RECEIVES, ExportQueue, MalformedMessageError, job_of
-from infra.settings import ExportSweepSettings, settings
+from infra.settings import ExportQueueSettings, settings
 from tests.conftest import read_template
 from tests.functions.exporter.conftest import World
 
 
 @pytest.fixture
 def queue(world: World) -> ExportQueue:
-    return ExportQueue(aws.sqs(), settings(ExportSweepSettings).export_queue_url)
+    return ExportQueue(aws.sqs(), settings(ExportQueueSettings).export_queue_url)
 
 
 def sent(queue: ExportQueue) -> list[str]:

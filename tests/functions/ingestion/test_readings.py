@@ -10,8 +10,8 @@ from domain.meters.readings import Interval, Meter, MeterKind
 from functions.ingestion import handler as ingestion
 from infra import aws
 from infra.contracts.event_payloads import utc_now
-from infra.meters import reading_messages as ingested
 from infra.meters.reading_store import ReadingStore
+from infra.stores import stores
 from tests.conftest import create_table, read_template
 from tests.functions.ingestion.conftest import Ingestion, envelope
 
@@ -41,7 +41,7 @@ def sent(*readings: Any, meter_id: str = "m") -> str:
 
 
 def stored(store: ReadingStore) -> bytes:
-    meter = ingested._meters().get("m")
+    meter = stores().meters.get("m")
     return b"" if meter is None else b"".join(store.blocks(meter, Interval(EARLIEST, LATEST)))
 
 
@@ -77,7 +77,7 @@ def test_a_message_that_comes_twice_changes_nothing(ingestion_of: Ingestion, sto
 def test_a_bad_message_is_given_up_and_spoils_no_other(
     ingestion_of: Ingestion, store: ReadingStore, bad: str
 ) -> None:
-    ingested._meters().register(Meter("simulated", MeterKind.SIMULATED, utc_now()))
+    stores().meters.register(Meter("simulated", MeterKind.SIMULATED, utc_now()))
     ingestion_of.send(bad, sent(READING))
     ingestion_of.drain()
     assert ingestion_of.dead() == [bad]

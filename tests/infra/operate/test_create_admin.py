@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.users import Role
-from functions.api.users import dependencies as user_deps
 from infra.commands.command_error import CommandError
 from infra.operate.create_admin import Admin, ensure_admin, main
+from infra.stores import stores
 from infra.users.passwords import verify_password
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def test_what_is_wrong_is_told_in_a_line_without_the_password(wrong: dict[str, s
 
 
 def test_an_admin_is_made_once_and_mended_when_asked_for_again(cloud: None) -> None:
-    users = user_deps._users()
+    users = stores().users
     root = Admin.from_environment(ROOT)
     assert root is not None
 
@@ -55,7 +55,7 @@ def test_an_admin_is_made_once_and_mended_when_asked_for_again(cloud: None) -> N
 
 
 def test_an_address_of_another_user_is_told(cloud: None) -> None:
-    users = user_deps._users()
+    users = stores().users
     ensure_admin(users, Admin("root", "same@example.com", "correct horse"), NOW)
     with pytest.raises(CommandError, match="set ADMIN_EMAIL"):
         ensure_admin(users, Admin("other", "same@example.com", "correct horse"), NOW)

@@ -8,9 +8,9 @@ from fastapi.testclient import TestClient
 
 from domain.contracts.contract import ComponentEvent, EventType
 from domain.contracts.trails import Reception, Source
-from functions.api import dependencies as deps
 from infra.contracts.contract_store import ContractStore
 from infra.settings import settings
+from infra.stores import stores
 from tests.functions.api.conftest import Calls
 
 
@@ -161,7 +161,7 @@ def test_a_replay_does_not_overwrite_an_event_that_comes_in_between(
     def slow(store: ContractStore, *states: Any) -> bool:
         if late:
             reception = Reception(datetime.now(UTC), Source.BUS, "request")
-            assert deps._timelines().apply(late.pop(), reception).verdict.accepted
+            assert stores().timelines.apply(late.pop(), reception).verdict.accepted
         return replace_states(store, *states)
 
     monkeypatch.setattr(ContractStore, "replace_states", slow)
@@ -249,7 +249,7 @@ def test_without_a_trail_what_follows_from_it_is_refused(
 ) -> None:
     monkeypatch.setenv("ENABLE_EVENT_AUDIT", "false")
     settings.cache_clear()
-    deps._timelines.cache_clear()
+    stores.cache_clear()
     create(api)
     assert send(api, at=1)["status"] == "accepted"
     answers = [
@@ -292,7 +292,7 @@ def test_a_trail_that_lacks_an_event_that_counts_is_not_folded(
 ) -> None:
     create(api)
     with monkeypatch.context() as patch:
-        patch.setattr(deps._timelines(), "audited", False)
+        patch.setattr(stores().timelines, "audited", False)
         send(api, at=1)
     send(api, at=2, type="heatpump_optimization_start")
     answers = [

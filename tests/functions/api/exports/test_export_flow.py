@@ -14,11 +14,11 @@ from fastapi.testclient import TestClient
 from domain.exports import UNSENT_AFTER
 from domain.meters.readings import Meter, MeterKind
 from functions.api.exports import exports
-from functions.api.meters import dependencies as meter_deps
 from functions.exporter import sweep
 from functions.exporter.handler import handler
 from infra import aws
 from infra.settings import ExportSettings, settings
+from infra.stores import stores
 
 HEADER = "timestamp,smart_meter_id,energy_kwh,power_kw,voltage_v,current_a\r\n"
 WISH = {
@@ -54,7 +54,7 @@ def work(api: TestClient) -> Callable[[], None]:
 
 @pytest.fixture(autouse=True)
 def simulated_meter(api: TestClient) -> None:
-    meter_deps._meters().register(Meter("123", MeterKind.SIMULATED, datetime(2024, 1, 1, tzinfo=UTC)))
+    stores().meters.register(Meter("123", MeterKind.SIMULATED, datetime(2024, 1, 1, tzinfo=UTC)))
 
 
 def ask(api: TestClient, **changes: Any) -> str:
@@ -230,7 +230,7 @@ def test_a_job_that_could_not_be_sent_is_made_all_the_same(api: TestClient, work
     events.register("before-call.sqs.SendMessage", break_off)
     job_id = ask(api)
     events.unregister("before-call.sqs.SendMessage", break_off)
-    sweep.sweep(meter_deps._exports(), meter_deps._export_queue(), datetime.now(UTC) + UNSENT_AFTER)
+    sweep.sweep(stores().exports, stores().export_queue, datetime.now(UTC) + UNSENT_AFTER)
     work()
     assert api.get(f"/api/export/status/{job_id}").json()["status"] == "completed"
 

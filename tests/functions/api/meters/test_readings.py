@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.meters.readings import HEADER, Meter, MeterKind
-from functions.api.meters import dependencies as meter_deps
+from infra.stores import stores
 
 READING = {
     "timestamp": "2024-01-01T00:00:00Z",
@@ -129,7 +129,7 @@ def test_uploads_may_have_five_mebibytes_and_other_bodies_one(api: TestClient) -
 
 
 def test_a_simulated_meter_takes_no_readings_and_shows_its_own(api: TestClient) -> None:
-    meter_deps._meters().register(Meter("123", MeterKind.SIMULATED, datetime(2024, 1, 1, tzinfo=UTC)))
+    stores().meters.register(Meter("123", MeterKind.SIMULATED, datetime(2024, 1, 1, tzinfo=UTC)))
     refused = put(api, {"readings": [READING]}, meter="123")
     assert (refused.status_code, refused.json()["code"]) == (409, "meter_is_simulated")
     shown = readings(api, "123", start="2024-01-01T00:00:30Z", end="2024-01-01T00:03:00Z")

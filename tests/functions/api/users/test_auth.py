@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.users import Role
-from functions.api.users import dependencies as user_deps
+from infra.stores import stores
 from infra.users.login_throttle import PER_ACCOUNT
 from infra.users.passwords import verify_password
 from tests.conftest import forget
@@ -182,7 +182,7 @@ def test_a_hash_of_bcrypt_still_counts_and_is_replaced_at_the_login(api: TestCli
     user = make_user("ada", password_hash=BCRYPT)
     session = bearer(log_in(api, "ada"))
 
-    stored = user_deps._users().get(user.id)
+    stored = stores().users.get(user.id)
     assert stored is not None
     assert stored.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert verify_password(PASSWORD, stored.password_hash) == (True, None)

@@ -14,8 +14,8 @@ from aws_lambda_powertools.utilities import parameters
 from fastapi.testclient import TestClient
 
 from domain.users import Role
-from functions.api.users import dependencies as user_deps
 from infra.secrets import signing_keys
+from infra.stores import stores
 from infra.users.access_tokens import AUDIENCE, ISSUER, PURPOSE, Claims, InvalidTokenError, Kind
 from tests.functions.api.people import Headers, bearer, log_in, make_user
 
@@ -172,7 +172,7 @@ def test_what_an_access_token_says_is_no_more_than_where_to_look(tokens: dict[st
 def test_a_token_outlives_its_time_by_not_a_second(closed: None, api: TestClient) -> None:
     make_user("ada")
     log_in(api, "ada")
-    maker = user_deps.token_maker()
+    maker = stores().tokens
     claims = Claims("0" * 32, "0" * 32, "0" * 32)
     past = NOW - timedelta(hours=1)
     live = maker.issue(Kind.ACCESS, claims, past, datetime.now(UTC) + timedelta(seconds=5))

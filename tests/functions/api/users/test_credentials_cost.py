@@ -6,8 +6,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.users import Role
-from functions.api.users import dependencies as user_deps
 from infra.settings import settings
+from infra.stores import stores
 from tests.functions.api.calls import event
 from tests.functions.api.conftest import Calls
 from tests.functions.api.people import Headers, bearer, log_in, make_key, make_user
@@ -53,7 +53,7 @@ def test_the_use_of_a_key_is_noted_once_an_hour(
     shown: dict[str, Headers], api: TestClient, calls: Calls
 ) -> None:
     key = shown["key"]["X-API-Key"]
-    store = user_deps.credential_store()
+    store = stores().credentials
     _, stored = store.api_key(*key.split("_")[1:3])
     assert stored is not None
     calls.clear()

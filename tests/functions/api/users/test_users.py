@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.users import Role, Session
-from functions.api.users import dependencies as user_deps
+from infra.stores import stores
 from infra.users.access_tokens import Claims, Kind
 from tests.functions.api.people import PASSWORD, Headers, bearer, enter, log_in, make_key, make_user
 
@@ -86,8 +86,8 @@ def test_an_old_login_needs_the_current_password_too(closed: None, api: TestClie
     user = make_user("ada")
     at = datetime.now(UTC) - timedelta(minutes=6)
     session = Session.of(user, "1" * 32, "2" * 32, at)
-    user_deps.credential_store().start(session)
-    access = user_deps.token_maker().issue(
+    stores().credentials.start(session)
+    access = stores().tokens.issue(
         Kind.ACCESS, Claims(user.id, session.id, "3" * 32), at, at + timedelta(minutes=15)
     )
     shown = {"Authorization": f"Bearer {access}"}
@@ -206,7 +206,7 @@ def test_a_deleted_user_is_gone_and_the_name_is_free(api: TestClient, admin: Hea
     make_user("ada")
     # The namesake has none of the former one's keys.
     assert api.get("/api/v1/api-keys", headers=bearer(log_in(api, "ada"))).json()["items"] == []
-    assert user_deps.credential_store().api_keys(user.id) == ()
+    assert stores().credentials.api_keys(user.id) == ()
 
 
 def test_an_admin_leaves_the_own_account_to_another(api: TestClient, admin: Headers) -> None:

@@ -1,0 +1,172 @@
+"""The composition root: every store of a process, built once from its settings, when first asked for.
+
+Imports stand in the properties, so that a function loads the stores it uses and no others: importing all of
+them would make each cold start pay for passwords, tokens and files.
+"""
+
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from domain.contracts.trails import AuditDisabledError
+from infra.aws import dynamodb, eventbridge, s3, sqs
+from infra.settings import (
+    ApiSettings,
+    ExportQueueSettings,
+    ExportSettings,
+    IngestionSettings,
+    PublisherSettings,
+    ReadingSettings,
+    Settings,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from infra.contracts.contract_store import ContractStore
+    from infra.contracts.timeline_changes import ChangePublisher
+    from infra.contracts.timeline_store import TimelineStore
+    from infra.contracts.trail_store import TrailStore
+    from infra.cursors import Cursors
+    from infra.exports.files import ExportFiles
+    from infra.exports.job_store import ExportStore
+    from infra.exports.queue import ExportQueue
+    from infra.idempotency import IdempotencyStore
+    from infra.ingestion_queue import IngestionQueue
+    from infra.meters.meter_store import MeterStore
+    from infra.meters.reading_store import ReadingStore
+    from infra.users.access_tokens import Tokens
+    from infra.users.login_throttle import ThrottleStore
+    from infra.users.sessions import CredentialStore
+    from infra.users.user_store import UserStore
+
+
+class Stores:
+    """The stores of one process. Tests make one for their tables and throw it away."""
+
+    @cached_property
+    def contracts(self) -> "ContractStore":
+        """Contracts."""
+        from infra.contracts.contract_store import ContractStore
+
+        return ContractStore(dynamodb(), settings(Settings).contracts_table)
+
+    @cached_property
+    def timelines(self) -> "TimelineStore":
+        """What applies events to contracts."""
+        from infra.contracts.timeline_store import TimelineStore
+
+        chosen = settings(Settings)
+        return TimelineStore(dynamodb(), chosen.contracts_table, audited=chosen.enable_event_audit)
+
+    @cached_property
+    def trails(self) -> "TrailStore":
+        """The trails of contracts.
+
+        Raises:
+            AuditDisabledError: none are kept.
+        """
+        from infra.contracts.trail_store import TrailStore
+
+        if not settings(Settings).enable_event_audit:
+            raise AuditDisabledError
+        return TrailStore(dynamodb(), settings(Settings).contracts_table)
+
+    @cached_property
+    def change_publisher(self) -> "ChangePublisher":
+        """What publishes changes of timelines on the bus."""
+        from infra.contracts.timeline_changes import ChangePublisher
+
+        return ChangePublisher(eventbridge(), settings(PublisherSettings).event_bus)
+
+    @cached_property
+    def ingestion_queue(self) -> "IngestionQueue":
+        """The queue that the ingestion function empties."""
+        from infra.ingestion_queue import IngestionQueue
+
+        return IngestionQueue(sqs(), settings(IngestionSettings).ingestion_queue_url)
+
+    @cached_property
+    def meters(self) -> "MeterStore":
+        """The register of smart meters."""
+        from infra.meters.meter_store import MeterStore
+
+        return MeterStore(dynamodb(), settings(ReadingSettings).readings_table)
+
+    @cached_property
+    def readings(self) -> "ReadingStore":
+        """Readings of smart meters."""
+        from infra.meters.reading_store import ReadingStore
+
+        return ReadingStore(dynamodb(), settings(ReadingSettings).readings_table)
+
+    @cached_property
+    def exports(self) -> "ExportStore":
+        """Export jobs."""
+        from infra.exports.job_store import ExportStore
+
+        table = settings(ExportQueueSettings).export_jobs_table
+        return ExportStore(dynamodb(), table, fresh_id=lambda: uuid4().hex)
+
+    @cached_property
+    def export_queue(self) -> "ExportQueue":
+        """The queue of export jobs."""
+        from infra.exports.queue import ExportQueue
+
+        return ExportQueue(sqs(), settings(ExportQueueSettings).export_queue_url)
+
+    @cached_property
+    def export_files(self) -> "ExportFiles":
+        """The files of exports."""
+        from infra.exports.files import ExportFiles
+
+        return ExportFiles(s3(), settings(ExportSettings).export_bucket)
+
+    @cached_property
+    def users(self) -> "UserStore":
+        """Users."""
+        from infra.users.user_store import UserStore
+
+        return UserStore(dynamodb(), settings(ApiSettings).users_table)
+
+    @cached_property
+    def credentials(self) -> "CredentialStore":
+        """Sessions and API keys."""
+        from infra.users.sessions import CredentialStore
+
+        return CredentialStore(dynamodb(), settings(ApiSettings).users_table)
+
+    @cached_property
+    def throttles(self) -> "ThrottleStore":
+        """The counters of logins and other attempts."""
+        from infra.users.login_throttle import ThrottleStore
+
+        return ThrottleStore(dynamodb(), settings(ApiSettings).throttles_table)
+
+    @cached_property
+    def tokens(self) -> "Tokens":
+        """What issues and reads access and refresh tokens."""
+        from infra.secrets import signing_keys
+        from infra.users.access_tokens import PURPOSE, Tokens
+
+        return Tokens(lambda: signing_keys(settings(ApiSettings).signing_secret, PURPOSE))
+
+    @cached_property
+    def cursors(self) -> "Cursors":
+        """What seals and opens cursors; it asks for the secret only when it is needed."""
+        from infra.cursors import Cursors
+        from infra.secrets import signing_secret
+
+        return Cursors(lambda: signing_secret(settings(ApiSettings).signing_secret))
+
+    @cached_property
+    def idempotency(self) -> "IdempotencyStore":
+        """Idempotency keys and the answers given under them."""
+        from infra.idempotency import IdempotencyStore
+
+        return IdempotencyStore(dynamodb(), settings(ApiSettings).idempotency_table)
+
+
+@cache
+def stores() -> Stores:
+    """Return the stores of this process."""
+    return Stores()
