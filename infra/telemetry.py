@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from domain.contracts.contract import ComponentEvent
-from domain.contracts.timelines import Code, Verdict
+from domain.contracts.events import ComponentEvent
+from domain.contracts.verdicts import Code, Verdict
 from domain.instants import format_instant
 from infra.settings import Settings, settings
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from domain.contracts.contract import ComponentEvent, ComponentState, Contract
-from domain.contracts.timelines import Verdict, advance, decide
+from domain.contracts.contract import ComponentState, Contract
+from domain.contracts.events import ComponentEvent
+from domain.contracts.timelines import advance
+from domain.contracts.verdicts import Verdict, decide
 
 
 class Source(StrEnum):

@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.contracts.timelines import Code
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
+from domain.contracts.verdicts import Code
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import NamedTuple
 
-from domain.contracts.contract import ComponentEvent
-from domain.contracts.timelines import Code
+from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception
+from domain.contracts.verdicts import Code
 from infra.aws import OutcomeUnknownError
 from infra.contracts.timeline_store import Decision, TimelineStore
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, TypeGuard
 
-from domain.contracts.contract import Action, Component, ComponentState, Contract, EventType, Occurrence
+from domain.contracts.contract import ComponentState, Contract
+from domain.contracts.events import Action, Component, EventType, Occurrence
 from domain.instants import from_micros, to_micros
 
 Item = Mapping[str, Any]

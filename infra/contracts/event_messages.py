@@ -4,7 +4,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from domain.contracts.contract import ComponentEvent
+from domain.contracts.events import ComponentEvent
 from infra.contracts.event_payloads import FieldError, read_event
 
 DETAIL_TYPE = "component_event"

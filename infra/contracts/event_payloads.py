@@ -16,7 +16,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from domain.contracts.contract import CONTRACT_NUMBER_PATTERN, Component, ComponentEvent, EventType
+from domain.contracts.contract import CONTRACT_NUMBER_PATTERN
+from domain.contracts.events import Component, ComponentEvent, EventType
 from domain.instants import format_instant, parse_date, parse_instant
 
 _Time = TypeVar("_Time", date, datetime)

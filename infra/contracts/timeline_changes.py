@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from domain.contracts.contract import Component
+from domain.contracts.events import Component
 from domain.contracts.timelines import Span, timeline
 from infra.contracts.contract_items import read_contract
 

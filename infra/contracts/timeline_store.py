@@ -12,9 +12,10 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from domain.contracts.contract import Action, ComponentEvent, Contract, Occurrence
-from domain.contracts.timelines import ACCEPTED, Code, Verdict, decide, explain
+from domain.contracts.contract import Contract
+from domain.contracts.events import Action, ComponentEvent, Occurrence
 from domain.contracts.trails import Entry, IdempotencyKeyReusedError, Reception
+from domain.contracts.verdicts import ACCEPTED, Code, Verdict, decide, explain
 from domain.instants import to_micros
 from infra.aws import RANDOM, OutcomeUnknownError, refused_item, write_errors_classified
 from infra.contracts.contract_items import Item, generation_of, key_of, read_contract

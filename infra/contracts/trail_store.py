@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from domain.contracts.contract import ComponentEvent, Contract, EventType, Occurrence
-from domain.contracts.timelines import Code, Verdict
+from domain.contracts.contract import Contract
+from domain.contracts.events import ComponentEvent, EventType, Occurrence
 from domain.contracts.trails import Entry, Reception, Source
+from domain.contracts.verdicts import Code, Verdict
 from domain.instants import from_micros, to_micros
 
 if TYPE_CHECKING:

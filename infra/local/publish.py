@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from domain.contracts.contract import ComponentEvent
+from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Entry
 from domain.instants import format_instant
 from infra.commands.command_error import CommandError

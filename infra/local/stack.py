@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from domain.contracts.contract import ComponentEvent
+from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Entry
 from domain.meters.readings import MeterKind
 from infra.commands.command_error import CommandError

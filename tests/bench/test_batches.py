@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from domain.contracts.contract import Component, ComponentEvent, Contract, EventType
+from domain.contracts.contract import Contract
+from domain.contracts.events import Component, ComponentEvent, EventType
 from domain.contracts.trails import Reception, Source
 from infra.contracts.apply_events import Arrival, apply_all
 from infra.contracts.contract_store import ContractStore

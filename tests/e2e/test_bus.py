@@ -11,9 +11,10 @@ from uuid import uuid4
 
 import pytest
 
-from domain.contracts.contract import Component, Contract
-from domain.contracts.timelines import Code
+from domain.contracts.contract import Contract
+from domain.contracts.events import Component
 from domain.contracts.trails import Entry
+from domain.contracts.verdicts import Code
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
 from infra.ingestion_queue import delay_seconds

@@ -16,9 +16,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from domain.contracts.contract import Component, Contract, EventType
-from domain.contracts.timelines import ACCEPTED
+from domain.contracts.contract import Contract
+from domain.contracts.events import Component, EventType
 from domain.contracts.trails import Entry, Reception, Source, fold
+from domain.contracts.verdicts import ACCEPTED
 from domain.instants import format_instant
 from infra.contracts.event_payloads import EventPayload
 from tests.e2e.conftest import LocalRun, shown

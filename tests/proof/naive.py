@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
-from domain.contracts.contract import ComponentEvent
-from domain.contracts.timelines import Code, decide, explain
+from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Reception
+from domain.contracts.verdicts import Code, decide, explain
 from functions.api.app import create_app
 from infra.aws import dynamodb
 from infra.contracts.contract_store import ContractStore

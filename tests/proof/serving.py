@@ -14,8 +14,10 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any, NamedTuple
 
-from domain.contracts.contract import Action, Component, ComponentEvent, Contract, EventType
-from domain.contracts.timelines import Code, Span
+from domain.contracts.contract import Contract
+from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.timelines import Span
+from domain.contracts.verdicts import Code
 from domain.instants import format_instant, parse_date, parse_instant
 from infra.contracts.event_payloads import EventPayload
 from tests.engines import ROOT, free_port

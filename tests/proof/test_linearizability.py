@@ -14,8 +14,9 @@ from uuid import uuid4
 
 import pytest
 
-from domain.contracts.contract import Action
-from domain.contracts.timelines import Code, Span
+from domain.contracts.events import Action
+from domain.contracts.timelines import Span
+from domain.contracts.verdicts import Code
 from tests.conftest import create_table
 from tests.engines import client_of
 from tests.proof.linearizability import is_linearizable

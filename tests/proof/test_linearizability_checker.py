@@ -6,8 +6,10 @@ from itertools import permutations
 
 import pytest
 
-from domain.contracts.contract import Action, ComponentEvent, Contract, EventType
-from domain.contracts.timelines import Code, Span, advance, decide, timeline
+from domain.contracts.contract import Contract
+from domain.contracts.events import Action, ComponentEvent, EventType
+from domain.contracts.timelines import Span, advance, timeline
+from domain.contracts.verdicts import Code, decide
 from tests.proof.linearizability import Answer, Blocker, Call, is_linearizable
 from tests.small_cases import COMPONENT, day, instant
 

@@ -10,17 +10,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from domain.contracts.contract import (
-    Action,
-    Component,
-    ComponentEvent,
-    Contract,
-    ContractExistsError,
-    ContractNotFoundError,
-    EventType,
-)
-from domain.contracts.timelines import Verdict, advance, decide
+from domain.contracts.contract import Contract, ContractExistsError, ContractNotFoundError
+from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.timelines import advance
 from domain.contracts.trails import Entry, Reception, Source, fold
+from domain.contracts.verdicts import Verdict, decide
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.replay import replay
 from infra.contracts.timeline_store import TimelineStore

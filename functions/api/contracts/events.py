@@ -8,9 +8,9 @@ from uuid import uuid4
 from fastapi import APIRouter, Query
 from fastapi.exceptions import RequestValidationError
 
-from domain.contracts.contract import ComponentEvent
-from domain.contracts.timelines import decide, explain
+from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import IdempotencyKeyReusedError, fold, require_whole
+from domain.contracts.verdicts import decide, explain
 from functions.api.contracts.dependencies import Contracts, ExistingContract, Received, Timelines
 from functions.api.contracts.schemas import (
     BulkPayload,

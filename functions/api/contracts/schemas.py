@@ -4,8 +4,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.contracts.contract import Component, ComponentEvent, Contract, EventType, Occurrence
-from domain.contracts.timelines import Code, Span, timeline
+from domain.contracts.contract import Contract
+from domain.contracts.events import Component, ComponentEvent, EventType, Occurrence
+from domain.contracts.timelines import Span, timeline
+from domain.contracts.verdicts import Code
 from infra.contracts.event_payloads import CalendarDate, FieldError, Instant, Payload
 from infra.contracts.timeline_store import Decision
 

@@ -5,9 +5,10 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from domain.contracts.contract import Component, Contract
-from domain.contracts.timelines import Code
+from domain.contracts.contract import Contract
+from domain.contracts.events import Component
 from domain.contracts.trails import Entry, Source
+from domain.contracts.verdicts import Code
 from functions.api.contracts.dependencies import Contracts, ExistingContract, Number, Trails
 from functions.api.contracts.schemas import TimelineView, VerdictView
 from functions.api.dependencies import CursorSeal

@@ -5,9 +5,11 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.contracts.contract import Action, Component, ComponentEvent, Contract, EventType
-from domain.contracts.timelines import ACCEPTED, Code, Span, advance, decide, timeline
+from domain.contracts.contract import Contract
+from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.timelines import Span, advance, timeline
 from domain.contracts.trails import Entry, Reception, Source, fold
+from domain.contracts.verdicts import ACCEPTED, Code, decide
 from tests.small_cases import day, instant
 
 CONTRACT = Contract.new("1001", "id", instant(0), (Component.ENERGY_SUPPLY, Component.BATTERY_OPTIMIZATION))

@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from domain.contracts.contract import Component, ComponentEvent, Contract, EventType
-from domain.contracts.timelines import Code
+from domain.contracts.contract import Contract
+from domain.contracts.events import Component, ComponentEvent, EventType
 from domain.contracts.trails import Reception, Source
+from domain.contracts.verdicts import Code
 from domain.meters.readings import Interval, Meter, MeterKind, read_line
 from domain.meters.simulation import simulate
 from infra.contracts.contract_store import ContractStore

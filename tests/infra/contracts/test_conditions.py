@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.contracts.contract import Action, ComponentEvent, Contract
-from domain.contracts.timelines import Verdict, advance, decide
+from domain.contracts.contract import Contract
+from domain.contracts.events import Action, ComponentEvent
+from domain.contracts.timelines import advance
 from domain.contracts.trails import Reception, Source
+from domain.contracts.verdicts import Verdict, decide
 from infra.aws import OutcomeUnknownError
 from infra.contracts.contract_items import key_of, to_item
 from infra.contracts.contract_store import ContractStore

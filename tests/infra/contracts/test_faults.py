@@ -10,9 +10,11 @@ from uuid import uuid4
 
 import pytest
 
-from domain.contracts.contract import Action, Component, ComponentEvent, Contract, EventType
-from domain.contracts.timelines import Code, advance, decide
+from domain.contracts.contract import Contract
+from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.timelines import advance
 from domain.contracts.trails import Reception, Source
+from domain.contracts.verdicts import Code, decide
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, refused_item
 from infra.contracts.contract_items import read_contract
 from infra.contracts.contract_store import ContractStore

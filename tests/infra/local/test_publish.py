@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from domain.contracts.timelines import ACCEPTED
 from domain.contracts.trails import Entry, Reception, Source
+from domain.contracts.verdicts import ACCEPTED
 from infra.commands.command_error import CommandError
 from infra.local import publish
 from infra.local.publish import _is_row_of, _sent, read_events, with_id

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from domain.contracts.contract import ComponentEvent, EventType
+from domain.contracts.events import ComponentEvent, EventType
 from domain.contracts.trails import Reception, Source
 from infra.contracts.contract_store import ContractStore
 from infra.settings import settings
