@@ -6,12 +6,11 @@ begins with a timestamp of 20 characters whose order as text is the order of tim
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from itertools import groupby
 from typing import NamedTuple
 
 # No id can begin a formula where a spreadsheet opens the file.
@@ -113,6 +112,15 @@ def read_line(line: bytes) -> Reading:
     return Reading(datetime.fromisoformat(at), *values)
 
 
+def same_values(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Tell whether the values of two readings are the same numbers, however they are written."""
+    return some == others or all(map(_is_equal, some, others))
+
+
+def _is_equal(one: str, other: str) -> bool:
+    return one == other or Decimal(one) == Decimal(other)
+
+
 class Merged(NamedTuple):
     """A block with new lines in it, how many timestamps are new, and how many have changed."""
 
@@ -130,15 +138,20 @@ def blocks_of(meter_id: str, readings: Iterable[Reading]) -> dict[str, list[byte
 
 
 def merge(block: bytes, lines: Iterable[bytes]) -> Merged:
-    """Put `lines` of the same hour into `block`; the last line of a timestamp wins."""
+    """Put `lines` of the same hour into `block`; the last line of a timestamp wins.
+
+    A line that has the values of the one before it, written in another way, changes nothing.
+    """
     before = {line[:_STAMP]: line for line in block.splitlines(keepends=True)}
-    new = {line[:_STAMP]: line for line in lines}
+    sent = {line[:_STAMP]: line for line in lines}
+    new = {at: line for at, line in sent.items() if not _is_known(line, before.get(at))}
     after = before | new
-    return Merged(
-        block=b"".join(after[at] for at in sorted(after)),
-        stored=len(after) - len(before),
-        updated=sum(before.get(at, line) != line for at, line in new.items()),
-    )
+    stored = len(after) - len(before)
+    return Merged(b"".join(after[at] for at in sorted(after)), stored, updated=len(new) - stored)
+
+
+def _is_known(line: bytes, before: bytes | None) -> bool:
+    return before is not None and (line == before or same_values(read_line(line)[1:], read_line(before)[1:]))
 
 
 def clip(block: bytes, first: bytes, end: bytes) -> bytes:
@@ -147,41 +160,3 @@ def clip(block: bytes, first: bytes, end: bytes) -> bytes:
     if block[:_STAMP] >= first and block[last_line : last_line + _STAMP] < end:
         return block
     return b"".join(line for line in block.splitlines(keepends=True) if first <= line[:_STAMP] < end)
-
-
-class Resolution(StrEnum):
-    """How closely readings are shown."""
-
-    RAW = "raw"
-    HOUR = "hour"
-    DAY = "day"
-
-
-_PERIODS: Mapping[Resolution, tuple[int, str]] = {
-    # As much of a timestamp as names the period, and what completes it to its beginning.
-    Resolution.HOUR: (13, ":00:00+00:00"),
-    Resolution.DAY: (10, "T00:00:00+00:00"),
-}
-_MEAN_STEP = Decimal("0.000001")
-
-
-class Summary(NamedTuple):
-    """The readings of one UTC hour or day: energy in sum, the rest in the mean, and how many they are."""
-
-    at: datetime
-    energy_kwh: Decimal
-    power_kw: Decimal
-    voltage_v: Decimal
-    current_a: Decimal
-    readings: int
-
-
-def summarise(blocks: Iterable[bytes], resolution: Resolution) -> Iterator[Summary]:
-    """Sum up the lines of `blocks`, which are in the order of time, by hour or by day."""
-    length, rest = _PERIODS[resolution]
-    lines = (line for block in blocks for line in block.decode().splitlines())
-    for period, group in groupby(lines, lambda line: line[:length]):
-        rows = [tuple(map(Decimal, line.split(",")[2:])) for line in group]
-        energy, *totals = (sum(column, Decimal(0)) for column in zip(*rows, strict=True))
-        power, voltage, current = ((total / len(rows)).quantize(_MEAN_STEP) for total in totals)
-        yield Summary(datetime.fromisoformat(period + rest), energy, power, voltage, current, len(rows))

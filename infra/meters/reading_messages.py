@@ -22,14 +22,14 @@ def has_readings(body: str) -> bool:
     return isinstance(envelope, dict) and envelope.get("detail-type") == DETAIL_TYPE
 
 
-def read_readings(body: str) -> tuple[str, list[Reading]]:
+def read_readings(body: str, now: datetime) -> tuple[str, list[Reading]]:
     """Read the id of a meter, and the readings that a message holds for it.
 
     Raises:
         InvalidReadingsError: they are not as they must be.
     """
     envelope = load_exactly(body)
-    return read_detail(envelope.get("detail") if isinstance(envelope, Mapping) else None)
+    return read_detail(envelope.get("detail") if isinstance(envelope, Mapping) else None, now)
 
 
 def store_readings(body: str, now: datetime) -> None:
@@ -40,5 +40,5 @@ def store_readings(body: str, now: datetime) -> None:
         MeterIsSimulatedError: the meter stores none.
         OutcomeUnknownError: they may have been stored; storing them again is harmless.
     """
-    meter_id, readings = read_readings(body)
+    meter_id, readings = read_readings(body, now)
     store_upload(stores().meters, stores().readings, meter_id, readings, now)

@@ -12,7 +12,7 @@ from infra.meters.reading_store import Counts, ReadingStore
 from infra.telemetry import logger
 
 
-def read_csv_body(body: bytes, meter_id: str) -> list[Reading]:
+def read_csv_body(body: bytes, meter_id: str, now: datetime) -> list[Reading]:
     """Read a file with the export's columns.
 
     Raises:
@@ -23,16 +23,16 @@ def read_csv_body(body: bytes, meter_id: str) -> list[Reading]:
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         raise InvalidReadingsError([Problem(f"line {line}", "must be UTF-8")]) from error
-    return read_csv(text, meter_id)
+    return read_csv(text, meter_id, now)
 
 
-def read_json_body(body: bytes) -> list[Reading]:
+def read_json_body(body: bytes, now: datetime) -> list[Reading]:
     """Read `{"readings": [...]}`; numbers keep their decimal text.
 
     Raises:
         InvalidReadingsError: with the places of what is wrong.
     """
-    return _read_document(load_exactly(body), fields=("readings",))
+    return _read_document(load_exactly(body), now, fields=("readings",))
 
 
 def load_exactly(body: str | bytes) -> object:
@@ -47,13 +47,13 @@ def load_exactly(body: str | bytes) -> object:
         raise InvalidReadingsError([Problem("body", "must be JSON")]) from error
 
 
-def read_detail(detail: object) -> tuple[str, list[Reading]]:
+def read_detail(detail: object, now: datetime) -> tuple[str, list[Reading]]:
     """Read the detail of a `meter_readings` event: the meter's id and its readings.
 
     Raises:
         InvalidReadingsError: with the places of what is wrong.
     """
-    readings = _read_document(detail, fields=("smart_meter_id", "readings"))
+    readings = _read_document(detail, now, fields=("smart_meter_id", "readings"))
     assert isinstance(detail, Mapping)  # noqa: S101 - else it has been refused
     meter_id = detail.get("smart_meter_id")
     if not isinstance(meter_id, str) or not is_meter_id(meter_id):
@@ -61,15 +61,16 @@ def read_detail(detail: object) -> tuple[str, list[Reading]]:
     return meter_id, readings
 
 
-def _read_document(document: object, fields: Sequence[str]) -> list[Reading]:
+def _read_document(document: object, now: datetime, fields: Sequence[str]) -> list[Reading]:
     if not isinstance(document, Mapping):
         raise InvalidReadingsError([Problem("body", "must be a JSON object")])
-    if unknown := [str(name)[:64] for name in document if name not in fields]:
-        raise InvalidReadingsError([Problem(name, "is not a field of this") for name in unknown])
+    for name in document:
+        if name not in fields:
+            raise InvalidReadingsError([Problem(str(name)[:64], "is not a field of this")])
     entries = document.get("readings")
     if not isinstance(entries, list):
         raise InvalidReadingsError([Problem("readings", "must be a list of readings")])
-    return read_entries(entries)
+    return read_entries(entries, now)
 
 
 _NO_NUMBER = Decimal("NaN")

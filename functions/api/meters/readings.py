@@ -1,6 +1,7 @@
 """Routes of smart meters and their readings."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
@@ -8,7 +9,8 @@ from fastapi import APIRouter, Query, Request
 
 from domain.instants import from_micros, to_micros
 from domain.meters.periods import PeriodError
-from domain.meters.readings import Interval, Meter, MeterNotFoundError, Resolution, read_line, summarise
+from domain.meters.readings import Interval, Meter, MeterNotFoundError, read_line
+from domain.meters.summaries import Resolution, summarise
 from domain.meters.uploads import InvalidReadingsError, Problem
 from functions.api.dependencies import Cursor, CursorSeal, Limit
 from functions.api.error_shape import BadRequestRoute, describe
@@ -24,7 +26,6 @@ from functions.api.meters.schemas import (
     SummaryView,
 )
 from infra.contracts.event_payloads import utc_now
-from infra.meters.reading_store import ReadingStore
 from infra.meters.store_upload import read_csv_body, read_json_body, store_upload
 
 router = APIRouter(
@@ -63,14 +64,15 @@ async def put_readings(
 ) -> StoredView:
     """Store readings, as JSON or as CSV with the export's columns; all of them, or none if one is wrong."""
     body = await request.body()
+    now = utc_now()
     match request.headers.get("content-type", "").partition(";")[0].strip().lower():
         case "application/json":
-            sent = read_json_body(body)
+            sent = read_json_body(body, now)
         case "text/csv":
-            sent = read_csv_body(body, smart_meter_id)
+            sent = read_csv_body(body, smart_meter_id, now)
         case _:
             raise InvalidReadingsError([Problem("content-type", "must be application/json or text/csv")])
-    counts = store_upload(meters, readings, smart_meter_id, sent, utc_now())
+    counts = store_upload(meters, readings, smart_meter_id, sent, now)
     return StoredView(stored=counts.stored, updated=counts.updated)
 
 
@@ -82,28 +84,35 @@ async def get_readings(
     seal: CursorSeal,
     query: Annotated[ReadingQuery, Query()],
 ) -> ReadingPage:
-    """Show readings, or their summary by UTC hour or day: energy in sum, the rest in the mean."""
+    """Show readings, or their summary by UTC hour or day: energy in sum, the rest in the mean.
+
+    An answer holds at most `limit` entries. Of a meter with many readings it may hold fewer: what follows
+    is at `next_cursor`, up to the answer in which that is null.
+    """
     scope = f"readings {smart_meter_id} {query.model_dump_json(include={'start', 'end', 'resolution'})}"
     position = None if query.cursor is None else from_micros(int(seal.open(scope, query.cursor)))
     interval = Interval(position or query.start, query.end or utc_now())
     if interval.end <= interval.start:
         raise PeriodError("end", "must be after start")
     meter = _found(meters.get(smart_meter_id), smart_meter_id)
-    shown = list(islice(_shown(readings, meter, interval, query), query.limit + 1))
-    following = shown[query.limit].timestamp if len(shown) > query.limit else None
+    blocks = readings.blocks(meter, interval, _HOURS_AT_ONCE[query.resolution])
+    items, following = _page(blocks, query.resolution, query.limit)
     return ReadingPage(
-        items=shown[: query.limit],
-        next_cursor=None if following is None else seal.seal(scope, str(to_micros(following))),
+        items=items, next_cursor=None if following is None else seal.seal(scope, str(to_micros(following)))
     )
 
 
-def _shown(
-    store: ReadingStore, meter: Meter, interval: Interval, query: ReadingQuery
-) -> Iterator[ReadingView | SummaryView]:
-    blocks = store.blocks(meter, interval, _HOURS_AT_ONCE[query.resolution])
-    if query.resolution is Resolution.RAW:
-        return (ReadingView.of(read_line(line)) for block in blocks for line in block.splitlines())
-    return (SummaryView.of(summary) for summary in summarise(blocks, query.resolution))
+def _page(
+    blocks: Iterator[bytes], resolution: Resolution, limit: int
+) -> tuple[list[ReadingView] | list[SummaryView], datetime | None]:
+    """Return what is to be shown, and the instant to go on from."""
+    if resolution is not Resolution.RAW:
+        summaries, next_start = summarise(blocks, resolution, limit)
+        return [SummaryView.of(summary) for summary in summaries], next_start
+    lines = (line for block in blocks for line in block.splitlines())
+    shown = [ReadingView.of(read_line(line)) for line in islice(lines, limit)]
+    following = next(lines, None)
+    return shown, None if following is None else read_line(following).at
 
 
 def _found(meter: Meter | None, meter_id: str) -> Meter:

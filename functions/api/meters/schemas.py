@@ -5,7 +5,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.instants import EARLIEST
-from domain.meters.readings import COLUMNS, METER_ID_PATTERN, Meter, MeterKind, Reading, Resolution, Summary
+from domain.meters.decimals import DECIMAL_PATTERN, DECIMAL_RULE
+from domain.meters.readings import COLUMNS, METER_ID_PATTERN, Meter, MeterKind, Reading
+from domain.meters.summaries import Resolution, Summary
 from infra.contracts.event_payloads import Instant
 
 _READING = {
@@ -16,10 +18,13 @@ _READING = {
     "current_a": 3.26,
 }
 _NUMBER = {
+    "description": f"It {DECIMAL_RULE}",
     "oneOf": [
-        {"type": "number", "exclusiveMinimum": -1e9, "exclusiveMaximum": 1e9},
-        {"type": "string", "pattern": r"^-?(0|[1-9][0-9]{0,8})(\.[0-9]{1,18})?$"},
-    ]
+        {"const": 0},
+        {"type": "number", "minimum": 1e-30, "exclusiveMaximum": 1e9},
+        {"type": "number", "maximum": -1e-30, "exclusiveMinimum": -1e9},
+        {"type": "string", "pattern": f"^{DECIMAL_PATTERN}$", "maxLength": 400},
+    ],
 }
 _ROW = ",".join(["2024-01-01T00:00:00Z", "123", "0.0125", "0.75", "230.1", "3.26"])
 
@@ -45,7 +50,9 @@ UPLOAD_BODY: dict[str, Any] = {
                                     "timestamp": {
                                         "type": "string",
                                         "format": "date-time",
-                                        "description": "A whole second; without an offset it is UTC",
+                                        "description": (
+                                            "A whole second, at most a day ahead of now; without an offset it is UTC"
+                                        ),
                                     },
                                     **dict.fromkeys(list(_READING)[1:], _NUMBER),
                                 },
@@ -70,7 +77,12 @@ class ReadingQuery(BaseModel):
     start: Instant = Field(default=EARLIEST, description="Defaults to the year 2000")
     end: Instant | None = Field(default=None, description="Without it: up to now")
     resolution: Resolution = Resolution.RAW
-    limit: int = Field(default=100, ge=1, le=1440, description="Most entries in one answer")
+    limit: int = Field(
+        default=100,
+        ge=1,
+        le=1440,
+        description="Most entries in one answer; there may be fewer before its end",
+    )
     cursor: str | None = Field(default=None, description="`next_cursor` of the answer before")
 
 

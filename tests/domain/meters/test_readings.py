@@ -1,7 +1,6 @@
 """Lines and blocks: what is stored is what was sent, in the order of time."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,14 +9,12 @@ from domain.meters.readings import (
     HEADER,
     Interval,
     Reading,
-    Resolution,
     blocks_of,
     clip,
     format_line,
     is_meter_id,
     merge,
     read_line,
-    summarise,
 )
 
 HOUR = datetime(2024, 1, 1, tzinfo=UTC)
@@ -74,6 +71,12 @@ def test_a_reading_sent_again_is_neither_stored_nor_updated() -> None:
     assert merge(block, [line(0)]) == (block, 0, 0)
 
 
+def test_the_same_number_written_in_another_way_changes_nothing() -> None:
+    block = merge(b"", [line(0, "1.5"), line(1, "-0"), line(2, "10")]).block
+    assert merge(block, [line(0, "1.50"), line(1, "0.0"), line(2, "10.000")]) == (block, 0, 0)
+    assert merge(block, [line(0, "1.51")]).updated == 1
+
+
 @given(st.sets(st.integers(0, 60), min_size=1), st.integers(0, 70), st.integers(0, 70))
 def test_a_clip_is_half_open(seconds: set[int], start: int, end: int) -> None:
     block = b"".join(line(second) for second in sorted(seconds))
@@ -86,26 +89,6 @@ def test_the_borders_of_an_interval_round_up_to_whole_seconds() -> None:
     assert Interval(HOUR + half, HOUR + half + timedelta(seconds=2)).stamps == (
         b"2024-01-01T00:00:01Z",
         b"2024-01-01T00:00:03Z",
-    )
-
-
-def test_a_summary_sums_energy_and_takes_the_mean_of_the_rest_exactly() -> None:
-    rows = [
-        Reading(HOUR + timedelta(minutes=30 * index), "0.1", f"{index}", "230", "-1") for index in range(3)
-    ]
-    blocks = [b"".join(lines) for lines in blocks_of("m", rows).values()]
-    hours = list(summarise(blocks, Resolution.HOUR))
-    assert [(hour.at, hour.energy_kwh, hour.power_kw, hour.readings) for hour in hours] == [
-        (HOUR, Decimal("0.2"), Decimal("0.5"), 2),
-        (HOUR + timedelta(hours=1), Decimal("0.1"), Decimal(2), 1),
-    ]
-    (day,) = summarise(blocks, Resolution.DAY)
-    assert (day.at, day.energy_kwh, day.power_kw, day.current_a, day.readings) == (
-        HOUR,
-        Decimal("0.3"),
-        Decimal(1),
-        Decimal(-1),
-        3,
     )
 
 

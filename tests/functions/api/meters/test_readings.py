@@ -44,6 +44,35 @@ def test_json_and_csv_store_the_same(api: TestClient) -> None:
     assert readings(api) == [READING | {"energy_kwh": 0.2}]
 
 
+def test_a_day_of_minutes_computed_with_doubles_is_taken_in_both_forms(api: TestClient) -> None:
+    watts = [(minute * 37 % 1440) / 7 for minute in range(1440)]
+    values = [(watt / 60 / 1000, watt / 1e9, 230 + watt / 1000, -watt / 230) for watt in watts]
+    stamps = [f"2024-01-01T{minute // 60:02}:{minute % 60:02}:00Z" for minute in range(1440)]
+    rows = [",".join([at, "m", *map(repr, row)]) for at, row in zip(stamps, values, strict=True)]
+    entries = [dict(zip(READING, (at, *row), strict=True)) for at, row in zip(stamps, values, strict=True)]
+    assert put(api, csv(*rows), "text/csv").json() == {"stored": 1440, "updated": 0}
+    assert put(api, {"readings": entries}).json() == {"stored": 0, "updated": 0}
+    assert readings(api, limit=1440) == entries
+
+
+def test_the_same_number_in_another_spelling_is_no_update(api: TestClient) -> None:
+    assert put(api, csv(ROW), "text/csv").json() == {"stored": 1, "updated": 0}
+    assert put(api, csv(ROW.replace("230.5", "230.50")), "text/csv").json() == {"stored": 0, "updated": 0}
+
+
+def test_a_reading_of_the_far_future_is_refused(api: TestClient) -> None:
+    answer = put(api, {"readings": [READING | {"timestamp": "2099-01-01T00:00:00Z"}]})
+    assert (answer.status_code, answer.json()["details"][0]["field"]) == (400, "readings.0.timestamp")
+    assert api.get("/api/meters/m").status_code == 404
+
+
+def test_two_values_for_one_timestamp_are_refused_with_both_lines(api: TestClient) -> None:
+    answer = put(api, csv(ROW, ROW.replace("0.1", "0.2")), "text/csv")
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "line 3: must not differ from line 2, which has the same timestamp"
+    assert api.get("/api/meters/m").status_code == 404
+
+
 def test_the_first_upload_registers_the_meter(api: TestClient) -> None:
     assert api.get("/api/meters/m").status_code == 404
     assert api.get("/api/meters/m/readings").json()["code"] == "meter_not_found"
@@ -166,6 +195,22 @@ def test_hours_and_days_sum_energy_and_take_the_mean_of_the_rest(api: TestClient
     assert [(day["energy_kwh"], day["power_kw"], day["count"]) for day in page["items"]] == [(0.3, 1, 3)]
     rest = readings(api, resolution="day", limit="1", cursor=page["next_cursor"])
     assert [day["timestamp"] for day in rest] == ["2024-01-02T00:00:00Z"]
+
+
+def test_days_of_many_readings_come_in_short_answers_and_none_is_missing(api: TestClient) -> None:
+    meter_deps._meters().register(Meter("123", MeterKind.SIMULATED, datetime(2024, 1, 1, tzinfo=UTC)))
+    query = {
+        "start": "2023-01-01T12:00:00Z",
+        "end": "2024-01-01T00:00:00Z",
+        "resolution": "day",
+        "limit": "1440",
+    }
+    pages = [api.get("/api/meters/123/readings", params=query).json()]
+    while cursor := pages[-1]["next_cursor"]:
+        pages.append(api.get("/api/meters/123/readings", params=query | {"cursor": cursor}).json())
+    counts = [day["count"] for page in pages for day in page["items"]]
+    assert counts == [720] + [1440] * 364
+    assert max(sum(day["count"] for day in page["items"]) for page in pages) < 250_000
 
 
 @pytest.mark.parametrize(
