@@ -198,7 +198,7 @@ def test_hours_and_days_sum_energy_and_take_the_mean_of_the_rest(api: TestClient
 
 
 def test_days_of_many_readings_come_in_short_answers_and_none_is_missing(api: TestClient) -> None:
-    meter_deps._meters().register(Meter("123", MeterKind.SIMULATED, datetime(2024, 1, 1, tzinfo=UTC)))
+    stores().meters.register(Meter("123", MeterKind.SIMULATED, datetime(2024, 1, 1, tzinfo=UTC)))
     query = {
         "start": "2023-01-01T12:00:00Z",
         "end": "2024-01-01T00:00:00Z",
