@@ -29,7 +29,6 @@ from functions.api.schemas import (
     UnusableEntry,
 )
 from functions.payloads import EventPayload, Instant, read_event
-from infra.aws import OutcomeUnknownError
 from infra.batches import Arrival, Outcome, apply_all
 from infra.telemetry import report
 from infra.timelines import Decision
@@ -107,10 +106,10 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
 
 
 def _show(index: int, event: ComponentEvent, outcome: Outcome) -> BulkVerdict | UnusableEntry:
-    if isinstance(outcome, OutcomeUnknownError):
-        raise outcome
     if isinstance(outcome, IdempotencyKeyReusedError):
         return UnusableEntry(index=index, code="idempotency_key_reused", message=str(outcome))
+    if isinstance(outcome, Exception):
+        raise outcome
     return BulkVerdict.of(event, outcome, index=index, repeated=outcome.repeated or None)
 
 

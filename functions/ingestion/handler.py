@@ -14,13 +14,21 @@ from domain.timelines import Code
 from domain.trails import IdempotencyKeyReusedError, Reception, Source
 from domain.uploads import InvalidReadingsError
 from functions.ingestion.messages import MalformedMessageError, read_message
-from functions.ingestion.readings import has_readings, store_readings
+from functions.ingestion.readings import Upload, has_readings, store_all
+from functions.payloads import utc_now
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, dynamodb, sqs
-from infra.batches import Arrival, Outcome, apply_all
+from infra.batches import Arrival, NoTimeError, Outcome, apply_all
 from infra.queues import SOON_SECONDS, IngestionQueue, wait_seconds
 from infra.settings import IngestionSettings, settings
 from infra.telemetry import logger, report, report_unknown
+from infra.time_left import IsTimeLeft, more_than
 from infra.timelines import Decision, TimelineStore
+
+_TIME_TO_FINISH_SECONDS = 10
+"""Nothing is begun with less time left: a call to AWS that is repeated twice may take nine seconds."""
+
+_FINAL = (IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
+"""What no repetition of a message will help."""
 
 PATIENT_WITH = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 """Refusals that an event which overtook another may meet; they are final on the last receive only."""
@@ -47,8 +55,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     messages = [SQSRecord(message) for message in event["Records"]]
     readings = [message for message in messages if has_readings(message.body)]
     events = [message for message in messages if message not in readings]
+    is_time_left = more_than(_TIME_TO_FINISH_SECONDS, context)
     # Events first: storing many readings takes long, and they would wait for it.
-    failures = _apply(events, context.aws_request_id) | _store(readings)
+    failures = _apply(events, context.aws_request_id, is_time_left) | _store(readings, is_time_left)
+    if untried := sum(isinstance(error, NoTimeError) for error in failures.values()):
+        logger.warning("No time left", messages=untried)
 
     def settle(record: SQSRecord) -> None:
         if record.message_id in failures:
@@ -59,7 +70,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     return process_partial_response(event, settle, processor, context)
 
 
-def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
+def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Apply what the messages say; return why some of them are to come again."""
     failures: dict[str, Exception] = {}
     arrivals: list[tuple[SQSRecord, Arrival]] = []
@@ -67,12 +78,15 @@ def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
         try:
             arrivals.append((message, _arrival(message, request_id)))
         except MalformedMessageError as error:
-            failures[message.message_id] = _give_up(message, error)
+            failures |= _give_up(message, error)
+        except Exception as error:  # whatever is wrong with one message, the others are not to wait for it
+            logger.exception("Message not read", message_id=message.message_id)
+            failures |= _return(message, error)
     decided = []
-    outcomes = apply_all(_timelines(), [arrival for _, arrival in arrivals])
+    outcomes = apply_all(_timelines(), [arrival for _, arrival in arrivals], is_time_left)
     for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
-        if not isinstance(outcome, Decision) or _is_patient(outcome, arrival):
-            failures[message.message_id] = _return(message, outcome)
+        if isinstance(outcome, Exception) or _is_patient(outcome, arrival):
+            failures |= _return(message, outcome)
         elif not outcome.repeated:
             decided.append((arrival.event, outcome.verdict))
     report(decided)
@@ -84,16 +98,13 @@ def _is_patient(decision: Decision, arrival: Arrival) -> bool:
     return decision.verdict.code in arrival.patient_with and not decision.repeated
 
 
-def _store(messages: list[SQSRecord]) -> dict[str, Exception]:
+def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Store the readings that the messages hold; return why some of them are to come again."""
+    uploads = [Upload(message.body, _receives(message)) for message in messages]
     failures: dict[str, Exception] = {}
-    for message in messages:
-        try:
-            store_readings(message.body, datetime.now(UTC))
-        except (InvalidReadingsError, MeterIsSimulatedError) as error:
-            failures[message.message_id] = _give_up(message, error)
-        except (OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:
-            failures[message.message_id] = _try_again(message, error)
+    for message, error in zip(messages, store_all(uploads, utc_now, is_time_left), strict=True):
+        if error is not None:
+            failures |= _return(message, error)
     return failures
 
 
@@ -103,6 +114,7 @@ def _arrival(message: SQSRecord, request_id: str) -> Arrival:
         event=read_message(message.body),
         reception=Reception(datetime.now(UTC), Source.BUS, request_id),
         patient_with=() if is_last else PATIENT_WITH,
+        receives=_receives(message),
     )
 
 
@@ -110,23 +122,33 @@ def _receives(message: SQSRecord) -> int:
     return int(message.attributes.approximate_receive_count)
 
 
-def _return(message: SQSRecord, outcome: Outcome) -> Exception:
-    """Have a message come again whose event is not decided yet; return why."""
-    if isinstance(outcome, IdempotencyKeyReusedError):
+def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
+    """Have a message come again that is not dealt with yet; return why, by its id."""
+    if isinstance(outcome, _FINAL):
         return _give_up(message, outcome)
-    if isinstance(outcome, OutcomeUnknownError):
-        return _try_again(message, outcome)
+    if isinstance(outcome, NoTimeError):
+        return _hand_back(message, outcome)
+    if isinstance(outcome, (OutcomeUnknownError, *DEPENDENCY_ERRORS)):
+        report_unknown(outcome, message_id=message.message_id)
     _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
-    return NotFinalError(outcome.message)
+    error = outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
+    return {message.message_id: error}
 
 
-def _try_again(message: SQSRecord, error: Exception) -> Exception:
-    report_unknown(error, message_id=message.message_id)
-    _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
-    return error
+def _hand_back(message: SQSRecord, error: NoTimeError) -> dict[str, Exception]:
+    """Have a message come again that there was no time for.
+
+    That it was received counts all the same; so that it never becomes a dead letter untried, the last
+    receive is followed by a message of the same body that was received by nobody.
+    """
+    is_last = _receives(message) >= settings(IngestionSettings).max_receives
+    if is_last and _queue().send_anew(message.body):
+        return {}
+    _queue().come_again(message.receipt_handle, SOON_SECONDS)
+    return {message.message_id: error}
 
 
-def _give_up(message: SQSRecord, error: Exception) -> Exception:
+def _give_up(message: SQSRecord, error: Exception) -> dict[str, Exception]:
     """Send a message that no repetition will help on to the dead letter queue.
 
     It comes again soon, until its receives are used up: so the queue itself moves it, and it can
@@ -134,4 +156,4 @@ def _give_up(message: SQSRecord, error: Exception) -> Exception:
     """
     logger.error("Message given up", message_id=message.message_id, reason=str(error))
     _queue().come_again(message.receipt_handle, SOON_SECONDS)
-    return error
+    return {message.message_id: error}

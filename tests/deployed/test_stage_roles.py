@@ -54,6 +54,7 @@ ALLOWED = {
         *{f"{call} contracts" for call in ("put", "update")},
         *{f"{call} readings" for call in ("get", "batch_get", "put")},
         *{f"{call} ingestion" for call in _RECEIVE},
+        "send ingestion",
     },
     "PublisherRole": {"publish", "send publisher_dead_letter"},
     "ExportRole": {
