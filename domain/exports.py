@@ -18,6 +18,9 @@ MAX_ATTEMPTS = 3
 """Equals the queue's maxReceiveCount."""
 MOST_OPEN = 5
 """Jobs that one user may have waiting or under way at a time."""
+CANCELLED_COUNTS = timedelta(minutes=1)
+"""How long after it was asked for a cancelled job counts among them: else asking and cancelling in turn would
+make work without end."""
 LEASE = timedelta(seconds=330)
 """How long an attempt owns its job: a little longer than the worker's timeout, after which it is dead."""
 UNSENT_AFTER = timedelta(minutes=3)
@@ -108,7 +111,10 @@ class TooManyExportsError(Exception):
     """The user has as many open exports as one may have."""
 
     def __init__(self) -> None:
-        super().__init__(f"At most {MOST_OPEN} exports may be open at a time. Wait for one, or cancel it.")
+        super().__init__(
+            f"At most {MOST_OPEN} exports may be open at a time; a cancelled one counts until a minute after"
+            " it was asked for. Wait for one."
+        )
 
 
 class ExportNotReadyError(Exception):
@@ -146,6 +152,12 @@ class Refusal(StrEnum):
 def visible_to(job: ExportJob | None, caller: Caller) -> ExportJob | None:
     """Return `job` where `caller` may know of it: an admin, or who asked for it."""
     return job if job is not None and (caller.is_admin or job.owner == caller.id) else None
+
+
+def counts_as_open(job: ExportJob, now: datetime) -> bool:
+    """Tell whether `job` is one of the MOST_OPEN that its owner may have."""
+    recently_cancelled = job.status is Status.CANCELLED and now - job.created_at < CANCELLED_COUNTS
+    return job.status is Status.PENDING or recently_cancelled
 
 
 def new_job(job_id: str, meter_id: str, period: Interval, owner: str, now: datetime) -> ExportJob:

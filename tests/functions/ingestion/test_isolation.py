@@ -13,6 +13,7 @@ from domain.contracts import Component, Contract
 from domain.instants import EARLIEST, LATEST
 from domain.readings import Interval, Meter, MeterKind
 from functions.ingestion import handler as ingestion
+from functions.ingestion import messages
 from functions.payloads import utc_now
 from infra import aws
 from infra.items import key_of
@@ -116,11 +117,16 @@ def test_a_contract_that_cannot_be_read_fails_its_own_messages_only(
     assert [line.__dict__["contract_number"] for line in lines] == ["1002"]
 
 
-def test_a_message_that_cannot_even_be_read_fails_alone(ingestion_of: Ingestion) -> None:
+def test_a_message_on_which_reading_itself_breaks_fails_alone(
+    ingestion_of: Ingestion, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     sound = create(ingestion_of, "1001")
-    bad, good = record(start("1001").replace('"1001"', '"1001", "id": "\\ud800"')), record(start("1001"))
-    assert ingestion_of.handle([bad, good]) == ids(bad)
-    assert len(list(ingestion_of.trails.entries(sound))) == 1
+    identifiers = iter([uuid4(), None, uuid4()])
+    monkeypatch.setattr(messages, "uuid4", lambda: next(identifiers))
+    batch = [record(start("1001", created_at=f"2023-12-0{day}T00:00:00Z")) for day in (1, 2, 3)]
+    assert ingestion_of.handle(batch) == ids(batch[1])
+    assert len(list(ingestion_of.trails.entries(sound))) == 2
+    assert [line.message for line in caplog.records if line.exc_info] == ["Message not read"]
 
 
 def test_a_meter_that_cannot_be_read_fails_its_own_messages_only(
@@ -162,13 +168,17 @@ def test_readings_of_one_meter_are_stored_in_the_order_they_came(
 def test_after_an_upload_whose_outcome_is_unknown_no_later_one_of_that_meter_is_tried(
     ingestion_of: Ingestion, meters: MeterStore
 ) -> None:
+    tried: list[str] = []
+
     def lose(params: dict[str, Any], **_: Any) -> None:
         if "METER#a" in str(params):
+            tried.append("a")
             raise EndpointConnectionError(endpoint_url="https://aws")
 
     aws.dynamodb().meta.events.register_first("provide-client-params.dynamodb.TransactWriteItems", lose)
     batch = [record(sent("a", 1)), record(sent("b", 1)), record(sent("a", 2)), record("{")]
     assert ingestion_of.handle(batch) == ids(batch[0], batch[2], batch[3])
+    assert tried == ["a"]
     assert stored(meters, "a") == []
     assert len(stored(meters, "b")) == 1
 
