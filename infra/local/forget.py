@@ -14,7 +14,7 @@ from boto3.dynamodb.conditions import Key
 
 from domain.exports import folder_of
 from infra.items import key_of
-from infra.local.operator import asked_for, confirmed, outputs_of, tell
+from infra.local.operator import asked_for, confirmed, names_in, outputs_of, tell
 from infra.local.processes import LocalRunError
 from infra.meters import partition_of as meter_partition_of
 from infra.trails import partition_of
@@ -86,13 +86,9 @@ def forget(
         yield f"meter {meter_id}: {count} items deleted"
 
 
-def _names(text: str) -> list[str]:
-    return [name for part in text.split(",") if (name := part.strip())]
-
-
 def _steps() -> Iterator[str]:
     stack = asked_for(os.environ, "STACK", "the deployed stack")
-    contracts, meters = (_names(os.environ.get(variable, "")) for variable in ("CONTRACTS", "METERS"))
+    contracts, meters = (names_in(os.environ, variable) for variable in ("CONTRACTS", "METERS"))
     whom = [*contracts, *meters]
     if not whom:
         raise LocalRunError("CONTRACTS= or METERS= names whom to forget, with commas between them")

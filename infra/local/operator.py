@@ -21,6 +21,11 @@ def asked_for(environment: Mapping[str, str], variable: str, meaning: str) -> st
     return value
 
 
+def names_in(environment: Mapping[str, str], variable: str) -> list[str]:
+    """Return the names that a variable gives, with commas between them."""
+    return [name for part in environment.get(variable, "").split(",") if (name := part.strip())]
+
+
 def confirmed(environment: Mapping[str, str], name: str, consequence: str) -> None:
     """Go on only if CONFIRM repeats `name`; LocalRunError tells the consequence."""
     if environment.get("CONFIRM") != name:
