@@ -16,7 +16,7 @@ from infra.telemetry import count, logger
 from infra.time_left import IsTimeLeft, always, more_than
 
 _TIME_TO_FINISH_SECONDS = 15
-"""No job is begun with less time left: a call to AWS that is repeated twice may take nine seconds."""
+"""No job is begun with less time left: a call to AWS that times out three times takes twelve, pauses included."""
 
 
 class SweepError(Exception):

@@ -242,4 +242,4 @@ def test_the_last_receive_of_a_message_that_cannot_be_sent_anew_ends_as_a_dead_l
 
 def test_the_function_may_run_well_beyond_what_it_keeps_to_finish() -> None:
     timeout = read_template()["Resources"]["IngestionFunction"]["Properties"]["Timeout"]
-    assert timeout >= 3 * ingestion._TIME_TO_FINISH_SECONDS
+    assert timeout >= 2 * ingestion._TIME_TO_FINISH_SECONDS
