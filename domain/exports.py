@@ -1,6 +1,6 @@
 """Export jobs: what may happen to one, and what forbids it.
 
-Each change is a function of the job as it is stored. `infra.exports` stores the result on condition
+Each change is a function of the job as it is stored. `infra.exports.job_store` stores the result on condition
 that the job is still the one the function saw, and asks the function again where it is not.
 """
 
@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from domain.readings import Interval
+from domain.meters.readings import Interval
 from domain.users import Caller
 
 FILE_LIFETIME = timedelta(days=7)
 """The bucket's lifecycle deletes files after as many days."""
 MAX_ATTEMPTS = 3
 """Equals the queue's maxReceiveCount."""
-MOST_OPEN = 5
+MAX_OPEN_EXPORTS = 5
 """Jobs that one user may have waiting or under way at a time."""
 CANCELLED_COUNTS = timedelta(minutes=1)
 """How long after it was asked for a cancelled job counts among them: else asking and cancelling in turn would
@@ -112,7 +112,7 @@ class TooManyExportsError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            f"At most {MOST_OPEN} exports may be open at a time; a cancelled one counts until a minute after"
+            f"At most {MAX_OPEN_EXPORTS} exports may be open at a time; a cancelled one counts until a minute after"
             " it was asked for. Wait for one."
         )
 
@@ -155,7 +155,7 @@ def visible_to(job: ExportJob | None, caller: Caller) -> ExportJob | None:
 
 
 def counts_as_open(job: ExportJob, now: datetime) -> bool:
-    """Tell whether `job` is one of the MOST_OPEN that its owner may have."""
+    """Tell whether `job` is one of the MAX_OPEN_EXPORTS that its owner may have."""
     recently_cancelled = job.status is Status.CANCELLED and now - job.created_at < CANCELLED_COUNTS
     return job.status is Status.PENDING or recently_cancelled
 
@@ -206,7 +206,7 @@ def cancel(job: ExportJob, now: datetime) -> ExportJob | Refusal:
     return _finish(job, Status.CANCELLED, now) if job.status is Status.PENDING else Refusal.FINISHED
 
 
-def look_after(job: ExportJob, now: datetime) -> ExportJob | Refusal:
+def recover(job: ExportJob, now: datetime) -> ExportJob | Refusal:
     """Help a pending job to which nothing has happened in its time.
 
     It fails where no further attempt would be made or it has waited for a day; otherwise it stays

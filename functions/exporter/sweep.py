@@ -7,10 +7,10 @@ from uuid import uuid4
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.exports import Refusal, Status, look_after
+from domain.exports import Refusal, Status, recover
 from infra.aws import dynamodb, sqs
-from infra.export_queue import ExportQueue
-from infra.exports import ExportStore
+from infra.exports.job_store import ExportStore
+from infra.exports.queue import ExportQueue
 from infra.settings import ExportSweepSettings, settings
 from infra.telemetry import count, logger
 from infra.time_left import IsTimeLeft, always, more_than
@@ -51,7 +51,7 @@ def sweep(jobs: ExportStore, queue: ExportQueue, now: datetime, is_time_left: Is
 
 
 def _recover(jobs: ExportStore, queue: ExportQueue, job_id: str, now: datetime) -> None:
-    job = jobs.change(job_id, lambda stored: look_after(stored, now))
+    job = jobs.change(job_id, lambda stored: recover(stored, now))
     if isinstance(job, Refusal):
         return
     logger.warning("Export looked after", job_id=job_id, status=job.status, attempt=job.attempt)

@@ -8,21 +8,21 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from domain.contracts.verdicts import Code
 
-from domain.readings import MeterIsSimulatedError
-from domain.timelines import Code
-from domain.trails import IdempotencyKeyReusedError, Reception, Source
-from domain.uploads import InvalidReadingsError
-from functions.ingestion.messages import MalformedMessageError, read_message
-from functions.ingestion.readings import Upload, has_readings, store_all
-from functions.payloads import utc_now
+from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
+from domain.meters.readings import MeterIsSimulatedError
+from domain.meters.uploads import InvalidReadingsError
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, dynamodb, sqs
-from infra.batches import Arrival, NoTimeError, Outcome, apply_all
-from infra.queues import SOON_SECONDS, IngestionQueue, wait_seconds
+from infra.contracts.apply_events import Arrival, NoTimeError, Outcome, apply_all
+from infra.contracts.event_messages import MalformedMessageError, read_message
+from infra.contracts.event_payloads import utc_now
+from infra.contracts.timeline_store import Decision, TimelineStore
+from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, IngestionQueue, delay_seconds
+from infra.meters.reading_messages import Upload, has_readings, store_all
 from infra.settings import IngestionSettings, settings
 from infra.telemetry import logger, report, report_unknown
 from infra.time_left import IsTimeLeft, more_than
-from infra.timelines import Decision, TimelineStore
 
 _TIME_TO_FINISH_SECONDS = 12
 """Nothing is begun with less time left: a call to AWS that times out three times takes so long, pauses included."""
@@ -30,7 +30,7 @@ _TIME_TO_FINISH_SECONDS = 12
 _FINAL = (IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
 """What no repetition of a message will help."""
 
-PATIENT_WITH = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
+RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 """Refusals that an event which overtook another may meet; they are final on the last receive only."""
 
 
@@ -85,7 +85,7 @@ def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft)
     decided = []
     outcomes = apply_all(_timelines(), [arrival for _, arrival in arrivals], is_time_left)
     for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
-        if isinstance(outcome, Exception) or _is_patient(outcome, arrival):
+        if isinstance(outcome, Exception) or _is_retryable(outcome, arrival):
             failures |= _return(message, outcome)
         elif not outcome.repeated:
             decided.append((arrival.event, outcome.verdict))
@@ -93,9 +93,9 @@ def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft)
     return failures
 
 
-def _is_patient(decision: Decision, arrival: Arrival) -> bool:
+def _is_retryable(decision: Decision, arrival: Arrival) -> bool:
     """Tell whether an event is to come again; one that was decided before is decided."""
-    return decision.verdict.code in arrival.patient_with and not decision.repeated
+    return decision.verdict.code in arrival.retryable and not decision.repeated
 
 
 def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exception]:
@@ -113,7 +113,7 @@ def _arrival(message: SQSRecord, request_id: str) -> Arrival:
     return Arrival(
         event=read_message(message.body),
         reception=Reception(datetime.now(UTC), Source.BUS, request_id),
-        patient_with=() if is_last else PATIENT_WITH,
+        retryable=() if is_last else RETRYABLE_CODES,
         receives=_receives(message),
     )
 
@@ -130,7 +130,7 @@ def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
         return _hand_back(message, outcome)
     if isinstance(outcome, (OutcomeUnknownError, *DEPENDENCY_ERRORS)):
         report_unknown(outcome, message_id=message.message_id)
-    _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
+    _queue().postpone(message.receipt_handle, delay_seconds(_receives(message)))
     error = outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
     return {message.message_id: error}
 
@@ -144,7 +144,7 @@ def _hand_back(message: SQSRecord, error: NoTimeError) -> dict[str, Exception]:
     is_last = _receives(message) >= settings(IngestionSettings).max_receives
     if is_last and _queue().send_anew(message.body):
         return {}
-    _queue().come_again(message.receipt_handle, SOON_SECONDS)
+    _queue().postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
     return {message.message_id: error}
 
 
@@ -155,5 +155,5 @@ def _give_up(message: SQSRecord, error: Exception) -> dict[str, Exception]:
     be sent back from there.
     """
     logger.error("Message given up", message_id=message.message_id, reason=str(error))
-    _queue().come_again(message.receipt_handle, SOON_SECONDS)
+    _queue().postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
     return {message.message_id: error}

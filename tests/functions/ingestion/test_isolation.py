@@ -8,17 +8,18 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from domain.contracts.events import Component
 
-from domain.contracts import Component, Contract
+from domain.contracts.contract import Contract
 from domain.instants import EARLIEST, LATEST
-from domain.readings import Interval, Meter, MeterKind
+from domain.meters.readings import Interval, Meter, MeterKind
 from functions.ingestion import handler as ingestion
-from functions.ingestion import messages
-from functions.payloads import utc_now
 from infra import aws
-from infra.items import key_of
-from infra.meters import MeterStore, partition_of
-from infra.readings import ReadingStore
+from infra.contracts import event_messages as messages
+from infra.contracts.contract_items import key_of
+from infra.contracts.event_payloads import utc_now
+from infra.meters.meter_store import MeterStore, partition_of
+from infra.meters.reading_store import ReadingStore
 from tests.conftest import create_table, read_template
 from tests.functions.ingestion.conftest import MAX_RECEIVES, Context, Ingestion, detail, envelope
 
@@ -206,7 +207,7 @@ def test_a_message_that_there_was_never_time_for_never_becomes_a_dead_letter(
     monkeypatch: pytest.MonkeyPatch,
     write: Callable[[str], str],
 ) -> None:
-    monkeypatch.setattr(ingestion, "SOON_SECONDS", 0)
+    monkeypatch.setattr(ingestion, "GIVE_UP_DELAY_SECONDS", 0)
     contract = create(ingestion_of, "1001")
     ingestion_of.send(write("a"))
     for _ in range(3 * MAX_RECEIVES):

@@ -1,0 +1,180 @@
+"""Export jobs in DynamoDB: one item each, every write conditional on the state it was decided on."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from domain.exports import ExportJob, Refusal
+from infra.aws import refused_item, write_errors_classified
+from infra.exports.job_items import OPEN, StoredJob, number_of, readable, to_item, to_job
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# Conditions of the writes below.
+IS_NEW = "attribute_not_exists(#job_id)"
+IS_UNCHANGED = "#change = :change"
+
+
+MOST_TOUCHED = 500
+"""Items that are read for one page of a history, however few of them it shows."""
+
+Decide = Callable[[ExportJob], ExportJob | Refusal]
+
+
+class Page(NamedTuple):
+    """Some jobs of a meter, the newest first, and the position to go on after, if any."""
+
+    jobs: tuple[ExportJob, ...]
+    next_after: str | None
+
+
+class ExportStore:
+    """The export jobs of one table; `fresh_id` names each write, and never twice the same."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, fresh_id: Callable[[], str]) -> None:
+        self.client = client
+        self.table = table
+        self.fresh_id = fresh_id
+
+    def create(self, job: ExportJob) -> None:
+        """Store a new job.
+
+        Raises:
+            OutcomeUnknownError: the answer to the write was lost.
+        """
+        try:
+            with write_errors_classified():
+                self.client.put_item(**self.put_of(job))
+        except ClientError:
+            # Refused. Its id is random, so only a first sending of this very request put it there.
+            return
+
+    def put_of(self, job: ExportJob) -> Any:  # noqa: ANN401 - alone and in a transaction typed apart
+        """Return the write that stores a new job."""
+        return {
+            "TableName": self.table,
+            "Item": to_item(StoredJob(job, self.fresh_id())),
+            "ConditionExpression": IS_NEW,
+            "ExpressionAttributeNames": {"#job_id": "job_id"},
+        }
+
+    def get(self, job_id: str) -> ExportJob | None:
+        """Read a job, consistently."""
+        stored = self._get(job_id)
+        return stored.job if stored else None
+
+    def ping(self) -> None:
+        """Ask the table for something, to see whether it answers."""
+        self.client.get_item(TableName=self.table, Key={"job_id": {"S": "-"}})
+
+    def change(self, job_id: str, decide: Decide) -> ExportJob | Refusal:
+        """Store what `decide` makes of the job as it is, and return it, or why there is nothing to store.
+
+        `decide` is asked again where another writer was faster; no change is ever overwritten.
+
+        Raises:
+            OutcomeUnknownError: the answer to the write was lost.
+        """
+        stored = self._get(job_id)
+        while stored is not None:
+            after = decide(stored.job)
+            if isinstance(after, Refusal):
+                return after
+            stored, applied = self._replace(stored, after)
+            if applied:
+                return after
+        return Refusal.NOT_FOUND
+
+    def _get(self, job_id: str) -> StoredJob | None:
+        answer = self.client.get_item(
+            TableName=self.table, Key={"job_id": {"S": job_id}}, ConsistentRead=True
+        )
+        return to_job(answer["Item"]) if "Item" in answer else None
+
+    def _replace(self, before: StoredJob, job: ExportJob) -> tuple[StoredJob | None, bool]:
+        """Store `job` if nothing has changed since `before`; returns what is stored then, if anything."""
+        after = StoredJob(job, self.fresh_id())
+        try:
+            with write_errors_classified():
+                self.client.put_item(
+                    TableName=self.table,
+                    Item=to_item(after),
+                    ConditionExpression=IS_UNCHANGED,
+                    ExpressionAttributeNames={"#change": "change"},
+                    ExpressionAttributeValues={":change": {"S": before.change}},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except ClientError as error:
+            item = refused_item(error)
+            found = to_job(item) if item else None
+            # Our own write stands in the way: the SDK resent a request whose answer was lost.
+            return found, found is not None and found.change == after.change
+        return after, True
+
+    def page(self, meter_id: str, limit: int, after: str | None, owner: str | None = None) -> Page:
+        """List the jobs of a meter, the newest first; a change shows up within about a second.
+
+        With an `owner` only the owner's own jobs are read, of all meters: at most MOST_TOUCHED for one page,
+        which may so hold fewer than `limit` jobs although more follow. Of others' there is no sign.
+        """
+        query = _query_of_meter(meter_id, limit) if owner is None else _query_of_owner(owner, meter_id)
+        if after is not None:
+            query["ExclusiveStartKey"] = _position_key(query, after)
+        answer = self.client.query(TableName=self.table, **query)
+        shown = answer["Items"][:limit]
+        read_to = shown[-1] if len(answer["Items"]) > limit else answer.get("LastEvaluatedKey")
+        return Page(
+            tuple(readable(shown)),
+            f"{read_to['created_at']['N']} {read_to['job_id']['S']}" if read_to else None,
+        )
+
+    def overdue(self, now: datetime) -> Iterator[str]:
+        """Find the ids of pending jobs that were due before `now`, the longest waiting first."""
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            IndexName="open",
+            KeyConditionExpression="#open = :open AND #due_at <= :now",
+            ExpressionAttributeNames={"#open": "open", "#due_at": "due_at"},
+            ExpressionAttributeValues={":open": {"S": OPEN}, ":now": number_of(now)},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield item["job_id"]["S"]
+
+
+def _query_of_meter(meter_id: str, limit: int) -> dict[str, Any]:
+    return {
+        "IndexName": "by_meter",
+        "KeyConditionExpression": "#meter = :meter",
+        "ExpressionAttributeNames": {"#meter": "smart_meter_id"},
+        "ExpressionAttributeValues": {":meter": {"S": meter_id}},
+        "ScanIndexForward": False,
+        "Limit": limit + 1,  # one more than asked for tells whether others follow
+    }
+
+
+def _query_of_owner(owner: str, meter_id: str) -> dict[str, Any]:
+    return {
+        "IndexName": "by_owner",
+        "KeyConditionExpression": "#owner = :owner",
+        "FilterExpression": "#meter = :meter",
+        "ExpressionAttributeNames": {"#owner": "owner", "#meter": "smart_meter_id"},
+        "ExpressionAttributeValues": {":owner": {"S": owner}, ":meter": {"S": meter_id}},
+        "ScanIndexForward": False,
+        "Limit": MOST_TOUCHED,
+    }
+
+
+def _position_key(query: dict[str, Any], position: str) -> dict[str, Any]:
+    created_at, job_id = position.split(" ")
+    partition = {"by_meter": "meter", "by_owner": "owner"}[query["IndexName"]]
+    return {
+        "job_id": {"S": job_id},
+        query["ExpressionAttributeNames"][f"#{partition}"]: query["ExpressionAttributeValues"][
+            f":{partition}"
+        ],
+        "created_at": {"N": created_at},
+    }
