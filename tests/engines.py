@@ -69,6 +69,9 @@ def dynamodb_local() -> Iterator[str]:
                 "java",
                 f"-Djava.library.path={homes[-1] / 'DynamoDBLocal_lib'}",
                 f"-Djava.io.tmpdir={scratch}",
+                # It lives for a minute: compiling what it runs any better costs more than it saves.
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
                 "-Xmx512m",
                 "-jar",
                 str(homes[-1] / "DynamoDBLocal.jar"),

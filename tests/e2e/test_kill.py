@@ -23,10 +23,7 @@ from domain.trails import Entry, Reception, Source, fold
 from functions.payloads import EventPayload
 from tests.e2e.conftest import LocalRun, shown
 
-pytestmark = [
-    pytest.mark.xdist_group("local-run"),
-    pytest.mark.skipif(sys.platform != "linux", reason="finds the process to kill in /proc"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the process to kill in /proc")
 
 CONTRACTS = 20 if os.environ.get("PROOF") == "full" else 5
 EVENTS_EACH, AT_ONCE, WRITERS = 50, 10, 4

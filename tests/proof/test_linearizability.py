@@ -30,8 +30,6 @@ from tests.proof.serving import (
 )
 from tests.small_cases import COMPONENT
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 HISTORIES, NAIVE_HISTORIES = (200, 50) if os.environ.get("PROOF") == "full" else (30, 10)
 
 

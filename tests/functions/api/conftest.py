@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra import aws
+from infra import aws, passwords
 from infra.telemetry import logger
 from tests.conftest import forget
 
@@ -19,6 +19,16 @@ class Calls(list[str]):
     def note(self, request: Any, **_: Any) -> None:
         """Take down one request."""
         self.append(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hash at little cost; what a hash must cost is claimed in tests/infra/test_passwords.py."""
+    monkeypatch.setattr(passwords, "_MEMORY_KIB", 8)
+    monkeypatch.setattr(passwords, "_PASSES", 1)
+    passwords._hashes.cache_clear()
+    yield
+    passwords._hashes.cache_clear()
 
 
 @pytest.fixture

@@ -113,7 +113,6 @@ def test_a_user_has_so_many_open_exports_and_a_cancelled_one_makes_room(
     assert api.post("/api/export/csv", json=WISH, headers=ada).status_code == 429
 
 
-@pytest.mark.xdist_group("engine")
 def test_of_exports_asked_for_at_once_exactly_the_limit_is_open(engine_client: "DynamoDBClient") -> None:
     table = f"jobs-{uuid4().hex}"
     create_table(engine_client, "ExportJobsTable", table)

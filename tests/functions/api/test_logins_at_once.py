@@ -20,8 +20,6 @@ from tests.functions.api.people import make_user
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 LOGINS = 200
 THREADS = 20
 

@@ -1,7 +1,6 @@
 """A queue, its dead letter queue and the tables on an emulated AWS, and a poller like Lambda's."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -11,7 +10,7 @@ import pytest
 from functions.ingestion import handler as ingestion
 from infra import aws
 from infra.contracts import ContractStore
-from infra.local.cloud import Emulator, emulator
+from infra.local.cloud import Emulator
 from infra.timelines import TimelineStore
 from infra.trails import TrailStore
 from tests.conftest import create_table
@@ -24,13 +23,6 @@ class Context:
     """What Lambda tells a function of an invocation, as far as it is read."""
 
     aws_request_id: str = field(default_factory=lambda: uuid4().hex)
-
-
-@pytest.fixture(scope="session")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """Run an emulated AWS."""
-    with emulator(tmp_path_factory.mktemp("cloud")) as cloud:
-        yield cloud
 
 
 class Ingestion:
