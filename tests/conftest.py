@@ -4,6 +4,7 @@ What is slow to import, FastAPI and moto above all, is imported by the fixture t
 tests rules alone starts in less than a second.
 """
 
+import gc
 import json
 import os
 import sys
@@ -96,6 +97,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(group))
 
 
+def pytest_collection_finish() -> None:
+    """Take what the imports made out of the garbage collector's sight: it would look at all of it each time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test the variables a function has, and nothing of the developer's own AWS."""
@@ -177,6 +184,25 @@ def api(cloud: None) -> Iterator["TestClient"]:
 
     from functions.api.app import create_app
 
+    with TestClient(create_app(), raise_server_exceptions=False) as caller:
+        yield caller
+
+
+@pytest.fixture
+def engine_api(
+    engine: str, engine_client: "DynamoDBClient", environment: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["TestClient"]:
+    """Return a caller of the application above fresh tables of users and throttles on DynamoDB Local."""
+    from fastapi.testclient import TestClient
+
+    from functions.api.app import create_app
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", engine)
+    monkeypatch.setenv("AUTH_MODE", "required")
+    for variable, logical_id in (("USERS_TABLE", "UsersTable"), ("THROTTLES_TABLE", "ThrottlesTable")):
+        monkeypatch.setenv(variable, name := f"{logical_id}-{uuid4().hex}")
+        create_table(engine_client, logical_id, name)
+    forget()
     with TestClient(create_app(), raise_server_exceptions=False) as caller:
         yield caller
 

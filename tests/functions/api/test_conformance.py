@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
@@ -32,6 +31,7 @@ CHECKS = [
 ]
 
 DOCUMENT = create_app().openapi()
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = [f"{method.upper()} {path}" for path, item in DOCUMENT["paths"].items() for method in item]
 
 
@@ -49,10 +49,9 @@ def of_contract_1001(case: Case[Any]) -> Case[Any]:
 
 
 def operation_of(api: TestClient, label: str) -> Any:
-    """Return an operation of the application, whose document, of which each has the same, is not made anew."""
-    assert isinstance(api.app, FastAPI)
-    api.app.openapi_schema = DOCUMENT
-    operation = schemathesis.openapi.from_asgi("/openapi.json", api.app).find_operation_by_label(label)
+    """Return an operation of the application, from the document that is made and read once for all tests."""
+    SCHEMA.app = api.app
+    operation = SCHEMA.find_operation_by_label(label)
     assert operation is not None
     return operation
 
