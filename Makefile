@@ -54,14 +54,15 @@ forget: $(VENV)/synced  ## delete customers' data from a deployed stage (STACK=,
 restore: $(VENV)/synced  ## copy a restored table back (TABLE= the stack's, FROM=, PREFIX=CONTRACT#1001 for a part, CONFIRM= the table)
 	@$(BIN)/python -m infra.local.restore
 
-# Three workers for two cores: some tests wait for queues. UNPROVEN=1 leaves out what `make proof` runs.
-ORDINARY := -n 3 --dist loadgroup --ignore tests/bench --ignore tests/deployed
+ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/deployed
+
+# Three workers for two cores, as some tests wait for queues. UNPROVEN=1 leaves out what `make proof` runs.
 
 test: $(VENV)/synced $(if $(T),,$(DYNAMODB_LOCAL))  ## run all tests, or those of T= (a file, a folder, file::test) with what they need
-	$(BIN)/pytest $(or $(T),$(ORDINARY) $(if $(UNPROVEN),$(addprefix --ignore ,$(PROVEN))))
+	$(BIN)/pytest $(or $(T),-n 3 $(ORDINARY) $(if $(UNPROVEN),$(addprefix --ignore ,$(PROVEN))))
 
 fast: $(VENV)/synced  ## run the tests that need neither an engine nor the emulator, with few generated requests
-	SCHEMATHESIS_EXAMPLES=8 $(BIN)/pytest $(subst -n 3,-n 2,$(ORDINARY)) -m "not engine and not emulator"
+	SCHEMATHESIS_EXAMPLES=8 $(BIN)/pytest -n 2 $(ORDINARY) -m "not engine and not emulator"
 
 dynamodb-local: $(DYNAMODB_LOCAL)
 

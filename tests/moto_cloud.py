@@ -9,7 +9,7 @@ from botocore.loaders import JSONFileLoader
 from moto import mock_aws
 
 from infra import aws
-from tests.conftest import REGION, create_table
+from tests.conftest import create_table
 
 TABLES = {
     "ContractsTable": "contracts",
@@ -32,7 +32,9 @@ def service_cloud() -> Iterator[None]:
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         for logical_id, name in TABLES.items():
             create_table(aws.dynamodb(), logical_id, name)
-        aws.s3().create_bucket(Bucket="exports", CreateBucketConfiguration={"LocationConstraint": REGION})
+        aws.s3().create_bucket(
+            Bucket="exports", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
         aws.sqs().create_queue(QueueName="exports")
         boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
         yield

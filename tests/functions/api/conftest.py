@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from logging import StreamHandler
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -27,6 +28,7 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(passwords, "_MEMORY_KIB", 8)
     monkeypatch.setattr(passwords, "_PASSES", 1)
     passwords._hashes.cache_clear()
+    monkeypatch.setattr(passwords, "_NOBODYS", passwords.hash_password(uuid4().hex))
     yield
     passwords._hashes.cache_clear()
 
