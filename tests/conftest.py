@@ -122,13 +122,15 @@ def _forget_if_loaded() -> None:
 
 def forget() -> None:
     """Drop what the code keeps for the life of a process."""
-    from functions.api import deps, meter_deps, user_deps
+    from functions.api import dependencies as deps
+    from functions.api.meters import dependencies as meter_deps
+    from functions.api.users import dependencies as user_deps
     from functions.exporter import handler as exporter
     from functions.exporter import sweep
     from functions.ingestion import handler as ingestion
-    from functions.ingestion import readings as ingested_readings
     from functions.publisher import handler as publisher
     from infra import aws
+    from infra.meters import reading_messages as ingested_readings
     from infra.settings import settings
 
     for cached in (
@@ -235,7 +237,7 @@ def engine_table(engine_client: "DynamoDBClient") -> str:
 @pytest.fixture(scope="session")
 def emulated(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Emulator]":
     """Run an emulated AWS with nothing in it; tests give what they create names of their own."""
-    from infra.local import processes
+    from infra.commands import processes
     from infra.local.cloud import emulator
 
     with emulator(tmp_path_factory.mktemp("cloud")) as cloud:

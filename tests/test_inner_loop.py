@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from infra.local.packaging import ROOT
+from infra.build.packaging import ROOT
 
 SLOW = ("boto3", "fastapi", "moto", "schemathesis")
 

@@ -5,7 +5,7 @@ import time
 
 from fastapi.testclient import TestClient
 
-from infra.throttles import PER_ACCOUNT
+from infra.users.login_throttle import PER_ACCOUNT
 from tests.functions.api.people import make_user
 
 

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from domain.contracts import Contract
-from functions.api.schemas import TimelineView
-from infra.local import processes
+from domain.contracts.contract import Contract
+from functions.api.contracts.schemas import TimelineView
+from infra.build.packaging import ROOT
+from infra.commands import processes
 from infra.local.cloud import Emulator, emulator
 from infra.local.deploy import deploy
-from infra.local.packaging import ROOT
 
 START_SECONDS = 90
 

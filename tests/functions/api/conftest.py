@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from infra import aws, passwords
+from infra import aws
 from infra.telemetry import logger
+from infra.users import passwords
 from tests.conftest import forget
 
 
@@ -24,11 +25,11 @@ class Calls(list[str]):
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hash at little cost; what a hash must cost is claimed in tests/infra/test_passwords.py."""
+    """Hash at little cost; what a hash must cost is claimed in tests/infra/users/test_passwords.py."""
     monkeypatch.setattr(passwords, "_MEMORY_KIB", 8)
     monkeypatch.setattr(passwords, "_PASSES", 1)
     passwords._hashes.cache_clear()
-    monkeypatch.setattr(passwords, "_NOBODYS", passwords.hash_password(uuid4().hex))
+    monkeypatch.setattr(passwords, "_DUMMY_HASH", passwords.hash_password(uuid4().hex))
     yield
     passwords._hashes.cache_clear()
 
