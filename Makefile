@@ -15,8 +15,14 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive announce create-admin destroy forget restore test e2e proof bench check scan licences audit \
-	format lock build sam-check clean-run
+.PHONY: help run export publish dlq redrive announce create-admin destroy forget restore test fast e2e proof bench check scan licences audit \
+	format lock build sam-check clean-run dynamodb-local
+
+# What is run is run again: without bytecode each process, and the tests start dozens, would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+# What `make proof` runs with more of the same.
+PROVEN := tests/proof tests/e2e/test_kill.py tests/functions/api/test_conformance.py tests/functions/api/test_conformance_closed.py
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,8 +57,16 @@ forget: $(VENV)/synced  ## delete customers' data from a deployed stage (STACK=,
 restore: $(VENV)/synced  ## copy a restored table back (TABLE= the stack's, FROM=, PREFIX=CONTRACT#1001 for a part, CONFIRM= the table)
 	@$(BIN)/python -m infra.operate.restore
 
-test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/bench --ignore tests/deployed
+ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/deployed
+
+# Three workers for two cores, as some tests wait for queues.
+test: $(VENV)/synced $(if $(T),,$(DYNAMODB_LOCAL))  ## run all tests, or those of T= (a file, a folder, file::test) with what they need
+	$(BIN)/pytest $(or $(T),-n 3 $(ORDINARY))
+
+fast: $(VENV)/synced  ## run the tests that need neither an engine nor the emulator, with few generated requests
+	SCHEMATHESIS_EXAMPLES=8 $(BIN)/pytest -n 2 $(ORDINARY) -m "not engine and not emulator"
+
+dynamodb-local: $(DYNAMODB_LOCAL)
 
 # Under Lambda's Python where this machine has one, so that what is tried is what is deployed, bytecode and all.
 e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## deploy what is built to an emulated AWS with SAM CLI, and use it
@@ -64,8 +78,7 @@ e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## deploy what is
 	fi && $$bin/pytest -vv --durations 5 tests/deployed
 
 proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, truth and the API's document with the full numbers (about 10 minutes)
-	PROOF=full $(BIN)/pytest -s tests/proof tests/e2e/test_kill.py
-	SCHEMATHESIS_EXAMPLES=200 $(BIN)/pytest -n 2 tests/functions/api/test_conformance.py tests/functions/api/test_conformance_closed.py
+	PROOF=full SCHEMATHESIS_EXAMPLES=200 $(BIN)/pytest -s -n 3 --dist loadgroup $(PROVEN)
 
 bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed, as ratios of one run; exports of a whole year
 	BENCH_DAYS=366 $(BIN)/pytest -s tests/bench

@@ -5,8 +5,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import pytest
-
 from domain.contracts.contract import Contract
 from domain.contracts.events import Component, ComponentEvent, EventType
 from domain.contracts.trails import Reception, Source
@@ -18,8 +16,6 @@ from tests.small_cases import day, instant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-pytestmark = pytest.mark.xdist_group("engine")
 
 EVENTS, ROUNDS = 100, 3
 # What lies between a function and DynamoDB: the engine here has neither a network nor replicas, and works on

@@ -13,10 +13,7 @@ import pytest
 
 from tests.e2e.conftest import LocalRun
 
-pytestmark = [
-    pytest.mark.xdist_group("local-run"),
-    pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc")
 
 
 def test_data_survives_a_stop_and_nothing_else_does(local_run: LocalRun) -> None:

@@ -22,8 +22,6 @@ from infra.ingestion_queue import delay_seconds
 from tests.faults import agree_at_once
 from tests.functions.ingestion.conftest import MAX_RECEIVES, Context, Ingestion, detail, envelope
 
-pytestmark = pytest.mark.xdist_group("emulator")
-
 EVENTS = Path(__file__).parents[2] / "events"
 
 

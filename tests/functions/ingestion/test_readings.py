@@ -16,8 +16,6 @@ from infra.stores import stores
 from tests.conftest import create_table, read_template
 from tests.functions.ingestion.conftest import Ingestion, envelope
 
-pytestmark = pytest.mark.xdist_group("emulator")
-
 READING = {
     "timestamp": "2024-01-01T00:00:00Z",
     "energy_kwh": 0.1,

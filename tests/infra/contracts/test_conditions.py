@@ -22,8 +22,6 @@ from tests import small_cases
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 Case = tuple[Contract | None, ComponentEvent]
 Transition = tuple[Verdict | None, Contract | None]
 

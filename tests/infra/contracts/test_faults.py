@@ -27,8 +27,6 @@ from tests.faults import Crash, Fault, FaultyNetwork
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 PLANS = 512
 # botocore's budget of retries is a client's, and would be used up by more.
 _PLANS_OF_A_CLIENT = 4

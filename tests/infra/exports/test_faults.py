@@ -21,8 +21,6 @@ from tests.faults import Fault, FaultyNetwork
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 HOUR = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = Interval(HOUR, HOUR + timedelta(days=1))

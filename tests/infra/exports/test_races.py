@@ -29,8 +29,6 @@ from tests.conftest import create_table
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 _Answer = TypeVar("_Answer")
 
 WORKERS = 8

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -10,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from infra.commands.command_error import CommandError
-from infra.local.cloud import Emulator, emulator
+from infra.local.cloud import Emulator
 from infra.operate.destroy import destroy
 
 TABLE = {
@@ -63,20 +62,14 @@ class Thrown:
         }
 
 
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("cloud")) as cloud:
-        yield cloud
-
-
 @pytest.fixture
-def thrown(cloud: Emulator) -> Thrown:
-    return Thrown(cloud, f"stack{uuid4().hex[:8]}").made()
+def thrown(emulated: Emulator) -> Thrown:
+    return Thrown(emulated, f"stack{uuid4().hex[:8]}").made()
 
 
-def test_what_a_stack_retains_goes_with_it_and_nothing_else(thrown: Thrown, cloud: Emulator) -> None:
+def test_what_a_stack_retains_goes_with_it_and_nothing_else(thrown: Thrown, emulated: Emulator) -> None:
     thrown.client("s3").put_object(Bucket=thrown.own("files"), Key="exports/one.csv", Body=b"1")
-    other = Thrown(cloud, f"stack{uuid4().hex[:8]}").made()
+    other = Thrown(emulated, f"stack{uuid4().hex[:8]}").made()
     told, first, *rest = thrown.destroyed()
     assert {f"{name}-{thrown.name}" for name in ("first", "second", "files", "others")} <= set(
         told.removeprefix("to be deleted: ").split(", ")
@@ -108,7 +101,7 @@ def test_a_protected_table_keeps_everything(thrown: Thrown) -> None:
     assert thrown.client("cloudformation").describe_stacks(StackName=thrown.name)["Stacks"]
 
 
-def test_a_stack_that_never_came_up_protects_nothing(cloud: Emulator) -> None:
+def test_a_stack_that_never_came_up_protects_nothing(emulated: Emulator) -> None:
     """It cannot be deployed again before it is deleted, so nobody could take its protection away."""
     name = f"stack{uuid4().hex[:8]}"
     table = {**TABLE, "TableName": f"first-{name}", "DeletionProtectionEnabled": True}
@@ -120,11 +113,11 @@ def test_a_stack_that_never_came_up_protects_nothing(cloud: Emulator) -> None:
             "Properties": {"VisibilityTimeout": 43_201},  # a second more than SQS takes
         },
     }
-    stacks = cloud.client("cloudformation")
+    stacks = emulated.client("cloudformation")
     stacks.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
     while stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] != "ROLLBACK_COMPLETE":
         time.sleep(0.1)
-    failed = Thrown(cloud, name)
+    failed = Thrown(emulated, name)
     assert failed.left() == {"first"}
     assert f"deleted the stack {name}" in failed.destroyed()
     assert failed.left() == set()
