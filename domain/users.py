@@ -60,6 +60,11 @@ class User:
     version: int = 1
     epoch: int = 1
 
+    @property
+    def is_active_admin(self) -> bool:
+        """Whether this user may manage the others now."""
+        return self.is_active and self.role is Role.ADMIN
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -197,6 +202,13 @@ class OwnAccountError(Exception):
 
     def __init__(self) -> None:
         super().__init__("An admin cannot delete, deactivate or demote the own account.")
+
+
+class LastAdminError(Exception):
+    """The change would leave no active admin."""
+
+    def __init__(self) -> None:
+        super().__init__("One active admin must remain.")
 
 
 class WrongPasswordError(Exception):

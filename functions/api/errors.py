@@ -16,6 +16,7 @@ domain.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
 domain.uploads.InvalidReadingsError        400 validation_error
 infra.cursors.InvalidCursorError           400 invalid_cursor
 domain.users.ApiKeyNotFoundError           404 api_key_not_found
+domain.users.LastAdminError                409 last_admin
 domain.users.OwnAccountError               400 own_account
 domain.users.RegistrationClosedError       403 registration_closed
 domain.users.TooManyApiKeysError           409 too_many_api_keys
@@ -56,6 +57,7 @@ from domain.trails import AuditDisabledError, IdempotencyKeyReusedError, TrailIn
 from domain.uploads import InvalidReadingsError
 from domain.users import (
     ApiKeyNotFoundError,
+    LastAdminError,
     OwnAccountError,
     RegistrationClosedError,
     TooManyApiKeysError,
@@ -103,6 +105,7 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     InvalidCursorError: (400, "invalid_cursor"),
     ApiKeyNotFoundError: (404, "api_key_not_found"),
     ForbiddenError: (403, "forbidden"),
+    LastAdminError: (409, "last_admin"),
     OwnAccountError: (400, "own_account"),
     RegistrationClosedError: (403, "registration_closed"),
     TooManyApiKeysError: (409, "too_many_api_keys"),

@@ -86,7 +86,7 @@ async def get_user(user_id: UserId, users: Users) -> UserView:
     return UserView.of(user)
 
 
-@router.put("/{user_id}", responses=describe(400, 404, 413, 422, 503))
+@router.put("/{user_id}", responses=describe(400, 404, 409, 413, 422, 503))
 async def change_user(
     user_id: UserId, payload: ChangesPayload, users: Users, caller: CurrentCaller
 ) -> UserView:
@@ -97,7 +97,7 @@ async def change_user(
     return UserView.of(users.change(user_id, lambda user: revise(user, now, **changes)))
 
 
-@router.delete("/{user_id}", responses=describe(400, 404, 422, 503))
+@router.delete("/{user_id}", responses=describe(400, 404, 409, 422, 503))
 async def delete_user(
     user_id: UserId, users: Users, credentials: Credentials, caller: CurrentCaller
 ) -> Message:

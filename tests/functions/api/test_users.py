@@ -221,6 +221,20 @@ def test_an_admin_leaves_the_own_account_to_another(api: TestClient, admin: Head
     assert user_of(api, admin)["is_superuser"] is True
 
 
+def test_the_last_admin_cannot_be_removed_by_anybody(api: TestClient) -> None:
+    admin, other = make_user("admin", Role.ADMIN), make_user("other", Role.ADMIN)
+    path = f"/api/v1/users/{admin.id}"
+    # Where everybody is let in, nobody in particular asks.
+    assert api.delete(f"/api/v1/users/{other.id}").status_code == 200
+    for answer in (
+        api.delete(path),
+        api.put(path, json={"role": "operator"}),
+        api.put(path, json={"is_active": False}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
+    assert api.get(path).json()["is_superuser"] is True
+
+
 def test_an_admin_sets_a_password_and_the_user_starts_over(api: TestClient, admin: Headers) -> None:
     user = make_user("ada")
     shown = bearer(log_in(api, "ada"))
