@@ -17,7 +17,7 @@ from functions.api import (
     users,
 )
 from functions.api.access import add_doors, admit
-from functions.api.deps import Contracts, IdempotencyKeys
+from functions.api.deps import Contracts, IdempotencyKeys, check_query
 from functions.api.error_shape import describe
 from functions.api.errors import add_error_handlers
 from functions.api.meter_deps import Exports, Meters
@@ -82,7 +82,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(admit)],
+        dependencies=[Depends(admit), Depends(check_query)],
     )
     for part in (
         router,

@@ -2,8 +2,10 @@
 
 from functools import cache
 from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, Header, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 
 from domain.contracts import CONTRACT_NUMBER_PATTERN, Contract, ContractNotFoundError
 from domain.trails import AuditDisabledError, Reception, Source
@@ -32,6 +34,19 @@ def _timelines() -> TimelineStore:
 @cache
 def _trails() -> TrailStore:
     return TrailStore(dynamodb(), settings(ApiSettings).contracts_table)
+
+
+async def check_query(request: Request) -> None:
+    """Refuse a query that is no UTF-8; Starlette puts other text in the place of what it cannot read.
+
+    Raises:
+        RequestValidationError: it is none.
+    """
+    try:
+        unquote_to_bytes(request.scope["query_string"]).decode()
+    except UnicodeDecodeError:
+        detail = {"type": "value_error", "loc": ("query",), "msg": "must be UTF-8"}
+        raise RequestValidationError([detail]) from None
 
 
 async def contracts() -> ContractStore:

@@ -7,11 +7,12 @@ from fastapi import Depends, Path, Request
 
 from domain.users import Caller, Session, User
 from functions.api.errors import UnauthenticatedError
+from functions.payloads import utc_now
 from infra.aws import dynamodb
 from infra.credentials import CredentialStore
 from infra.secrets import signing_keys
 from infra.settings import ApiSettings, settings
-from infra.throttles import ThrottleStore
+from infra.throttles import PER_SOURCE, ThrottleStore, source_of
 from infra.tokens import PURPOSE, Tokens
 from infra.users import UserStore
 
@@ -98,6 +99,19 @@ async def source(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+async def counted_source(
+    source: Annotated[str, Depends(source)], throttles: Annotated[ThrottleStore, Depends(throttles)]
+) -> str:
+    """Count a try of the source, before anything is made of what it sends; return what counts as the source.
+
+    Raises:
+        ThrottledError: the source's limit is reached.
+    """
+    counted = source_of(source)
+    throttles.count(PER_SOURCE, counted, utc_now())
+    return counted
+
+
 CurrentCaller = Annotated[Caller, Depends(caller)]
 Me = Annotated[User, Depends(me)]
 CurrentSession = Annotated[Session, Depends(session)]
@@ -105,6 +119,6 @@ Users = Annotated[UserStore, Depends(users)]
 Credentials = Annotated[CredentialStore, Depends(credentials)]
 Throttles = Annotated[ThrottleStore, Depends(throttles)]
 TokenMaker = Annotated[Tokens, Depends(tokens)]
-Source = Annotated[str, Depends(source)]
+CountedSource = Annotated[str, Depends(counted_source)]
 UserId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a user")]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Id of an API key")]

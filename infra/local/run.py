@@ -13,6 +13,7 @@ from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.credentials import CredentialStore
 from infra.local import containers, deploy, packaging, processes
 from infra.local.admin import Admin, ensure_admin
 from infra.local.api import ApiProcess, first_syntax_error
@@ -168,8 +169,9 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
         terminal.step("deploying template.yaml")
         service.deploy()
         if settings.admin:
-            users = UserStore(cloud.client("dynamodb"), service.outputs["users_table_name"])
-            terminal.step(ensure_admin(users, settings.admin, datetime.now(UTC)))
+            where = cloud.client("dynamodb"), service.outputs["users_table_name"]
+            users, credentials = UserStore(*where), CredentialStore(*where)
+            terminal.step(ensure_admin(users, credentials, settings.admin, datetime.now(UTC)))
         store_samples(service)
         terminal.step("starting the API")
         if problem := api.start():
