@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from functions.api.app import create_app
-from infra.throttles import PER_ACCOUNT
+from infra.throttles import PER_ACCOUNT_AND_SOURCE
 from tests.conftest import create_table, forget
 from tests.functions.api.people import make_user
 
@@ -57,7 +57,7 @@ def test_of_200_logins_at_once_exactly_the_limit_is_evaluated(engine_api: TestCl
     with ThreadPoolExecutor(THREADS) as pool:
         statuses = Counter(status for part in pool.map(guess_in_turn, range(THREADS)) for status in part)
 
-    assert statuses == {401: PER_ACCOUNT.tries, 429: LOGINS - PER_ACCOUNT.tries}
+    assert statuses == {401: PER_ACCOUNT_AND_SOURCE.tries, 429: LOGINS - PER_ACCOUNT_AND_SOURCE.tries}
 
 
 def test_an_unknown_name_and_a_wrong_password_take_the_same_time(engine_api: TestClient) -> None:
@@ -74,7 +74,7 @@ def test_an_unknown_name_and_a_wrong_password_take_the_same_time(engine_api: Tes
 
     fail("warm-up", known=False)
     seconds[False].clear()
-    for number in range(2 * (PER_ACCOUNT.tries - 2)):
+    for number in range(2 * (PER_ACCOUNT_AND_SOURCE.tries - 2)):
         fail(names[number % 2], known=True)
         fail(f"nobody{number}", known=False)
 
