@@ -127,7 +127,7 @@ def test_the_gateways_event_may_hold_lone_surrogates_anywhere(cloud: None, where
 
 def compiled() -> dict[str, re.Pattern[Any]]:
     """Return every compiled pattern of the deployed packages."""
-    found = {}
+    found: dict[str, re.Pattern[Any]] = {}
     for package in (domain, functions, infra):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if ".local" in module.name:
