@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.actions import log_request
+from functions.api.action_log import log_request
 from functions.api.error_shape import internal_error, too_large
 from infra.telemetry import logger
 
@@ -21,7 +21,7 @@ _LIMITS = {
     re.compile(r"/token|/api/v1/auth/[^/]+"): MAX_CREDENTIALS_BYTES,
 }
 
-_MOST_DIGITS = 20
+_MAX_DIGITS = 20
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
@@ -120,7 +120,7 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None
     """Read the body whole; None where it has more than `limit` bytes."""
     declared = dict(scope["headers"]).get(b"content-length", b"0")
     # Python refuses to read a number of thousands of digits.
-    if declared.isdigit() and (len(declared) > _MOST_DIGITS or int(declared) > limit):
+    if declared.isdigit() and (len(declared) > _MAX_DIGITS or int(declared) > limit):
         return None
     chunks: list[bytes] = []
     size = 0

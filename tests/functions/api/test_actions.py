@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.users import Role
-from functions.api.access import DOORS, Door
-from functions.api.actions import ACTIONS
+from functions.api.access import ACCESS_RULES, AccessRule
+from functions.api.action_log import ACTIONS
 from tests.functions.api.calls import create
 from tests.functions.api.people import PASSWORD, Headers, bearer, log_in, make_key, make_user
 
@@ -37,8 +37,9 @@ def admin(closed: None, api: TestClient) -> tuple[str, Headers]:
 def test_what_only_admins_do_and_what_is_done_to_accounts_is_always_logged() -> None:
     counts = {
         route
-        for route, door in DOORS.items()
-        if route[0] != "GET" and (door in (Door.ADMIN, Door.SESSION) or route[1].startswith("/api/v1/"))
+        for route, door in ACCESS_RULES.items()
+        if route[0] != "GET"
+        and (door in (AccessRule.ADMIN, AccessRule.SESSION) or route[1].startswith("/api/v1/"))
     }
     assert counts | {("POST", "/token")} == set(ACTIONS)
 

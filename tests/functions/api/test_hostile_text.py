@@ -19,7 +19,7 @@ import functions
 import infra
 from domain.users import Role
 from functions.api.app import create_app
-from functions.api.exports import _takes_gzip
+from functions.api.exports.exports import _takes_gzip
 from functions.api.handler import handler
 from tests.functions.api.calls import create, event
 from tests.functions.api.people import PASSWORD, enter

@@ -10,11 +10,17 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
-from functions.api import user_deps
 from functions.api.app import create_app
 from functions.api.middleware import MAX_CREDENTIALS_BYTES
-from functions.payloads import EventPayload, field_errors
-from infra.throttles import KNOWN_FOR_SECONDS, PER_ACCOUNT, PER_ACCOUNT_AND_SOURCE, ThrottledError, account_of
+from functions.api.users import dependencies as user_deps
+from infra.contracts.event_payloads import EventPayload, field_errors
+from infra.users.login_throttle import (
+    KNOWN_FOR_SECONDS,
+    PER_ACCOUNT,
+    PER_ACCOUNT_AND_SOURCE,
+    ThrottledError,
+    account_of,
+)
 from tests.functions.api.calls import event
 from tests.functions.api.people import PASSWORD, make_user
 

@@ -7,9 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.users import Role
-from functions.api import user_deps
+from functions.api.users import dependencies as user_deps
 from infra import aws
-from infra.throttles import PER_CURRENT_PASSWORD
+from infra.users.login_throttle import PER_CURRENT_PASSWORD
 from tests.functions.api.people import PASSWORD, bearer, enter, log_in, make_key, make_user
 
 NEW = "another good password"

@@ -1,0 +1,172 @@
+"""Routes of users: oneself, and for admins all."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from domain.users import (
+    Caller,
+    OwnAccountError,
+    OwnCredentialsError,
+    Role,
+    User,
+    UserNotFoundError,
+    WrongPasswordError,
+    revise,
+)
+from functions.api.action_log import note, user_name
+from functions.api.contracts.schemas import Message
+from functions.api.dependencies import Cursor, CursorSeal, Limit
+from functions.api.error_shape import describe
+from functions.api.errors import ForbiddenError, UnauthenticatedError
+from functions.api.users.dependencies import (
+    Credentials,
+    CurrentCaller,
+    CurrentSession,
+    Me,
+    Throttles,
+    UserId,
+    Users,
+)
+from functions.api.users.logins import new_user
+from functions.api.users.schemas import (
+    ChangesPayload,
+    NewUserPayload,
+    OwnChangesPayload,
+    UserPageView,
+    UserView,
+)
+from infra.contracts.event_payloads import utc_now
+from infra.users.login_throttle import PER_CURRENT_PASSWORD
+from infra.users.passwords import hash_password, verify_password
+
+router = APIRouter(prefix="/api/v1/users", tags=["users"])
+
+_LISTING = "users"
+
+
+@router.get("/me", responses=describe(503))
+async def get_me(me: Me) -> UserView:
+    """Show the user who asks."""
+    return UserView.of(me)
+
+
+@router.put("/me", responses=describe(400, 413, 422, 429, 503))
+async def change_me(
+    request: Request,
+    payload: OwnChangesPayload,
+    me: Me,
+    session: CurrentSession,
+    users: Users,
+    throttles: Throttles,
+) -> UserView:
+    """Change what users may change of themselves. A new password ends every session."""
+    note(request, target=user_name(me.id), changed=_changed(payload))
+    now = utc_now()
+    if _changes_credentials(payload, me):
+        if payload.current_password is None:
+            raise WrongPasswordError
+        throttles.count(PER_CURRENT_PASSWORD, me.id, now)
+        if not verify_password(payload.current_password.get_secret_value(), me.password_hash).right:
+            raise WrongPasswordError
+    changes = _changes(payload)
+
+    def change(user: User) -> User:
+        # What has ended the session since it was read has also ended what its password allows.
+        if not session.counts(user, now):
+            raise UnauthenticatedError
+        return revise(user, now, **changes)
+
+    return UserView.of(users.change(me.id, change))
+
+
+@router.get("", responses=describe(400, 422, 503))
+async def list_users(
+    users: Users, seal: CursorSeal, limit: Limit = 50, cursor: Cursor = None
+) -> UserPageView:
+    """List users in the order of their creation; a new one shows up within about a second."""
+    page = users.page(limit, after=None if cursor is None else seal.open(_LISTING, cursor))
+    return UserPageView(
+        items=[UserView.of(user) for user in page.users],
+        next_cursor=None if page.next_after is None else seal.seal(_LISTING, page.next_after),
+    )
+
+
+@router.post("", status_code=201, responses=describe(400, 413, 422, 503))
+async def create_user(request: Request, payload: NewUserPayload, users: Users) -> UserView:
+    """Make a user of any role, also while registration is closed."""
+    user = new_user(payload, utc_now())
+    users.create(user)
+    note(request, target=user_name(user.id), role=user.role)
+    return UserView.of(user)
+
+
+@router.get("/{user_id}", responses=describe(404, 422, 503))
+async def get_user(user_id: UserId, users: Users) -> UserView:
+    """Show one user."""
+    user = users.get(user_id)
+    if user is None:
+        raise UserNotFoundError
+    return UserView.of(user)
+
+
+@router.put("/{user_id}", responses=describe(400, 404, 409, 413, 422, 503))
+async def change_user(
+    request: Request, user_id: UserId, payload: ChangesPayload, users: Users, caller: CurrentCaller
+) -> UserView:
+    """Change a user; it takes effect with the user's next request.
+
+    A password or an email address is changed by another admin's session, never by an API key.
+    """
+    note(request, changed=_changed(payload), role=payload.role, is_active=payload.is_active)
+    if user_id == caller.id and (payload.is_active is False or payload.role not in (None, Role.ADMIN)):
+        raise OwnAccountError
+    now, changes = utc_now(), _changes(payload)
+
+    def change(user: User) -> User:
+        if _changes_credentials(payload, user):
+            _refuse_credentials(caller, user)
+        return revise(user, now, **changes)
+
+    return UserView.of(users.change(user_id, change))
+
+
+def _refuse_credentials(caller: Caller, user: User) -> None:
+    """Let only another's session change a user's credentials, or anybody where nobody is asked for any."""
+    if user.id == caller.id:
+        raise OwnCredentialsError
+    if caller.user is not None and caller.session is None:
+        raise ForbiddenError
+
+
+def _changes_credentials(payload: OwnChangesPayload | ChangesPayload, user: User) -> bool:
+    return payload.password is not None or payload.email not in (None, user.email)
+
+
+def _changed(payload: OwnChangesPayload | ChangesPayload) -> list[str]:
+    """Return the names of the fields that are sent, for the log."""
+    return sorted(payload.model_fields_set - {"current_password"})
+
+
+@router.delete("/{user_id}", responses=describe(400, 404, 409, 422, 503))
+async def delete_user(
+    user_id: UserId, users: Users, credentials: Credentials, caller: CurrentCaller
+) -> Message:
+    """Delete a user with all credentials; username and email address may be used again."""
+    if user_id == caller.id:
+        raise OwnAccountError
+    users.delete(user_id)
+    credentials.forget_api_keys(user_id)
+    return Message(message="User deleted.")
+
+
+def _changes(payload: OwnChangesPayload | ChangesPayload) -> dict[str, Any]:
+    """Return what is to be set; null leaves a field as it is, but takes a first or last name away."""
+    told = payload.model_dump(exclude_unset=True, exclude={"password", "current_password"})
+    changes = {name: value for name, value in told.items() if value is not None or name in _REMOVABLE}
+    if payload.password is not None:
+        changes["password_hash"] = hash_password(payload.password.get_secret_value())
+    return changes
+
+
+_REMOVABLE = ("first_name", "last_name")
