@@ -20,6 +20,9 @@ TABLES = {
     "ExportJobsTable": "export-jobs",
 }
 
+# moto reaches only the sessions that are made after its import.
+boto3.DEFAULT_SESSION = None
+
 # botocore reads its service models from disk again for each session.
 _load = cache(JSONFileLoader().load_file)
 JSONFileLoader.load_file = lambda _, path: _load(path)  # type: ignore[assignment,method-assign]

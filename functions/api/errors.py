@@ -16,7 +16,9 @@ domain.contracts.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
 domain.meters.uploads.InvalidReadingsError        400 validation_error
 infra.cursors.InvalidCursorError           400 invalid_cursor
 domain.users.ApiKeyNotFoundError           404 api_key_not_found
+domain.users.LastAdminError                409 last_admin
 domain.users.OwnAccountError               400 own_account
+domain.users.OwnCredentialsError           400 own_account
 domain.users.RegistrationClosedError       403 registration_closed
 domain.users.TooManyApiKeysError           409 too_many_api_keys
 domain.users.UserExistsError               400 user_exists
@@ -56,7 +58,9 @@ from domain.meters.readings import MeterIsSimulatedError, MeterNotFoundError
 from domain.meters.uploads import InvalidReadingsError
 from domain.users import (
     ApiKeyNotFoundError,
+    LastAdminError,
     OwnAccountError,
+    OwnCredentialsError,
     RegistrationClosedError,
     TooManyApiKeysError,
     UserExistsError,
@@ -103,7 +107,9 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     InvalidCursorError: (400, "invalid_cursor"),
     ApiKeyNotFoundError: (404, "api_key_not_found"),
     ForbiddenError: (403, "forbidden"),
+    LastAdminError: (409, "last_admin"),
     OwnAccountError: (400, "own_account"),
+    OwnCredentialsError: (400, "own_account"),
     RegistrationClosedError: (403, "registration_closed"),
     TooManyApiKeysError: (409, "too_many_api_keys"),
     TooManyExportsError: (429, "too_many_exports"),

@@ -25,6 +25,7 @@ from infra.local.rundir import RunDirectory
 from infra.local.watch import Changed, changes
 from infra.operate.command import snake_case
 from infra.operate.create_admin import Admin, ensure_admin
+from infra.users.sessions import CredentialStore
 from infra.users.user_store import UserStore
 
 # What a local run passes to the template where the environment says nothing (as AUTH_MODE, LOG_LEVEL, …).
@@ -172,8 +173,9 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
         terminal.step("deploying template.yaml")
         service.deploy()
         if settings.admin:
-            users = UserStore(cloud.client("dynamodb"), service.outputs["users_table_name"])
-            terminal.step(ensure_admin(users, settings.admin, datetime.now(UTC)))
+            where = cloud.client("dynamodb"), service.outputs["users_table_name"]
+            users, credentials = UserStore(*where), CredentialStore(*where)
+            terminal.step(ensure_admin(users, credentials, settings.admin, datetime.now(UTC)))
         store_samples(service)
         terminal.step("starting the API")
         if problem := api.start():

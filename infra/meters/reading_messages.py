@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import chain
 from typing import Any, NamedTuple
 
 from domain.meters.readings import MeterIsSimulatedError, Reading
 from domain.meters.uploads import InvalidReadingsError
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.meters.store_upload import load_exactly, read_detail, store_upload
+from infra.parallel import in_parallel
 from infra.stores import stores
 from infra.telemetry import logger
 from infra.time_left import IsTimeLeft, NoTimeError
@@ -94,8 +93,7 @@ def store_all(
             outcomes.append((index, error))
         return outcomes
 
-    with ThreadPoolExecutor(_METERS_AT_ONCE) as pool:
-        outcomes = dict(chain.from_iterable(pool.map(store_in_turn, groups)))
+    outcomes = dict(in_parallel(store_in_turn, groups, _METERS_AT_ONCE))
     return [outcomes[index] for index in range(len(uploads))]
 
 

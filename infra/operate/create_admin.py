@@ -20,13 +20,15 @@ from domain.users import (
     Role,
     User,
     UserExistsError,
+    is_common_password,
     is_email,
     is_username,
-    revise,
+    taken_over,
 )
 from infra.commands.command_error import CommandError
 from infra.operate.command import outputs_of, required_variable, run_steps
 from infra.users.passwords import hash_password, verify_password
+from infra.users.sessions import CredentialStore
 from infra.users.user_store import UserStore
 
 
@@ -54,11 +56,15 @@ class Admin(NamedTuple):
             raise CommandError("ADMIN_EMAIL is not an email address")
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
             raise CommandError(f"ADMIN_PASSWORD needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+        if is_common_password(password):
+            raise CommandError("ADMIN_PASSWORD is one of the most common passwords")
         return admin
 
 
-def ensure_admin(users: UserStore, admin: Admin, at: datetime) -> str:
+def ensure_admin(users: UserStore, credentials: CredentialStore, admin: Admin, at: datetime) -> str:
     """Make `admin` a user, or the user of that name an active admin with that password; say which.
+
+    A user who was not that yet loses sessions and API keys: anybody may have registered the name.
 
     Raises:
         CommandError: the email address is another user's.
@@ -74,10 +80,10 @@ def ensure_admin(users: UserStore, admin: Admin, at: datetime) -> str:
         return f"made {admin.username}, an admin"
     is_set = verify_password(admin.password, found.password_hash).right
     hashed = found.password_hash if is_set else hash_password(admin.password)
-    changed = users.change(
-        found.id,
-        lambda user: revise(user, at, role=Role.ADMIN, is_active=True, password_hash=hashed),
-    )
+    changed = users.change(found.id, lambda user: taken_over(user, at, hashed))
+    if changed.key_epoch != found.key_epoch:
+        # They let nobody in any more; this is tidiness.
+        credentials.forget_api_keys(found.id)
     return f"{admin.username} is {'still' if changed == found else 'now'} an admin with this password"
 
 
@@ -100,8 +106,8 @@ def _required_variables(environment: Mapping[str, str]) -> tuple[str, Admin]:
 def _steps() -> Iterator[str]:
     stack, admin = _required_variables(os.environ)
     outputs = outputs_of(boto3.client("cloudformation"), stack)
-    users = UserStore(boto3.client("dynamodb"), outputs["users_table_name"])
-    yield ensure_admin(users, admin, datetime.now(UTC))
+    client, table = boto3.client("dynamodb"), outputs["users_table_name"]
+    yield ensure_admin(UserStore(client, table), CredentialStore(client, table), admin, datetime.now(UTC))
 
 
 def main() -> int:

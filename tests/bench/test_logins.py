@@ -5,7 +5,7 @@ import time
 
 from fastapi.testclient import TestClient
 
-from infra.users.login_throttle import PER_ACCOUNT
+from infra.users.login_throttle import PER_ACCOUNT_AND_SOURCE
 from tests.functions.api.people import make_user
 
 
@@ -23,7 +23,7 @@ def test_an_unknown_name_and_a_wrong_password_take_the_same_time(engine_api: Tes
 
     fail("warm-up", known=False)
     seconds[False].clear()
-    for number in range(2 * (PER_ACCOUNT.tries - 2)):
+    for number in range(2 * (PER_ACCOUNT_AND_SOURCE.tries - 2)):
         fail(names[number % 2], known=True)
         fail(f"nobody{number}", known=False)
 

@@ -7,8 +7,9 @@ from fastapi import Depends, Path, Request
 from domain.users import Caller, Session, User
 from functions.api.dependencies import provided
 from functions.api.errors import UnauthenticatedError
+from infra.contracts.event_payloads import utc_now
 from infra.users.access_tokens import Tokens
-from infra.users.login_throttle import ThrottleStore
+from infra.users.login_throttle import PER_SOURCE, ThrottleStore, source_of
 from infra.users.sessions import CredentialStore
 from infra.users.user_store import UserStore
 
@@ -49,13 +50,26 @@ async def source(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+Throttles = Annotated[ThrottleStore, provided(lambda stores: stores.throttles)]
+
+
+async def counted_source(source: Annotated[str, Depends(source)], throttles: Throttles) -> str:
+    """Count a try of the source, before anything is made of what it sends; return what counts as the source.
+
+    Raises:
+        ThrottledError: the source's limit is reached.
+    """
+    counted = source_of(source)
+    throttles.count(PER_SOURCE, counted, utc_now())
+    return counted
+
+
 CurrentCaller = Annotated[Caller, Depends(caller)]
 Me = Annotated[User, Depends(me)]
 CurrentSession = Annotated[Session, Depends(session)]
 Users = Annotated[UserStore, provided(lambda stores: stores.users)]
 Credentials = Annotated[CredentialStore, provided(lambda stores: stores.credentials)]
-Throttles = Annotated[ThrottleStore, provided(lambda stores: stores.throttles)]
 TokenMaker = Annotated[Tokens, provided(lambda stores: stores.tokens)]
-Source = Annotated[str, Depends(source)]
+CountedSource = Annotated[str, Depends(counted_source)]
 UserId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a user")]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Id of an API key")]

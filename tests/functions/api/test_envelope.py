@@ -97,6 +97,17 @@ def test_every_error_is_framed_and_has_the_one_shape(api: TestClient) -> None:
         assert_error(api.request(method, path, **request), status, code)
 
 
+def test_nothing_is_stored_on_the_way_but_files_that_are_public_and_static(api: TestClient) -> None:
+    create(api)
+    answers = [api.request(method, path, **request) for method, path, request in SUCCESSES]  # type: ignore[arg-type]
+    answers += [api.request(method, path, **request) for method, path, request, _, _ in ERRORS]
+    answers += [api.get("/docs"), api.get("/openapi.json"), api.options("/contract")]
+    answers.append(api.post("/token", data={"username": "ada", "password": "wrong password"}))
+
+    assert {answer.headers.get("Cache-Control") for answer in answers} == {"no-store"}
+    assert api.get("/docs/swagger-ui.css").headers["Cache-Control"] == "public, max-age=86400"
+
+
 def test_each_request_has_an_id_of_its_own_whatever_the_caller_sends(api: TestClient) -> None:
     ids = [api.get("/health", headers={"X-Request-ID": "mine"}).headers["X-Request-ID"] for _ in range(3)]
 
@@ -141,7 +152,9 @@ def test_an_error_nobody_foresaw_is_500_without_a_word_of_it(
         answer = api.request(method, path, json=body)
         assert_error(answer, 500, "internal_error")
         assert not re.search(r"secret|42|RuntimeError|Traceback|\.py", answer.json()["message"])
-        (line,) = [line for line in log_lines() if line["correlation_id"] == answer.headers["X-Request-ID"]]
+        request_id = answer.headers["X-Request-ID"]
+        lines = [line for line in log_lines() if line["correlation_id"] == request_id]
+        (line,) = [line for line in lines if line["message"] == "Unforeseen error"]
         assert "the secret is 42" in line["exception"]
 
 

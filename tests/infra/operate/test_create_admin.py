@@ -1,12 +1,13 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from domain.users import Role
+from domain.users import ApiKey, Role, Session, User, caller_by_key, caller_by_session
 from infra.commands.command_error import CommandError
 from infra.operate.create_admin import Admin, ensure_admin, main
 from infra.stores import stores
-from infra.users.passwords import verify_password
+from infra.users.passwords import hash_password, verify_password
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 ROOT = {"ADMIN_USERNAME": "root", "ADMIN_PASSWORD": "correct horse"}
@@ -24,6 +25,7 @@ def test_nobody_is_made_an_admin_unless_named() -> None:
         ({"ADMIN_USERNAME": "a@b"}, "ADMIN_USERNAME"),
         ({"ADMIN_PASSWORD": ""}, "ADMIN_PASSWORD"),
         ({"ADMIN_PASSWORD": "short"}, "ADMIN_PASSWORD"),
+        ({"ADMIN_PASSWORD": "PassWord1"}, "common"),
         ({"ADMIN_EMAIL": "root"}, "ADMIN_EMAIL"),
     ],
 )
@@ -38,14 +40,14 @@ def test_an_admin_is_made_once_and_mended_when_asked_for_again(cloud: None) -> N
     root = Admin.from_environment(ROOT)
     assert root is not None
 
-    assert ensure_admin(users, root, NOW) == "made root, an admin"
-    assert ensure_admin(users, root, NOW) == "root is still an admin with this password"
+    assert ensure_admin(users, stores().credentials, root, NOW) == "made root, an admin"
+    assert ensure_admin(users, stores().credentials, root, NOW) == "root is still an admin with this password"
     made = users.by_login("root")
     assert made is not None
     assert (made.role, made.is_active, made.version) == (Role.ADMIN, True, 1)
 
     # The password was lost: whoever may write to the table may set another.
-    assert ensure_admin(users, root._replace(password="new horse"), NOW) == (
+    assert ensure_admin(users, stores().credentials, root._replace(password="new horse"), NOW) == (
         "root is now an admin with this password"
     )
     mended = users.by_login("root")
@@ -56,9 +58,9 @@ def test_an_admin_is_made_once_and_mended_when_asked_for_again(cloud: None) -> N
 
 def test_an_address_of_another_user_is_told(cloud: None) -> None:
     users = stores().users
-    ensure_admin(users, Admin("root", "same@example.com", "correct horse"), NOW)
+    ensure_admin(users, stores().credentials, Admin("root", "same@example.com", "correct horse"), NOW)
     with pytest.raises(CommandError, match="set ADMIN_EMAIL"):
-        ensure_admin(users, Admin("other", "same@example.com", "correct horse"), NOW)
+        ensure_admin(users, stores().credentials, Admin("other", "same@example.com", "correct horse"), NOW)
 
 
 def test_where_nobody_can_type_a_password_it_is_asked_for(
@@ -82,3 +84,40 @@ def test_what_is_not_said_is_asked_for(
         monkeypatch.setenv(name, "" if name == missing else value)
     assert main() == 1
     assert f"{missing}=" in capsys.readouterr().err
+
+
+def test_whoever_registered_the_name_before_loses_sessions_and_keys(cloud: None) -> None:
+    users, credentials = stores().users, stores().credentials
+    squatter = User("1" * 32, "root", "eve@example.com", NOW, NOW, hash_password("wrong horse"))
+    users.create(squatter)
+    key = ApiKey("2" * 16, squatter.id, "mine", Role.VIEWER, NOW, "secret hash")
+    credentials.add_api_key(key)
+    session = Session.of(squatter, "3" * 32, "4" * 32, NOW)
+    credentials.start(session)
+
+    ensure_admin(users, credentials, Admin("root", "root@example.com", "correct horse"), NOW)
+
+    assert credentials.api_keys(squatter.id) == ()
+    assert caller_by_session(*credentials.session(squatter.id, session.id), NOW) is None
+    # A key that was being made meanwhile counts as little.
+    credentials.add_api_key(key)
+    assert caller_by_key(*credentials.api_key(squatter.id, key.id)) is None
+    # One that the admin makes counts, also after the next start.
+    admin = users.get(squatter.id)
+    assert admin is not None
+    own = replace(key, id="5" * 16, epoch=admin.key_epoch)
+    credentials.add_api_key(own)
+    ensure_admin(users, credentials, Admin("root", "root@example.com", "correct horse"), NOW)
+    assert caller_by_key(*credentials.api_key(squatter.id, own.id)) is not None
+
+
+def test_keys_and_users_stored_before_there_were_epochs_still_count(cloud: None) -> None:
+    users, credentials = stores().users, stores().credentials
+    user = User("1" * 32, "ada", "ada@example.com", NOW, NOW, "hash")
+    users.create(user)
+    credentials.add_api_key(ApiKey("2" * 16, user.id, "mine", Role.VIEWER, NOW, "secret hash"))
+    for name in ("USER", f"KEY#{'2' * 16}"):
+        key = {"pk": {"S": f"USER#{user.id}"}, "sk": {"S": name}}
+        users.client.update_item(TableName=users.table, Key=key, UpdateExpression="REMOVE key_epoch")
+
+    assert caller_by_key(*credentials.api_key(user.id, "2" * 16)) is not None

@@ -1,7 +1,9 @@
 """API keys: shown once, never with more than their owner may do, gone when revoked."""
 
+import json
 from datetime import UTC, datetime
 
+import pytest
 from fastapi.testclient import TestClient
 
 from domain.users import MAX_API_KEYS, Role
@@ -108,3 +110,10 @@ def test_a_user_has_so_many_keys_and_no_more(closed: None, api: TestClient) -> N
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_api_keys")
     listed = api.get("/api/v1/api-keys", headers=owner).json()["items"]
     assert [key["name"] for key in listed] == [str(number) for number in range(MAX_API_KEYS)]
+
+
+@pytest.mark.parametrize("name", ["", "a\x00", "\x1b[2J", "a\nb", "\x85", "\x9b", "\ud800"])
+def test_a_key_has_a_name_without_control_characters(closed: None, api: TestClient, name: str) -> None:
+    headers = enter(api, Role.VIEWER) | {"Content-Type": "application/json"}
+    answer = api.post("/api/v1/api-keys", content=json.dumps({"name": name}), headers=headers)
+    assert (answer.status_code, answer.json()["details"][0]["field"]) == (422, "name")

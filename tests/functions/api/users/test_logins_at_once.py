@@ -6,7 +6,7 @@ from threading import Barrier
 
 from fastapi.testclient import TestClient
 
-from infra.users.login_throttle import PER_ACCOUNT
+from infra.users.login_throttle import PER_ACCOUNT_AND_SOURCE
 from tests.functions.api.people import make_user
 
 LOGINS = 200
@@ -29,4 +29,4 @@ def test_of_200_logins_at_once_exactly_the_limit_is_evaluated(engine_api: TestCl
     with ThreadPoolExecutor(THREADS) as pool:
         statuses = Counter(status for part in pool.map(guess_in_turn, range(THREADS)) for status in part)
 
-    assert statuses == {401: PER_ACCOUNT.tries, 429: LOGINS - PER_ACCOUNT.tries}
+    assert statuses == {401: PER_ACCOUNT_AND_SOURCE.tries, 429: LOGINS - PER_ACCOUNT_AND_SOURCE.tries}
