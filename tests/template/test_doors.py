@@ -7,10 +7,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from infra.items import key_of
 from infra.local.packaging import ROOT
 from infra.local.processes import LocalRunError
+from infra.settings import ApiSettings
 from infra.trails import partition_of
 from tests.template.claims import (
     Claim,
@@ -61,6 +63,27 @@ def test_what_would_open_a_stage_by_mistake_is_refused(
     with pytest.raises(LocalRunError, match=complaint):
         template.with_(**mistake)
     assert template.with_(**(mistake | mended))["Resources"]
+
+
+def _address_in_the_template(resources: dict[str, Any]) -> None:
+    variables = resources["ApiFunction"]["Properties"]["Environment"]["Variables"]
+    variables["AWS_ENDPOINT_URL"] = "http://localhost:4566"
+
+
+@claims.but_for(_address_in_the_template)
+def what_is_deployed_does_not_start_open_whatever_its_stage_is_called(template: Expansions) -> None:
+    resources = template.with_(Stage="local", AuthMode="open")["Resources"]
+    given = resources["ApiFunction"]["Properties"]["Environment"]["Variables"]
+    variables = {name: value if isinstance(value, str) else "a resource" for name, value in given.items()}
+    assert not starts_with(variables)
+    assert starts_with({**variables, "AUTH_MODE": "required"})
+
+
+def starts_with(variables: dict[str, str]) -> bool:
+    try:
+        return bool(ApiSettings.model_validate(variables))
+    except ValidationError:
+        return False
 
 
 SAMCONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
