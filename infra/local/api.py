@@ -12,7 +12,7 @@ from infra.local import processes
 from infra.local.packaging import PACKAGES
 from infra.local.processes import LOOPBACK
 
-_APPLICATION = "functions.api.app:start"
+_APPLICATION = "infra.local.guard:api"
 _START_SECONDS = 20
 _STOP_SECONDS = 6
 _STEADY_SECONDS = 10  # an API that lived this long did not crash at start; the next pause is short again
