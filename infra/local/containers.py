@@ -12,7 +12,6 @@ def variables(cloud: Emulator) -> dict[str, dict[str, str]]:
     return {
         logical_id: {
             **{name: value.replace(cloud.url, endpoint) for name, value in given.items()},
-            **cloud.variables,
             "AWS_ENDPOINT_URL": endpoint,
         }
         for logical_id, function in functions_of(cloud).items()

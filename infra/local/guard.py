@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, MutableMapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any
@@ -28,7 +28,7 @@ _READING = ("GET", "HEAD")
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-_App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+_App = Callable[[_Scope, _Receive, _Send], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)

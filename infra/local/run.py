@@ -59,8 +59,8 @@ class Settings:
 
 
 def _hosts(bind_host: str) -> tuple[str, ...]:
-    """Return the names under which a run answers: this machine's, and as containers call it where they may."""
-    return (*guard.LOOPBACK_HOSTS, *((bind_host, containers.HOST) if bind_host else ()))
+    """Return the names under which a run answers: this machine's own, and what containers call it."""
+    return (*guard.LOOPBACK_HOSTS, containers.HOST, *([bind_host] if bind_host else ()))
 
 
 def _port(environment: Mapping[str, str], variable: str) -> int | None:

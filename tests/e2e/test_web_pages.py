@@ -32,6 +32,7 @@ pytestmark = [
 CREATE = "/2015-03-31/functions"
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 BROWSER_SECONDS = 60
+LIST_TABLES = 'import boto3; print(boto3.client("dynamodb").list_tables()["TableNames"])'
 CONTRACT = {"contract_number": "1001", "components": ["energy_supply"]}
 
 
@@ -68,7 +69,7 @@ def function(name: str) -> dict[str, Any]:
 
 def ask(url: str, method: str, path: str, body: str = "", **headers: str) -> int:
     """Send a request with just these headers; return its status."""
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         sent = {
@@ -118,7 +119,7 @@ def test_the_emulated_aws_does_nothing_without_the_token_of_the_run(stack: Stack
         ("GET", CREATE),
         ("POST", "/_ministack/reset"),
         ("GET", "/_ministack/health"),
-        ("POST", f"/_aws/execute-api/..{CREATE}"[:18]),
+        ("POST", "/_aws/execute-api/energy-operations"),
         ("GET", f"/?X-Amz-Security-Token={'0' * 64}"),
     ]:
         assert ask(url, method, path, json.dumps(function("evil")), **sent) == 403, path
@@ -129,6 +130,7 @@ def test_those_who_have_the_token_and_callers_of_the_gateway_are_served(stack: S
     url = stack.outputs["aws_endpoint_url"]
     known = {"X_Amz_Security_Token": stack.outputs["aws_session_token"]}
     assert ask(url, "GET", f"{CREATE}/", **known) == 200
+    assert ask(url, "GET", f"{CREATE}/", Host="host.docker.internal:1", **known) == 200  # a container
     path = urlsplit(stack.outputs["gateway_url"]).path
     assert ask(url, "GET", f"{path}/health") == 200
     assert ask(url, "GET", f"{path}/health", Origin=url, Sec_Fetch_Site="same-origin") == 200
@@ -164,6 +166,15 @@ def test_nobody_else_on_the_machine_reads_what_a_run_keeps(run: LocalRun) -> Non
         if not path.is_symlink() and path.exists() and path.stat().st_mode & 0o077
     ]
     assert open_to_others == []
+
+
+def test_a_shell_gets_what_other_programs_need(run: LocalRun) -> None:
+    script = f". {run.directory}/aws.env && exec {sys.executable} -c '{LIST_TABLES}'"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(run.directory)}
+    listed = subprocess.run(
+        ["sh", "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "ContractsTable" in listed.stdout
 
 
 def names(stack: Stack) -> set[str]:
