@@ -37,7 +37,7 @@ _FILES_CONFIG = _CONFIG.merge(Config(read_timeout=20, signature_version="s3v4"))
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 _REFUSALS = (_CONDITION_FAILED, "TransactionCanceledException")
 
-CHANCE = SystemRandom()
+RANDOM = SystemRandom()
 """For pauses. Instances that start from one snapshot would share a seed, and come again all at once."""
 
 DEPENDENCY_ERRORS = (BotoCoreError, ClientError)
@@ -76,7 +76,7 @@ def eventbridge() -> "EventBridgeClient":
 
 
 @contextmanager
-def refused_or_unknown() -> Iterator[None]:
+def write_errors_classified() -> Iterator[None]:
     """Let the refusals of a conditional write through, and turn every other failure into doubt.
 
     Raises:

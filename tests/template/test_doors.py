@@ -10,13 +10,13 @@ import pytest
 from pydantic import ValidationError
 
 from domain.exports import folder_of
-from infra.export_files import URL_SECONDS
-from infra.items import key_of
-from infra.local.packaging import ROOT
-from infra.local.processes import LocalRunError
+from infra.build.packaging import ROOT
+from infra.commands.processes import CommandError
+from infra.contracts.contract_items import key_of
+from infra.contracts.trail_store import partition_of
+from infra.exports.files import URL_SECONDS
 from infra.local.publish import SOURCE as PUBLISHER
 from infra.settings import ApiSettings
-from infra.trails import partition_of
 from tests.template.claims import (
     Claim,
     Claims,
@@ -63,7 +63,7 @@ def test_what_would_open_a_stage_by_mistake_is_refused(
     mistake: dict[str, str], mended: dict[str, str], complaint: str
 ) -> None:
     template = Expansions(source())
-    with pytest.raises(LocalRunError, match=complaint):
+    with pytest.raises(CommandError, match=complaint):
         template.with_(**mistake)
     assert template.with_(**(mistake | mended))["Resources"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.packaging import ROOT
+from infra.build.packaging import ROOT
 from infra.telemetry import count, report_unknown
 from tests.template.claims import (
     Claim,

@@ -1,0 +1,56 @@
+"""The messages of the ingestion queue: EventBridge envelopes around component events."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from domain.contracts.events import ComponentEvent
+
+from infra.contracts.event_payloads import FieldError, read_event
+
+DETAIL_TYPE = "component_event"
+
+
+class MalformedMessageError(Exception):
+    """A message that holds no event; sending it again will not help."""
+
+    def __init__(self, details: list[FieldError]) -> None:
+        super().__init__("; ".join(f"{detail.field}: {detail.message}" for detail in details))
+
+
+def read_message(body: str) -> ComponentEvent:
+    """Read the body of a message of the queue.
+
+    Where the publisher named no `created_at` it is the envelope's `time`, where it gave no `id`,
+    the envelope's.
+
+    Raises:
+        MalformedMessageError: it is no envelope, or holds no component event.
+    """
+    envelope = _object(body)
+    if envelope.get("detail-type") != DETAIL_TYPE:
+        raise _malformed("detail-type", f"must be {DETAIL_TYPE}")
+    detail = envelope.get("detail")
+    if not isinstance(detail, dict):
+        raise _malformed("detail", "must be a JSON object")
+    defaults = {"created_at": envelope.get("time"), "id": envelope.get("id")}
+    payload = read_event(
+        detail | {name: value for name, value in defaults.items() if detail.get(name) is None}
+    )
+    if isinstance(payload, list):
+        raise MalformedMessageError(payload)
+    return payload.to_domain(fresh_key=uuid4().hex)
+
+
+def _object(body: str) -> dict[str, Any]:
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _malformed("body", "must be JSON") from error
+    if not isinstance(envelope, dict):
+        raise _malformed("body", "must be a JSON object")
+    return envelope
+
+
+def _malformed(field: str, message: str) -> MalformedMessageError:
+    return MalformedMessageError([FieldError(field=field, message=message)])
