@@ -22,9 +22,11 @@ REGION = "eu-central-1"
 # A child sees these of the developer's environment and nothing else: no AWS profile, no proxy, no log level.
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "SYSTEMROOT", "TMPDIR", "TZ")
 
+EMULATED_AWS_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+"""Keys that open nothing real. What the emulated AWS of a run asks for is the session token of that run."""
+
 _EMULATED_AWS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
+    **EMULATED_AWS_KEYS,
     "AWS_REGION": REGION,
     "AWS_DEFAULT_REGION": REGION,
     "AWS_CONFIG_FILE": os.devnull,

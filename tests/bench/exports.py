@@ -6,9 +6,10 @@ Run as a program it makes one export and prints how far the peak of its memory r
 import csv
 import io
 import json
+import os
 import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,14 +41,15 @@ def days(count: int) -> Interval:
     return Interval(START, START + timedelta(days=count))
 
 
-def client(service: str, endpoint: str) -> Any:
-    """Return a client as the service sets up its own."""
+def client(service: str, variables: Mapping[str, str]) -> Any:
+    """Return a client as the service sets up its own, for the AWS of an environment's `variables`."""
     return boto3.client(
         cast("Any", service),
-        endpoint_url=endpoint,
+        endpoint_url=variables["AWS_ENDPOINT_URL"],
         region_name="eu-central-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        aws_session_token=variables["AWS_SESSION_TOKEN"],
         config=Config(read_timeout=60, retries={"mode": "standard", "total_max_attempts": 3}),
     )
 
@@ -114,8 +116,8 @@ def peak_mebibytes() -> float:
 
 def main() -> None:
     """Make one export after a small one; print by how many MiB the peak rose between the two."""
-    endpoint, meter_id, count = sys.argv[1:]
-    exporter = Exporter(client("dynamodb", endpoint), client("s3", endpoint))
+    meter_id, count = sys.argv[1:]
+    exporter = Exporter(client("dynamodb", os.environ), client("s3", os.environ))
     exporter.run(meter_id, days(1))
     before = peak_mebibytes()
     rows = exporter.run(meter_id, days(int(count)))

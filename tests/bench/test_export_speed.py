@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +41,10 @@ pytestmark = [
 class Stage:
     """An emulated AWS that holds the readings of a meter in both shapes."""
 
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
-        self.dynamodb: DynamoDBClient = bench.client("dynamodb", endpoint)
-        self.s3: S3Client = bench.client("s3", endpoint)
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
+        self.dynamodb: DynamoDBClient = bench.client("dynamodb", variables)
+        self.s3: S3Client = bench.client("s3", variables)
         self.exporter = bench.Exporter(self.dynamodb, self.s3)
 
     def fill(self) -> None:
@@ -89,7 +89,7 @@ def _item(line: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with emulator(tmp_path_factory.mktemp("cloud")) as cloud:
-        stage = Stage(cloud.url)
+        stage = Stage(cloud.variables)
         stage.fill()
         yield stage
 
@@ -167,8 +167,10 @@ def test_the_cost_grows_linearly_with_the_range(
 def test_the_peak_of_memory_grows_by_at_most_64_mib_whatever_the_range(
     stage: Stage, meter_id: str, record_property: Callable[[str, object], None]
 ) -> None:
-    command = [sys.executable, "-m", "tests.bench.exports", stage.endpoint, meter_id, str(DAYS)]
-    answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout.splitlines()[-1])
+    command = [sys.executable, "-m", "tests.bench.exports", meter_id, str(DAYS)]
+    environment = {**os.environ, **stage.variables}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True)
+    answer = json.loads(done.stdout.splitlines()[-1])
     assert answer["rows"] == DAYS * MINUTES_OF_A_DAY
     report_ratio(record_property, f"{meter_id}: MiB that the peak grows over {DAYS} days", answer["growth"])
     assert answer["growth"] <= 64

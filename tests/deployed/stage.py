@@ -20,6 +20,7 @@ from infra.operate.command import snake_case
 
 SAM = ROOT / ".venv-sam/bin/sam"
 STACK = "energy-operations-test"
+PARAMETERS = {"Stage": "test", "ArchiveDays": "0", "PublisherSources": "crm,metering"}
 PATIENCE_SECONDS = 90
 
 
@@ -41,7 +42,7 @@ class Stage:
     cloud: Emulator
     build: Path
     folder: Path
-    parameters: dict[str, str] = field(default_factory=lambda: {"Stage": "test", "ArchiveDays": "0"})
+    parameters: dict[str, str] = field(default_factory=lambda: dict(PARAMETERS))
     tokens: dict[str, str] = field(default_factory=dict)
     callers: dict[str | None, httpx2.Client] = field(default_factory=dict)
 

@@ -133,7 +133,7 @@ def _as_configured(cloud: Emulator, name: str, artifacts: Path) -> Function:
         handler=properties["Handler"],
         timeout=properties["Timeout"],
         memory=properties["MemorySize"],
-        environment={**environment_of(cloud, physical), "AWS_ENDPOINT_URL": cloud.url},
+        environment={**environment_of(cloud, physical), **cloud.variables},
     )
 
 

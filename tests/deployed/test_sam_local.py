@@ -54,8 +54,11 @@ def outputs(project: Path) -> Iterator[dict[str, str]]:
 
 
 def sam(project: Path, work: dict[str, Any]) -> Any:
-    """Let SAM CLI do `work`, without credentials, as somebody who has never used it."""
+    """Let SAM CLI do `work` in a shell that has read aws.env, as somebody who has never used it."""
     environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    if (exported := project / ".run" / "aws.env").exists():
+        lines = exported.read_text().splitlines()
+        environment |= dict(line.removeprefix("export ").split("=", 1) for line in lines)
     environment |= {"HOME": str(project), "SAM_CLI_TELEMETRY": "0", "AWS_EC2_METADATA_DISABLED": "true"}
     script = [str(ROOT / ".venv-sam" / "bin" / "python"), str(Path(__file__).with_name("sam_cli.py"))]
     process = subprocess.run(
@@ -114,7 +117,12 @@ def test_a_container_is_told_what_the_deployed_function_is_told(
         variables = {name: value for name, value in asked["variables"].items() if not name.startswith("AWS_")}
         endpoint, region = asked["variables"]["AWS_ENDPOINT_URL"], asked["variables"]["AWS_REGION"]
         assert {**variables, "AWS_ENDPOINT_URL": endpoint} == told[asked["function"]]
+        assert asked["variables"]["AWS_SESSION_TOKEN"] == outputs["aws_session_token"]
         assert (endpoint, region) == (f"http://host.docker.internal:{port}", outputs["aws_region"])
+        assert variables.pop("ALLOWED_HOSTS", "") in (
+            "",
+            "127.0.0.1,localhost",
+        )  # the API's, as a person calls it
         assert "127.0.0.1" not in str(variables)
         assert asked["hosts"] == {"host.docker.internal": "host-gateway"}
         assert variables["CONTRACTS_TABLE"] == outputs["contracts_table_name"]

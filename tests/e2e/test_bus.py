@@ -156,6 +156,20 @@ def test_an_end_its_late_start_duplicates_and_garbage_leave_the_timeline_that_wa
         assert reason in lines
 
 
+def test_an_event_of_a_source_that_is_not_listed_does_not_count(bus: Bus) -> None:
+    bus.create("2002")
+    entry = {"EventBusName": bus.stack.outputs["event_bus_name"], "DetailType": "component_event"}
+    stranger = {
+        **entry,
+        "Source": "stranger",
+        "Detail": json.dumps(event(contract_number="2002", id="theirs")),
+    }
+    assert bus.cloud.client("events").put_events(Entries=[stranger])["FailedEntryCount"] == 0
+    publish.send(bus.stack, [event(contract_number="2002", id="ours")])
+    until(lambda: bus.trail("2002") != [], "the event of the listed source is decided")
+    assert [entry.event.id for entry in bus.trail("2002")] == ["ours"]
+
+
 def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_change(
     bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:

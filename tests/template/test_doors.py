@@ -7,11 +7,16 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from domain.exports import folder_of
 from infra.build.packaging import ROOT
 from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import key_of
 from infra.contracts.trail_store import partition_of
+from infra.exports.files import URL_SECONDS
+from infra.local.publish import SOURCE as PUBLISHER
+from infra.settings import ApiSettings
 from tests.template.claims import (
     Claim,
     Claims,
@@ -61,6 +66,27 @@ def test_what_would_open_a_stage_by_mistake_is_refused(
     with pytest.raises(CommandError, match=complaint):
         template.with_(**mistake)
     assert template.with_(**(mistake | mended))["Resources"]
+
+
+def _address_in_the_template(resources: dict[str, Any]) -> None:
+    variables = resources["ApiFunction"]["Properties"]["Environment"]["Variables"]
+    variables["AWS_ENDPOINT_URL"] = "http://localhost:4566"
+
+
+@claims.but_for(_address_in_the_template)
+def what_is_deployed_does_not_start_open_whatever_its_stage_is_called(template: Expansions) -> None:
+    resources = template.with_(Stage="local", AuthMode="open")["Resources"]
+    given = resources["ApiFunction"]["Properties"]["Environment"]["Variables"]
+    variables = {name: value if isinstance(value, str) else "a resource" for name, value in given.items()}
+    assert not starts_with(variables)
+    assert starts_with({**variables, "AUTH_MODE": "required"})
+
+
+def starts_with(variables: dict[str, str]) -> bool:
+    try:
+        return bool(ApiSettings.model_validate(variables))
+    except ValidationError:
+        return False
 
 
 SAMCONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
@@ -218,12 +244,103 @@ def only_the_rule_sends_to_its_queues(template: Expansions) -> None:
         assert (statement["Action"], statement["Condition"]) == ("sqs:SendMessage", rule)
 
 
+def _pattern_without(key: str) -> Defect:
+    def defect(resources: dict[str, Any]) -> None:
+        del resources["ComponentEventRule"]["Properties"]["EventPattern"][key]
+
+    return defect
+
+
+def taken_from(template: Expansions, **parameters: str) -> dict[str, Any]:
+    """Return what the rule takes: lists, with `OWN` for the stack's account."""
+    pattern = template.with_(**parameters)["Resources"]["ComponentEventRule"]["Properties"]["EventPattern"]
+    taken = {}
+    for key, value in pattern.items():
+        if isinstance(value, dict):
+            separator, text = value["Fn::Split"]
+            taken[key] = ("OWN" if text == {"Ref": "AWS::AccountId"} else text).split(separator)
+        else:
+            taken[key] = value
+    return taken
+
+
+@claims.but_for(_pattern_without("source"))
+@claims.but_for(_pattern_without("account"))
+@claims.but_for(_pattern_without("detail-type"))
+def the_rule_takes_events_of_listed_accounts_and_sources_only(template: Expansions) -> None:
+    kinds = ["component_event", "meter_readings"]
+    assert taken_from(template) == {"account": ["OWN"], "source": [PUBLISHER], "detail-type": kinds}
+    accounts, sources = "123456789012,210987654321", "crm.contracts,metering"
+    chosen = taken_from(template, PublisherAccounts=accounts, PublisherSources=sources)
+    assert chosen == {"account": accounts.split(","), "source": sources.split(","), "detail-type": kinds}
+
+
+@claims.but_for(lambda resources: resources["BusPolicy"].pop("Condition"))
+@claims.but_for(lambda resources: resources["BusPolicy"]["Properties"]["Statement"].update(Principal="*"))
+@claims.but_for(lambda resources: resources["BusPolicy"]["Properties"]["Statement"].update(Action="events:*"))
+def other_accounts_put_events_on_the_bus_only_where_they_are_listed(template: Expansions) -> None:
+    assert not of_type(template.defaults, "Events::EventBusPolicy")
+    resources = template.with_(PublisherAccounts="123456789012,210987654321")["Resources"]
+    (policy,) = of_type(resources, "Events::EventBusPolicy").values()
+    assert (named(policy["EventBusName"]), policy["Statement"]) == (
+        "EventBus",
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": {"Fn::Split": [",", "123456789012,210987654321"]}},
+            "Action": "events:PutEvents",
+            "Resource": {"Fn::GetAtt": ["EventBus", "Arn"]},
+        },
+    )
+
+
+def _listing_of_everything(resources: dict[str, Any]) -> None:
+    for statement in resources["ExportRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+        if "s3:ListBucket" in listed(statement["Action"]):
+            del statement["Condition"]
+
+
+@claims.but_for(_listing_of_everything)
+def roles_list_the_exports_of_the_bucket_and_nothing_else(template: Expansions) -> None:
+    listing = [
+        (role, statement.get("Condition"))
+        for role, statement in statements(template.everything, "IAM::Role")
+        if "s3:ListBucket" in listed(statement["Action"])
+    ]
+    within = {"StringLike": {"s3:prefix": "exports/*"}}
+    assert listing == [("ApiRole", within), ("ExportRole", within)]
+    assert fnmatchcase(folder_of("job"), "exports/*")
+
+
+def _signatures_of(milliseconds: int) -> Defect:
+    def defect(resources: dict[str, Any]) -> None:
+        for statement in resources["ExportBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]:
+            if "NumericGreaterThan" in statement["Condition"]:
+                statement["Condition"] = {"NumericGreaterThan": {"s3:signatureAge": milliseconds}}
+
+    return defect
+
+
+@claims.but_for(_signatures_of(24 * 3_600_000))
+@claims.but_for(_signatures_of(60_000))
+def a_signed_url_counts_for_as_long_as_we_sign_it_and_never_for_more_than_an_hour(
+    template: Expansions,
+) -> None:
+    (refusal,) = [
+        statement
+        for _, statement in statements(template.everything, "S3::BucketPolicy")
+        if "NumericGreaterThan" in statement["Condition"]
+    ]
+    assert (refusal["Effect"], refusal["Principal"], refusal["Action"]) == ("Deny", "*", "s3:*")
+    assert len(refusal["Resource"]) == 2  # the bucket, and what is in it
+    assert 1000 * URL_SECONDS < refusal["Condition"]["NumericGreaterThan"]["s3:signatureAge"] <= 3_600_000
+
+
 def _queue_without_tls(resources: dict[str, Any]) -> None:
     del resources["TlsOnlyPolicy"]["Properties"]["Queues"][0]
 
 
 def _toothless(resources: dict[str, Any]) -> None:
-    (statement,) = resources["ExportBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    statement = resources["ExportBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
     statement["Action"] = "s3:ListBucket"
 
 
@@ -235,8 +352,8 @@ def queues_and_files_are_for_callers_with_tls(template: Expansions) -> None:
     covered = set()
     for kind, places in (("SQS::QueuePolicy", "Queues"), ("S3::BucketPolicy", "Bucket")):
         for policy, statement in statements(resources, kind):
-            if (statement["Effect"], statement["Principal"]) == ("Deny", "*"):
-                assert statement["Condition"] == plain
+            if statement.get("Condition") == plain:
+                assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
                 assert statement["Action"] == ("s3:*" if kind.startswith("S3") else "sqs:*")
                 covered |= {named(place) for place in listed(resources[policy]["Properties"][places])}
     assert covered == of_type(resources, "SQS::Queue").keys() | of_type(resources, "S3::Bucket").keys()

@@ -297,7 +297,7 @@ def _echo(resources: dict[str, Any]) -> None:
 @claims.but_for(_echo)
 def the_rule_loses_nothing_and_takes_back_nothing(template: Expansions) -> None:
     rule = template.everything["ComponentEventRule"]["Properties"]
-    assert rule["EventPattern"] == {"detail-type": ["component_event", "meter_readings"]}
+    assert rule["EventPattern"]["detail-type"] == ["component_event", "meter_readings"]
     (target,) = rule["Targets"]
     assert named(target["DeadLetterConfig"]["Arn"]) == "RuleDeadLetterQueue"
     assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 24 * 3600

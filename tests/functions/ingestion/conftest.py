@@ -103,7 +103,8 @@ class Ingestion:
 def ingestion_of(emulated: Emulator, monkeypatch: pytest.MonkeyPatch) -> Ingestion:
     """Return the function between a fresh queue and a fresh table."""
     name = uuid4().hex
-    monkeypatch.setenv("AWS_ENDPOINT_URL", emulated.url)
+    for variable, value in emulated.variables.items():
+        monkeypatch.setenv(variable, value)
     monkeypatch.setenv("CONTRACTS_TABLE", name)
     monkeypatch.setenv("MAX_RECEIVES", str(MAX_RECEIVES))
     create_table(aws.dynamodb(), "ContractsTable", name)
