@@ -8,8 +8,8 @@ from typing import NamedTuple
 from domain.contracts import ComponentEvent
 from domain.timelines import Code
 from domain.trails import IdempotencyKeyReusedError, Reception
-from infra.aws import OutcomeUnknownError
 from infra.timelines import Decision, TimelineStore
+from infra.writes import WriteFailedError
 
 _CONTRACTS_AT_ONCE = 10
 """Threads; the client keeps ten connections, and more threads gain nothing."""
@@ -23,14 +23,15 @@ class Arrival(NamedTuple):
     patient_with: Collection[Code] = ()
 
 
-Outcome = Decision | IdempotencyKeyReusedError | OutcomeUnknownError
+Outcome = Decision | Exception
+"""What was decided, or what kept the event from being decided."""
 
 
 def apply_all(store: TimelineStore, arrivals: Sequence[Arrival]) -> list[Outcome]:
     """Apply events in the order of `created_at`, ties as given; answer in the order given.
 
-    Once the outcome of an event is unknown, the later ones of its contract are not tried, since
-    they would overtake it; they are answered as unknown too.
+    Once an event could not be decided, the later ones of its contract are not tried, since they
+    would overtake it; they are answered with the same error.
     """
     by_contract: dict[str, list[int]] = {}
     for index in sorted(range(len(arrivals)), key=lambda index: arrivals[index].event.created_at):
@@ -43,7 +44,7 @@ def apply_all(store: TimelineStore, arrivals: Sequence[Arrival]) -> list[Outcome
                 outcomes.append((index, store.apply(*arrivals[index])))
             except IdempotencyKeyReusedError as error:
                 outcomes.append((index, error))
-            except OutcomeUnknownError as error:
+            except WriteFailedError as error:
                 return outcomes + [(later, error) for later in indexes[len(outcomes) :]]
         return outcomes
 

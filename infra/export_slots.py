@@ -10,7 +10,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from domain.exports import MOST_OPEN, ExportJob, Status, TooManyExportsError
-from infra.aws import OutcomeUnknownError, refused_or_unknown
+from infra.aws import BusyError, refused_or_unknown
 from infra.exports import ExportStore
 
 # Condition of taking a slot: nobody else has since it was found free.
@@ -24,6 +24,7 @@ def create_in_slot(jobs: ExportStore, job: ExportJob) -> None:
 
     Raises:
         TooManyExportsError: the owner has as many.
+        BusyError: other jobs of the owner were faster each time.
         OutcomeUnknownError: the answer to the write was lost.
     """
     for _ in range(_ATTEMPTS):
@@ -42,7 +43,7 @@ def create_in_slot(jobs: ExportStore, job: ExportJob) -> None:
         except ClientError:
             continue  # another job of the same owner was faster: look again
         return
-    raise OutcomeUnknownError
+    raise BusyError
 
 
 def _free_slot(jobs: ExportStore, owner: str) -> tuple[int, str]:
@@ -65,5 +66,5 @@ def _slot_key(owner: str, slot: int) -> dict[str, Any]:
 def _read(jobs: ExportStore, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
     answer = jobs.client.batch_get_item(RequestItems={jobs.table: {"Keys": keys, "ConsistentRead": True}})
     if answer.get("UnprocessedKeys"):
-        raise OutcomeUnknownError
+        raise BusyError
     return answer["Responses"].get(jobs.table, [])

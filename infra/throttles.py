@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from infra.aws import OutcomeUnknownError, condition_failed, refused_item
+from infra.aws import BusyError, condition_failed, refused_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -76,7 +76,7 @@ class ThrottleStore:
             if self._begin(key, now, now + limit.seconds):
                 return
             # Another try has begun the window in between: count in that.
-        raise OutcomeUnknownError
+        raise BusyError
 
     def _add(self, key: dict[str, Any], limit: Limit, now: int) -> dict[str, Any] | None:
         """Count a try in the window that runs; return the counter as it stands if it takes none."""

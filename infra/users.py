@@ -8,7 +8,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from domain.users import User, UserExistsError, UserNotFoundError
-from infra.aws import CHANCE, OutcomeUnknownError, refused_or_unknown
+from infra.aws import CHANCE, BusyError, refused_or_unknown
 from infra.listings import list_items
 from infra.user_items import (
     KIND,
@@ -89,7 +89,7 @@ class UserStore:
         Raises:
             UserNotFoundError: there is none.
             UserExistsError: the new username or email address is taken.
-            OutcomeUnknownError: others changed the user all the time.
+            BusyError: others changed the user all the time.
         """
         for _ in range(_ATTEMPTS):
             before = self.get(user_id)
@@ -98,7 +98,7 @@ class UserStore:
             after = revise(before)
             if after is before or self.replace(before, after):
                 return after
-        raise OutcomeUnknownError
+        raise BusyError
 
     def replace(self, before: User, after: User) -> bool:
         """Store `after` if `before` is still what is stored; say whether.
@@ -141,7 +141,7 @@ class UserStore:
             except _RefusedError:
                 continue
             return
-        raise OutcomeUnknownError
+        raise BusyError
 
     def page(self, limit: int, after: str | None) -> UserPage:
         """List users in the order of their creation, without their password hashes.
@@ -200,7 +200,7 @@ class UserStore:
                 time.sleep(CHANCE.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)
             else:
                 return
-        raise OutcomeUnknownError
+        raise BusyError
 
 
 def _logins(user: User) -> tuple[str, str]:

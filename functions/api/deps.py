@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from domain.contracts import CONTRACT_NUMBER_PATTERN, Contract, ContractNotFoundError
-from domain.trails import AuditDisabledError, Reception, Source
+from domain.trails import Actor, ActorKind, AuditDisabledError, Reception, Source
+from domain.users import Caller
 from functions.payloads import utc_now
 from infra.aws import dynamodb
 from infra.contracts import ContractStore
@@ -60,9 +61,18 @@ async def idempotency() -> IdempotencyStore:
     return IdempotencyStore(dynamodb(), settings(ApiSettings).idempotency_table)
 
 
+def actor_of(caller: Caller) -> Actor:
+    """Return how a trail names `caller`: an API key by itself, since its owner may have several."""
+    if caller.api_key is not None:
+        return Actor(ActorKind.API_KEY, caller.api_key.id, caller.api_key.name)
+    if caller.user is not None:
+        return Actor(ActorKind.USER, caller.user.id, caller.user.username)
+    return Actor(ActorKind.ANONYMOUS)
+
+
 async def reception(request: Request) -> Reception:
-    """Return how and when this request came in."""
-    return Reception(utc_now(), Source.API, request.state.request_id)
+    """Return how and when this request came in, and from whom."""
+    return Reception(utc_now(), Source.API, request.state.request_id, actor_of(request.state.caller))
 
 
 async def existing_contract(

@@ -12,6 +12,7 @@ domain.readings.MeterIsSimulatedError      409 meter_is_simulated
 domain.readings.MeterNotFoundError         404 meter_not_found
 domain.trails.AuditDisabledError           409 audit_disabled
 domain.trails.TrailIncompleteError         409 trail_incomplete
+domain.trails.TrailTooLongError            409 trail_too_long
 domain.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
 domain.uploads.InvalidReadingsError        400 validation_error
 infra.cursors.InvalidCursorError           400 invalid_cursor
@@ -27,7 +28,10 @@ functions.api.errors.ForbiddenError        403 forbidden
 functions.api.errors.InvalidLoginError     401 invalid_credentials
 infra.export_files.FileGoneError           410 export_expired
 functions.api.errors.UnauthenticatedError  401 unauthorized
-infra.aws.OutcomeUnknownError              503 outcome_unknown
+functions.api.errors.PartlyAppliedError    503 outcome_unknown
+infra.writes.BusyError                     503 busy
+infra.writes.ImpossibleWriteError          500 internal_error
+infra.writes.OutcomeUnknownError           503 outcome_unknown
 botocore's errors, a secret not to be had  503 service_unavailable
 anything else                              500 internal_error
 """
@@ -52,7 +56,12 @@ from domain.exports import (
 )
 from domain.periods import PeriodError
 from domain.readings import MeterIsSimulatedError, MeterNotFoundError
-from domain.trails import AuditDisabledError, IdempotencyKeyReusedError, TrailIncompleteError
+from domain.trails import (
+    AuditDisabledError,
+    IdempotencyKeyReusedError,
+    TrailIncompleteError,
+    TrailTooLongError,
+)
 from domain.uploads import InvalidReadingsError
 from domain.users import (
     ApiKeyNotFoundError,
@@ -65,11 +74,11 @@ from domain.users import (
 )
 from functions.api.error_shape import ErrorResponse
 from functions.payloads import FieldError, field_errors
-from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.cursors import InvalidCursorError
 from infra.export_files import FileGoneError
 from infra.telemetry import logger, report_unknown
 from infra.throttles import ThrottledError
+from infra.writes import DEPENDENCY_ERRORS, BusyError, OutcomeUnknownError
 
 RETRY_AFTER_SECONDS = 2
 
@@ -89,6 +98,10 @@ class ForbiddenError(Exception):
         super().__init__("Your credentials do not allow this.")
 
 
+class PartlyAppliedError(Exception):
+    """Some events of a list were decided, and surely nothing was stored of others."""
+
+
 _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     ContractExistsError: (409, "contract_exists"),
     ContractNotFoundError: (404, "contract_not_found"),
@@ -99,6 +112,7 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     FileGoneError: (410, "export_expired"),
     AuditDisabledError: (409, "audit_disabled"),
     TrailIncompleteError: (409, "trail_incomplete"),
+    TrailTooLongError: (409, "trail_too_long"),
     IdempotencyKeyReusedError: (422, "idempotency_key_reused"),
     InvalidCursorError: (400, "invalid_cursor"),
     ApiKeyNotFoundError: (404, "api_key_not_found"),
@@ -125,6 +139,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(InvalidLoginError, _answer_invalid_login)
     app.add_exception_handler(ThrottledError, _answer_throttled)
     app.add_exception_handler(OutcomeUnknownError, _answer_outcome_unknown)
+    app.add_exception_handler(PartlyAppliedError, _answer_partly_applied)
+    app.add_exception_handler(BusyError, _answer_busy)
     app.add_exception_handler(PeriodError, _answer_period)
     app.add_exception_handler(InvalidReadingsError, _answer_readings)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
@@ -170,6 +186,17 @@ async def _answer_throttled(request: Request, error: Exception) -> Response:
 async def _answer_outcome_unknown(request: Request, error: Exception) -> Response:
     report_unknown(error)
     return _try_again(request, "outcome_unknown", "Whether this took effect is not known. Send it again.")
+
+
+async def _answer_partly_applied(request: Request, error: Exception) -> Response:
+    # Nothing is in doubt here, so nothing rings; only the caller cannot tell which events were stored.
+    logger.warning("List of events applied in part", reason=repr(error.__cause__))
+    return _try_again(request, "outcome_unknown", "Not all events took effect. Send all of them again.")
+
+
+async def _answer_busy(request: Request, error: Exception) -> Response:
+    logger.warning("Busy", reason=repr(error.__cause__ or error))
+    return _try_again(request, "busy", "Nothing was stored, as others were faster. Send it again.")
 
 
 async def _answer_dependency(request: Request, error: Exception) -> Response:

@@ -15,12 +15,13 @@ from domain.trails import IdempotencyKeyReusedError, Reception, Source
 from domain.uploads import InvalidReadingsError
 from functions.ingestion.messages import MalformedMessageError, read_message
 from functions.ingestion.readings import has_readings, store_readings
-from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, dynamodb, sqs
+from infra.aws import DEPENDENCY_ERRORS, dynamodb, sqs
 from infra.batches import Arrival, Outcome, apply_all
 from infra.queues import SOON_SECONDS, IngestionQueue, wait_seconds
 from infra.settings import IngestionSettings, settings
 from infra.telemetry import logger, report, report_unknown
 from infra.timelines import Decision, TimelineStore
+from infra.writes import OutcomeUnknownError, WriteFailedError
 
 PATIENT_WITH = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 """Refusals that an event which overtook another may meet; they are final on the last receive only."""
@@ -92,16 +93,17 @@ def _store(messages: list[SQSRecord]) -> dict[str, Exception]:
             store_readings(message.body, datetime.now(UTC))
         except (InvalidReadingsError, MeterIsSimulatedError) as error:
             failures[message.message_id] = _give_up(message, error)
-        except (OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:
+        except (WriteFailedError, *DEPENDENCY_ERRORS) as error:
             failures[message.message_id] = _try_again(message, error)
     return failures
 
 
 def _arrival(message: SQSRecord, request_id: str) -> Arrival:
     is_last = _receives(message) >= settings(IngestionSettings).max_receives
+    event, actor = read_message(message.body)
     return Arrival(
-        event=read_message(message.body),
-        reception=Reception(datetime.now(UTC), Source.BUS, request_id),
+        event=event,
+        reception=Reception(datetime.now(UTC), Source.BUS, request_id, actor),
         patient_with=() if is_last else PATIENT_WITH,
     )
 
@@ -114,14 +116,18 @@ def _return(message: SQSRecord, outcome: Outcome) -> Exception:
     """Have a message come again whose event is not decided yet; return why."""
     if isinstance(outcome, IdempotencyKeyReusedError):
         return _give_up(message, outcome)
-    if isinstance(outcome, OutcomeUnknownError):
+    if not isinstance(outcome, Decision):
         return _try_again(message, outcome)
     _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
     return NotFinalError(outcome.message)
 
 
 def _try_again(message: SQSRecord, error: Exception) -> Exception:
-    report_unknown(error, message_id=message.message_id)
+    if isinstance(error, OutcomeUnknownError):
+        report_unknown(error, message_id=message.message_id)
+    else:
+        reason = repr(error.__cause__ or error)
+        logger.error("Message not applied", reason=reason, message_id=message.message_id)
     _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
     return error
 
