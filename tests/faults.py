@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -19,6 +20,8 @@ class Fault(Enum):
     DOUBLED = auto()
     THROTTLED = auto()
     CONFLICT = auto()
+    CONFLICT_BESIDE_ROW = auto()
+    CONFLICT_BESIDE_UPDATE = auto()
     ERROR_BEFORE = auto()
     ERROR_AFTER = auto()
     CRASH_BEFORE = auto()
@@ -39,9 +42,15 @@ class _Body:
         yield self._content
 
 
+def answer_of(url: str, status: int, body: dict[str, Any]) -> AWSResponse:
+    """Return an answer of DynamoDB."""
+    return AWSResponse(url, status, HTTPHeaders(), _Body(json.dumps(body).encode()))
+
+
 def _answer(url: str, status: int, error: str, **more: Any) -> AWSResponse:
-    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{error}", "message": error} | more)
-    return AWSResponse(url, status, HTTPHeaders(), _Body(body.encode()))
+    return answer_of(
+        url, status, {"__type": f"com.amazonaws.dynamodb.v20120810#{error}", "message": error} | more
+    )
 
 
 def agree_at_once(client: Any) -> None:
@@ -52,6 +61,22 @@ def agree_at_once(client: Any) -> None:
 
 
 _CONFLICTS = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+
+
+_BESIDE = {Fault.CONFLICT_BESIDE_UPDATE: 1, Fault.CONFLICT_BESIDE_ROW: 0}
+"""Which of the two writes of a transaction meets the conflict, where the other is refused."""
+
+
+def _with_a_conflict(answer: AWSResponse, url: str, place: int) -> AWSResponse:
+    """Put a conflict into a refused transaction; where only that write was refused, nothing is left to mix."""
+    if answer.status_code == HTTPStatus.OK:
+        return answer
+    told = json.loads(answer.content)
+    reasons = told.get("CancellationReasons", [])
+    if len(reasons) != 2:  # an event and its row
+        return answer
+    reasons[place] = {"Code": "TransactionConflict"}
+    return _answer(url, answer.status_code, "TransactionCanceledException", CancellationReasons=reasons)
 
 
 class FaultyNetwork:
@@ -88,6 +113,8 @@ class FaultyNetwork:
                 raise Crash
             case Fault.ERROR_AFTER:
                 return _answer(request.url, 500, "InternalServerError")
+            case Fault.CONFLICT_BESIDE_ROW | Fault.CONFLICT_BESIDE_UPDATE:
+                answer = _with_a_conflict(answer, request.url, _BESIDE[fault])
             case Fault.DOUBLED:
                 return self._session.send(request)  # type: ignore[no-any-return]
         return answer

@@ -11,10 +11,10 @@ import pytest
 from domain.contracts import Action, ComponentEvent, Contract
 from domain.timelines import Verdict, advance, decide
 from domain.trails import Reception, Source
-from infra.aws import OutcomeUnknownError
 from infra.contracts import ContractStore
 from infra.items import key_of, to_item
 from infra.timelines import CONDITIONS, TimelineStore
+from infra.writes import WriteFailedError
 from tests import small_cases
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Bench:
             self.client.put_item(TableName=self.table, Item=to_item(contract))
         try:
             verdict = self.timelines.apply(event, RECEPTION).verdict
-        except OutcomeUnknownError:
+        except WriteFailedError:
             verdict = None
         return verdict, self.contracts.get(event.contract_number)
 
