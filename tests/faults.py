@@ -79,6 +79,21 @@ def _with_a_conflict(answer: AWSResponse, url: str, place: int) -> AWSResponse:
     return _answer(url, answer.status_code, "TransactionCanceledException", CancellationReasons=reasons)
 
 
+def _answer_instead(request: AWSPreparedRequest, fault: Fault) -> AWSResponse | None:
+    """Return the answer of a request that never reached the engine's items, where `fault` is that."""
+    target = str(request.headers["X-Amz-Target"])
+    match fault:
+        case Fault.THROTTLED:
+            return _answer(request.url, 400, "ProvisionedThroughputExceededException")
+        case Fault.CONFLICT if "TransactWriteItems" in target:
+            return _answer(request.url, 400, "TransactionCanceledException", CancellationReasons=_CONFLICTS)
+        case Fault.CONFLICT if "PutItem" in target or "UpdateItem" in target:
+            return _answer(request.url, 400, "TransactionConflictException")
+        case Fault.ERROR_BEFORE:
+            return _answer(request.url, 500, "InternalServerError")
+    return None
+
+
 class FaultyNetwork:
     """Stands in a client's HTTP session; each sending takes the next fault, and none when they are used up."""
 
@@ -92,19 +107,13 @@ class FaultyNetwork:
         """Send `request`, or not, and answer, or not."""
         self.sent += 1
         fault = next(self.faults, Fault.NONE)
-        match fault:
-            case Fault.LOST_REQUEST:
-                raise ConnectTimeoutError(endpoint_url=request.url)
-            case Fault.CRASH_BEFORE:
-                raise Crash
-            case Fault.THROTTLED:
-                return _answer(request.url, 400, "ProvisionedThroughputExceededException")
-            case Fault.CONFLICT if "TransactWriteItems" in str(request.headers["X-Amz-Target"]):
-                return _answer(
-                    request.url, 400, "TransactionCanceledException", CancellationReasons=_CONFLICTS
-                )
-            case Fault.ERROR_BEFORE:
-                return _answer(request.url, 500, "InternalServerError")
+        if fault is Fault.LOST_REQUEST:
+            raise ConnectTimeoutError(endpoint_url=request.url)
+        if fault is Fault.CRASH_BEFORE:
+            raise Crash
+        return _answer_instead(request, fault) or self._send(request, fault)
+
+    def _send(self, request: AWSPreparedRequest, fault: Fault) -> AWSResponse:
         answer: AWSResponse = self._session.send(request)
         match fault:
             case Fault.LOST_ANSWER:
@@ -114,7 +123,7 @@ class FaultyNetwork:
             case Fault.ERROR_AFTER:
                 return _answer(request.url, 500, "InternalServerError")
             case Fault.CONFLICT_BESIDE_ROW | Fault.CONFLICT_BESIDE_UPDATE:
-                answer = _with_a_conflict(answer, request.url, _BESIDE[fault])
+                return _with_a_conflict(answer, request.url, _BESIDE[fault])
             case Fault.DOUBLED:
                 return self._session.send(request)  # type: ignore[no-any-return]
         return answer

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -181,8 +182,13 @@ WRITES_SAY = {
 
 @pytest.mark.parametrize("name", WRITES_SAY)
 def test_a_write_that_fails_says_whether_it_may_have_been_stored_and_only_doubt_is_counted(
-    api: TestClient, dynamodb_raises: Raise, counted: Callable[[], dict[str, float]], name: str
+    api: TestClient,
+    dynamodb_raises: Raise,
+    counted: Callable[[], dict[str, float]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     dynamodb_raises(FAILURES[name])
     code = WRITES_SAY[name]
     for method, path, body in [
