@@ -1,8 +1,12 @@
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from fastapi.testclient import TestClient
 
+from infra import aws
 from tests.functions.api.calls import END, create, event, supply
 
 
