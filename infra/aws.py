@@ -8,15 +8,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from infra.outcomes import DEPENDENCY_ERRORS, BusyError, ImpossibleWriteError, OutcomeUnknownError, watch
 from infra.settings import Settings, settings
-from infra.writes import (
-    DEPENDENCY_ERRORS,
-    BusyError,
-    ImpossibleWriteError,
-    OutcomeUnknownError,
-    refused_or_unknown,
-    watch,
-)
+from infra.writes import refused_or_unknown
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

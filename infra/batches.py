@@ -8,8 +8,8 @@ from typing import NamedTuple
 from domain.contracts import ComponentEvent
 from domain.timelines import Code
 from domain.trails import IdempotencyKeyReusedError, Reception
+from infra.outcomes import WriteFailedError
 from infra.timelines import Decision, TimelineStore
-from infra.writes import WriteFailedError
 
 _CONTRACTS_AT_ONCE = 10
 """Threads; the client keeps ten connections, and more threads gain nothing."""

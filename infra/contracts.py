@@ -16,7 +16,8 @@ from infra.items import (
     to_item,
 )
 from infra.listings import list_items
-from infra.writes import Applied, Refused, Writer
+from infra.outcomes import Applied, Refused
+from infra.writes import Writer
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

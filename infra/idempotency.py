@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from domain.trails import IdempotencyKeyReusedError
-from infra.writes import BusyError, OutcomeUnknownError
+from infra.outcomes import BusyError, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

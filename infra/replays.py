@@ -6,8 +6,8 @@ from typing import NamedTuple
 from domain.contracts import Contract, ContractNotFoundError
 from domain.trails import fold, require_whole
 from infra.contracts import ContractStore
+from infra.outcomes import BusyError
 from infra.trails import TrailStore
-from infra.writes import BusyError
 
 _LONGEST_SECONDS = 10.0
 """No fold begins later than this; the longest trail takes some seconds to read and fold."""

@@ -14,8 +14,9 @@ from domain.instants import to_micros
 from domain.timelines import ACCEPTED, Code, Verdict, decide, explain
 from domain.trails import Entry, IdempotencyKeyReusedError, Reception
 from infra.items import Item, key_of, read_contract
+from infra.outcomes import Applied, BusyError, OutcomeUnknownError, Refused
 from infra.trails import NO_CONTRACT, put_of, to_entry
-from infra.writes import Applied, BusyError, OutcomeUnknownError, Refused, Writer
+from infra.writes import Writer
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

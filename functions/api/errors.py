@@ -29,9 +29,9 @@ functions.api.errors.InvalidLoginError     401 invalid_credentials
 infra.export_files.FileGoneError           410 export_expired
 functions.api.errors.UnauthenticatedError  401 unauthorized
 functions.api.errors.PartlyAppliedError    503 outcome_unknown
-infra.writes.BusyError                     503 busy
-infra.writes.ImpossibleWriteError          500 internal_error
-infra.writes.OutcomeUnknownError           503 outcome_unknown
+infra.outcomes.BusyError                   503 busy
+infra.outcomes.ImpossibleWriteError        500 internal_error
+infra.outcomes.OutcomeUnknownError         503 outcome_unknown
 botocore's errors, a secret not to be had  503 service_unavailable
 anything else                              500 internal_error
 """
@@ -76,9 +76,9 @@ from functions.api.error_shape import ErrorResponse
 from functions.payloads import FieldError, field_errors
 from infra.cursors import InvalidCursorError
 from infra.export_files import FileGoneError
+from infra.outcomes import DEPENDENCY_ERRORS, BusyError, OutcomeUnknownError
 from infra.telemetry import logger, report_unknown
 from infra.throttles import ThrottledError
-from infra.writes import DEPENDENCY_ERRORS, BusyError, OutcomeUnknownError
 
 RETRY_AFTER_SECONDS = 2
 

@@ -32,9 +32,9 @@ from functions.api.schemas import (
 )
 from functions.payloads import EventPayload, Instant, read_event
 from infra.batches import Arrival, Outcome, apply_all
+from infra.outcomes import BusyError, OutcomeUnknownError
 from infra.telemetry import report
 from infra.timelines import Decision
-from infra.writes import BusyError, OutcomeUnknownError
 
 router = APIRouter(tags=["events and timelines"])
 

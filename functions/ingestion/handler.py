@@ -17,11 +17,11 @@ from functions.ingestion.messages import MalformedMessageError, read_message
 from functions.ingestion.readings import has_readings, store_readings
 from infra.aws import DEPENDENCY_ERRORS, dynamodb, sqs
 from infra.batches import Arrival, Outcome, apply_all
+from infra.outcomes import OutcomeUnknownError, WriteFailedError
 from infra.queues import SOON_SECONDS, IngestionQueue, wait_seconds
 from infra.settings import IngestionSettings, settings
 from infra.telemetry import logger, report, report_unknown
 from infra.timelines import Decision, TimelineStore
-from infra.writes import OutcomeUnknownError, WriteFailedError
 
 PATIENT_WITH = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 """Refusals that an event which overtook another may meet; they are final on the last receive only."""

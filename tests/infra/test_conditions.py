@@ -13,8 +13,8 @@ from domain.timelines import Verdict, advance, decide
 from domain.trails import Reception, Source
 from infra.contracts import ContractStore
 from infra.items import key_of, to_item
+from infra.outcomes import WriteFailedError
 from infra.timelines import CONDITIONS, TimelineStore
-from infra.writes import WriteFailedError
 from tests import small_cases
 
 if TYPE_CHECKING:

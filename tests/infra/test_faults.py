@@ -17,9 +17,9 @@ from domain.trails import Reception, Source
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, refused_item
 from infra.contracts import ContractStore
 from infra.items import read_contract
+from infra.outcomes import WriteFailedError
 from infra.timelines import TimelineStore, update_of
 from infra.trails import TrailStore
-from infra.writes import WriteFailedError
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Crash, Fault, FaultyNetwork

@@ -10,10 +10,10 @@ import pytest
 from domain.contracts import Component, ComponentEvent, Contract, EventType
 from domain.trails import Reception, Source
 from infra.contracts import ContractStore
+from infra.outcomes import BusyError
 from infra.replays import replay
 from infra.timelines import TimelineStore
 from infra.trails import TrailStore
-from infra.writes import BusyError
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Fault, FaultyNetwork

@@ -10,17 +10,16 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from infra.writes import (
+from infra.outcomes import (
     Applied,
     BusyError,
     ImpossibleWriteError,
     OutcomeUnknownError,
     Reason,
     Refused,
-    Writer,
-    refused_or_unknown,
     watch,
 )
+from infra.writes import Writer, refused_or_unknown
 from tests.engines import client_of
 from tests.faults import answer_of
 
