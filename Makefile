@@ -37,23 +37,23 @@ redrive: $(VENV)/synced  ## send the events that were given up through the queue
 	@exec $(BIN)/python -m infra.local.dead_letters redrive
 
 create-admin: $(VENV)/synced  ## make an admin of a deployed stack (STACK=, ADMIN_USERNAME=, ADMIN_EMAIL=); asks for the password
-	@$(BIN)/python -m infra.local.admin
+	@$(BIN)/python -m infra.operate.create_admin
 
 destroy: $(VENV)/synced  ## delete a deployed stage that is not protected, with its data (STACK=, CONFIRM= the same)
-	@$(BIN)/python -m infra.local.teardown
+	@$(BIN)/python -m infra.operate.destroy
 
 forget: $(VENV)/synced  ## delete customers' data from a deployed stage (STACK=, CONTRACTS=1,2 METERS=a,b CONFIRM= the stack)
-	@$(BIN)/python -m infra.local.forget
+	@$(BIN)/python -m infra.operate.forget
 
 restore: $(VENV)/synced  ## copy a restored table back (TABLE= the stack's, FROM=, PREFIX=CONTRACT#1001 for a part, CONFIRM= the table)
-	@$(BIN)/python -m infra.local.restore
+	@$(BIN)/python -m infra.operate.restore
 
 test: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run all tests
 	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/bench --ignore tests/deployed
 
 # Under Lambda's Python where this machine has one, so that what is tried is what is deployed, bytecode and all.
 e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## deploy what is built to an emulated AWS with SAM CLI, and use it
-	@lambda_python="$$($(BIN)/python -m infra.local.packaging interpreter)"; \
+	@lambda_python="$$($(BIN)/python -m infra.build.packaging interpreter)"; \
 	if [ -n "$$lambda_python" ]; then \
 		$(MAKE) --no-print-directory $(LAMBDA_VENV)/synced LAMBDA_PYTHON="$$lambda_python" && bin=$(LAMBDA_VENV)/bin; \
 	else \
@@ -73,16 +73,16 @@ check: $(VENV)/synced  ## run the linters, the type checker, cfn-lint, and look 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
-	$(BIN)/python -m infra.local.licences > /dev/null
+	$(BIN)/python -m infra.checks.licences > /dev/null
 
 scan: $(VENV)/synced $(CHECKOV_VENV)/synced  ## look for weaknesses in what the template expands to, with checkov
-	@$(BIN)/python -m infra.local.scan $(CHECKOV_VENV)/bin/checkov
+	@$(BIN)/python -m infra.checks.scan $(CHECKOV_VENV)/bin/checkov
 
 licences: $(VENV)/synced  ## list the licences of what is deployed, and refuse those that are not free to use
-	@$(BIN)/python -m infra.local.licences
+	@$(BIN)/python -m infra.checks.licences
 
 audit: $(VENV)/synced $(AUDIT_VENV)/synced  ## ask PyPI for known vulnerabilities of what is deployed (needs the network)
-	@$(BIN)/python -m infra.local.audit $(AUDIT_VENV)/bin/pip-audit
+	@$(BIN)/python -m infra.checks.audit $(AUDIT_VENV)/bin/pip-audit
 
 format: $(VENV)/synced  ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
@@ -97,12 +97,12 @@ lock: $(BIN)/uv  ## resolve the dependencies again into the hashed requirements 
 
 build: $(SAM_VENV)/synced  ## build what is deployed into .aws-sam (ARCHITECTURE=arm64, LAMBDA_PYTHON= the Python for bytecode)
 	PYTHON=$(abspath $(SAM_VENV)/bin/python) $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
-	@$(SAM_VENV)/bin/python -m infra.local.artifacts pin .aws-sam/build
+	@$(SAM_VENV)/bin/python -m infra.build.artifacts pin .aws-sam/build
 
 sam-check: $(SAM_VENV)/synced  ## validate the template, build, and look at what was built
 	$(SAM) validate --lint
 	@$(MAKE) build
-	@$(SAM_VENV)/bin/python -m infra.local.artifacts check .aws-sam/build
+	@$(SAM_VENV)/bin/python -m infra.build.artifacts check .aws-sam/build
 
 clean-run:  ## remove what `make run` keeps: data, logs, the built layer
 	@$(PYTHON) -m infra.local.rundir
@@ -151,7 +151,7 @@ $(DYNAMODB_LOCAL):
 # ---------------------------------------------------------------------------------------------------
 .PHONY: build-DependencyLayer
 build-DependencyLayer:
-	@$(PYTHON) -B -m infra.local.packaging layer
+	@$(PYTHON) -B -m infra.build.packaging layer
 
 build-%Function:
-	@$(PYTHON) -B -m infra.local.packaging function
+	@$(PYTHON) -B -m infra.build.packaging function

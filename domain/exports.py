@@ -1,6 +1,6 @@
 """Export jobs: what may happen to one, and what forbids it.
 
-Each change is a function of the job as it is stored. `infra.exports` stores the result on condition
+Each change is a function of the job as it is stored. `infra.exports.job_store` stores the result on condition
 that the job is still the one the function saw, and asks the function again where it is not.
 """
 
@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from domain.readings import Interval
+from domain.meters.readings import Interval
 from domain.users import Caller
 
 FILE_LIFETIME = timedelta(days=7)
 """The bucket's lifecycle deletes files after as many days."""
 MAX_ATTEMPTS = 3
 """Equals the queue's maxReceiveCount."""
-MOST_OPEN = 5
+MAX_OPEN_EXPORTS = 5
 """Jobs that one user may have waiting or under way at a time."""
 LEASE = timedelta(seconds=330)
 """How long an attempt owns its job: a little longer than the worker's timeout, after which it is dead."""
@@ -108,7 +108,9 @@ class TooManyExportsError(Exception):
     """The user has as many open exports as one may have."""
 
     def __init__(self) -> None:
-        super().__init__(f"At most {MOST_OPEN} exports may be open at a time. Wait for one, or cancel it.")
+        super().__init__(
+            f"At most {MAX_OPEN_EXPORTS} exports may be open at a time. Wait for one, or cancel it."
+        )
 
 
 class ExportNotReadyError(Exception):
@@ -194,7 +196,7 @@ def cancel(job: ExportJob, now: datetime) -> ExportJob | Refusal:
     return _finish(job, Status.CANCELLED, now) if job.status is Status.PENDING else Refusal.FINISHED
 
 
-def look_after(job: ExportJob, now: datetime) -> ExportJob | Refusal:
+def recover(job: ExportJob, now: datetime) -> ExportJob | Refusal:
     """Help a pending job to which nothing has happened in its time.
 
     It fails where no further attempt would be made or it has waited for a day; otherwise it stays

@@ -72,7 +72,7 @@ def parse_date(text: str) -> date:
         raise MalformedTimeError("must be a date that exists, such as 2024-01-31") from error
 
 
-def print_instant(instant: datetime) -> str:
+def format_instant(instant: datetime) -> str:
     """Write an instant as UTC with `Z`, with a fraction only where there is one."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 

@@ -9,10 +9,10 @@ USERNAME_PATTERN = r"^[A-Za-z0-9._-]{3,64}$"
 EMAIL_PATTERN = (
     r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"
 )
-LONGEST_EMAIL = 254
-LONGEST_NAME = 100
+MAX_EMAIL_LENGTH = 254
+MAX_NAME_LENGTH = 100
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
-MOST_API_KEYS = 20
+MAX_API_KEYS = 20
 """Keys that one user may have at a time."""
 
 SESSION_LIFETIME = timedelta(days=14)
@@ -162,7 +162,7 @@ def is_username(text: str) -> bool:
 
 def is_email(text: str) -> bool:
     """Tell whether `text` has the form of an email address, in ASCII."""
-    return len(text) <= LONGEST_EMAIL and _EMAIL.fullmatch(text) is not None
+    return len(text) <= MAX_EMAIL_LENGTH and _EMAIL.fullmatch(text) is not None
 
 
 class UserExistsError(Exception):
@@ -190,7 +190,7 @@ class TooManyApiKeysError(Exception):
     """The caller has as many keys as one may have."""
 
     def __init__(self) -> None:
-        super().__init__(f"A user may have {MOST_API_KEYS} API keys; revoke one first.")
+        super().__init__(f"A user may have {MAX_API_KEYS} API keys; revoke one first.")
 
 
 class OwnAccountError(Exception):

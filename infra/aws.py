@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from infra.outcomes import DEPENDENCY_ERRORS, BusyError, ImpossibleWriteError, OutcomeUnknownError, watch
 from infra.settings import Settings, settings
-from infra.writes import refused_or_unknown
+from infra.writes import write_errors_classified
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,7 +23,7 @@ __all__ = [
     "BusyError",
     "ImpossibleWriteError",
     "OutcomeUnknownError",
-    "refused_or_unknown",
+    "write_errors_classified",
 ]
 
 # A fixed user agent, which botocore else writes anew for each call, and no validation of parameters that are
@@ -44,7 +44,7 @@ _FILES_CONFIG = _CONFIG.merge(Config(read_timeout=20, signature_version="s3v4"))
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
-CHANCE = SystemRandom()
+RANDOM = SystemRandom()
 """For pauses. Instances that start from one snapshot would share a seed, and come again all at once."""
 
 

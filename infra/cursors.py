@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 _SIGNATURE_BYTES = 16
-_LONGEST = 1024
+_MAX_LENGTH = 1024
 
 
 class InvalidCursorError(Exception):
@@ -34,7 +34,7 @@ class Cursors:
         Raises:
             InvalidCursorError: it was not sealed here for this list.
         """
-        if len(cursor) > _LONGEST:
+        if len(cursor) > _MAX_LENGTH:
             raise InvalidCursorError
         try:
             sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from domain.trails import IdempotencyKeyReusedError
+from domain.contracts.trails import IdempotencyKeyReusedError
 from infra.outcomes import BusyError, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _KEEP_SECONDS = 24 * 60 * 60
-_LONGEST_REQUEST_MILLIS = 30_000
+_MAX_REQUEST_MILLIS = 30_000
 
 Answer = dict[str, Any]
 
@@ -20,7 +20,7 @@ class _Deadline(NamedTuple):
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the longest that a request may take."""
-        return _LONGEST_REQUEST_MILLIS
+        return _MAX_REQUEST_MILLIS
 
 
 class IdempotencyStore:

@@ -29,7 +29,7 @@ def _names(text: Any) -> Any:  # noqa: ANN401 - pydantic says of what is no text
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Names with commas between them."""
 
-_STAGES_WITHOUT_A_DOOR = ("local", "test")
+_LOCAL_STAGES = ("local", "test")
 
 
 class Settings(BaseModel):
@@ -65,8 +65,8 @@ class ApiSettings(Settings):
     allowed_hosts: Names = ()
 
     @model_validator(mode="after")
-    def _has_a_door(self) -> Self:
-        if self.auth_mode is AuthMode.OPEN and self.stage not in _STAGES_WITHOUT_A_DOOR:
+    def _is_safe_to_start(self) -> Self:
+        if self.auth_mode is AuthMode.OPEN and self.stage not in _LOCAL_STAGES:
             raise ValueError("AUTH_MODE=open is for local runs only")
         if "*" in self.allowed_origins and self.allow_credentials:
             raise ValueError(

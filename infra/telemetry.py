@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from domain.contracts.events import ComponentEvent
+from domain.contracts.verdicts import Code, Verdict
 
-from domain.contracts import ComponentEvent
-from domain.instants import print_instant
-from domain.timelines import Code, Verdict
+from domain.instants import format_instant
 from infra.settings import Settings, settings
 
 logger = Logger()
@@ -31,7 +31,7 @@ def report(decided: Iterable[Decided]) -> None:
             contract_number=event.contract_number,
             component=event.type.component,
             action=event.type.action,
-            created_at=print_instant(event.created_at),
+            created_at=format_instant(event.created_at),
         )
     for code, times in codes.items():
         if code is Code.ACCEPTED:

@@ -97,7 +97,7 @@ class Writer:
 
 
 @contextmanager
-def refused_or_unknown() -> Iterator[None]:
+def write_errors_classified() -> Iterator[None]:
     """Let the refusals of a conditional write through, and say of every other failure what it means.
 
     For stores that do not use `Writer`; a transaction that was surely cancelled goes through whatever

@@ -16,14 +16,16 @@ from botocore.loaders import JSONFileLoader
 from fastapi.testclient import TestClient
 from moto import mock_aws
 
-from functions.api import deps, meter_deps, user_deps
+from functions.api import dependencies as deps
 from functions.api.app import create_app
+from functions.api.meters import dependencies as meter_deps
+from functions.api.users import dependencies as user_deps
 from functions.exporter import handler as exporter
 from functions.exporter import sweep
 from functions.ingestion import handler as ingestion
-from functions.ingestion import readings as ingested_readings
 from functions.publisher import handler as publisher
 from infra import aws
+from infra.meters import reading_messages as ingested_readings
 from infra.settings import settings
 from tests.engines import client_of, dynamodb_local
 

@@ -10,15 +10,9 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import product
 
-from domain.contracts import (
-    Action,
-    Component,
-    ComponentEvent,
-    ComponentState,
-    Contract,
-    EventType,
-    Occurrence,
-)
+from domain.contracts.events import Action, Component, ComponentEvent, EventType, Occurrence
+
+from domain.contracts.contract import ComponentState, Contract
 from domain.instants import EARLIEST
 
 COMPONENT = Component.BATTERY_OPTIMIZATION

@@ -14,14 +14,14 @@ from starlette.responses import Response
 
 from domain.users import ANONYMOUS_ADMIN, Caller, Role, caller_by_key, caller_by_session
 from functions.api.errors import ForbiddenError, UnauthenticatedError
-from functions.api.user_deps import credential_store, token_maker
-from functions.payloads import utc_now
-from infra.api_keys import InvalidApiKeyError, matches, read_api_key
+from functions.api.users.dependencies import credential_store, token_maker
+from infra.contracts.event_payloads import utc_now
 from infra.settings import ApiSettings, AuthMode, settings
-from infra.tokens import InvalidTokenError, Kind
+from infra.users.access_tokens import InvalidTokenError, Kind
+from infra.users.api_keys import InvalidApiKeyError, matches, read_api_key
 
 
-class Door(StrEnum):
+class AccessRule(StrEnum):
     """What a route asks of its caller."""
 
     PUBLIC = "nothing"
@@ -32,76 +32,76 @@ class Door(StrEnum):
     SESSION = "a user who has logged in"
 
 
-DOORS = {
-    ("GET", "/"): Door.PUBLIC,
-    ("GET", "/health"): Door.PUBLIC,
-    ("GET", "/health/ready"): Door.PUBLIC,
-    ("GET", "/docs"): Door.PUBLIC,
-    ("GET", "/docs/start.js"): Door.PUBLIC,
-    ("GET", "/docs/{name}"): Door.PUBLIC,
-    ("GET", "/openapi.json"): Door.PUBLIC,
+ACCESS_RULES = {
+    ("GET", "/"): AccessRule.PUBLIC,
+    ("GET", "/health"): AccessRule.PUBLIC,
+    ("GET", "/health/ready"): AccessRule.PUBLIC,
+    ("GET", "/docs"): AccessRule.PUBLIC,
+    ("GET", "/docs/start.js"): AccessRule.PUBLIC,
+    ("GET", "/docs/{name}"): AccessRule.PUBLIC,
+    ("GET", "/openapi.json"): AccessRule.PUBLIC,
     # Contracts, events, timelines
-    ("POST", "/contract"): Door.OPERATOR,
-    ("GET", "/contract"): Door.VIEWER,
-    ("GET", "/contract/{contract_number}"): Door.VIEWER,
-    ("DELETE", "/contract/{contract_number}"): Door.ADMIN,
-    ("POST", "/event"): Door.OPERATOR,
-    ("POST", "/events"): Door.OPERATOR,
-    ("GET", "/contract/{contract_number}/contract_timeline"): Door.VIEWER,
-    ("GET", "/{contract_number}/contract_timeline"): Door.VIEWER,
-    ("GET", "/contract/{contract_number}/events"): Door.VIEWER,
-    ("POST", "/contract/{contract_number}/replay"): Door.ADMIN,
+    ("POST", "/contract"): AccessRule.OPERATOR,
+    ("GET", "/contract"): AccessRule.VIEWER,
+    ("GET", "/contract/{contract_number}"): AccessRule.VIEWER,
+    ("DELETE", "/contract/{contract_number}"): AccessRule.ADMIN,
+    ("POST", "/event"): AccessRule.OPERATOR,
+    ("POST", "/events"): AccessRule.OPERATOR,
+    ("GET", "/contract/{contract_number}/contract_timeline"): AccessRule.VIEWER,
+    ("GET", "/{contract_number}/contract_timeline"): AccessRule.VIEWER,
+    ("GET", "/contract/{contract_number}/events"): AccessRule.VIEWER,
+    ("POST", "/contract/{contract_number}/replay"): AccessRule.ADMIN,
     # Smart meters and exports. Whose job it is, its route asks.
-    ("GET", "/api/meters"): Door.VIEWER,
-    ("GET", "/api/meters/{smart_meter_id}"): Door.VIEWER,
-    ("GET", "/api/meters/{smart_meter_id}/readings"): Door.VIEWER,
-    ("PUT", "/api/meters/{smart_meter_id}/readings"): Door.OPERATOR,
-    ("POST", "/api/export/csv"): Door.OPERATOR,
-    ("GET", "/api/export/status/{job_id}"): Door.VIEWER,
-    ("GET", "/api/export/download/{job_id}"): Door.VIEWER,
-    ("GET", "/api/export/history/{smart_meter_id}"): Door.VIEWER,
-    ("DELETE", "/api/export/{job_id}"): Door.OPERATOR,
+    ("GET", "/api/meters"): AccessRule.VIEWER,
+    ("GET", "/api/meters/{smart_meter_id}"): AccessRule.VIEWER,
+    ("GET", "/api/meters/{smart_meter_id}/readings"): AccessRule.VIEWER,
+    ("PUT", "/api/meters/{smart_meter_id}/readings"): AccessRule.OPERATOR,
+    ("POST", "/api/export/csv"): AccessRule.OPERATOR,
+    ("GET", "/api/export/status/{job_id}"): AccessRule.VIEWER,
+    ("GET", "/api/export/download/{job_id}"): AccessRule.VIEWER,
+    ("GET", "/api/export/history/{smart_meter_id}"): AccessRule.VIEWER,
+    ("DELETE", "/api/export/{job_id}"): AccessRule.OPERATOR,
     # Users and credentials. What logs in or out brings what it needs in its body.
-    ("POST", "/api/v1/auth/register"): Door.PUBLIC,
-    ("POST", "/api/v1/auth/login"): Door.PUBLIC,
-    ("POST", "/api/v1/auth/token"): Door.PUBLIC,
-    ("POST", "/token"): Door.PUBLIC,
-    ("POST", "/api/v1/auth/refresh"): Door.PUBLIC,
-    ("POST", "/api/v1/auth/logout"): Door.PUBLIC,
-    ("GET", "/api/v1/users/me"): Door.USER,
-    ("PUT", "/api/v1/users/me"): Door.SESSION,
-    ("POST", "/api/v1/api-keys"): Door.SESSION,
-    ("GET", "/api/v1/api-keys"): Door.SESSION,
-    ("DELETE", "/api/v1/api-keys/{key_id}"): Door.SESSION,
-    ("GET", "/api/v1/users"): Door.ADMIN,
-    ("POST", "/api/v1/users"): Door.ADMIN,
-    ("GET", "/api/v1/users/{user_id}"): Door.ADMIN,
-    ("PUT", "/api/v1/users/{user_id}"): Door.ADMIN,
-    ("DELETE", "/api/v1/users/{user_id}"): Door.ADMIN,
+    ("POST", "/api/v1/auth/register"): AccessRule.PUBLIC,
+    ("POST", "/api/v1/auth/login"): AccessRule.PUBLIC,
+    ("POST", "/api/v1/auth/token"): AccessRule.PUBLIC,
+    ("POST", "/token"): AccessRule.PUBLIC,
+    ("POST", "/api/v1/auth/refresh"): AccessRule.PUBLIC,
+    ("POST", "/api/v1/auth/logout"): AccessRule.PUBLIC,
+    ("GET", "/api/v1/users/me"): AccessRule.USER,
+    ("PUT", "/api/v1/users/me"): AccessRule.SESSION,
+    ("POST", "/api/v1/api-keys"): AccessRule.SESSION,
+    ("GET", "/api/v1/api-keys"): AccessRule.SESSION,
+    ("DELETE", "/api/v1/api-keys/{key_id}"): AccessRule.SESSION,
+    ("GET", "/api/v1/users"): AccessRule.ADMIN,
+    ("POST", "/api/v1/users"): AccessRule.ADMIN,
+    ("GET", "/api/v1/users/{user_id}"): AccessRule.ADMIN,
+    ("PUT", "/api/v1/users/{user_id}"): AccessRule.ADMIN,
+    ("DELETE", "/api/v1/users/{user_id}"): AccessRule.ADMIN,
 }
 
 _BEARER = re.compile(r"bearer +(\S+)", re.ASCII | re.IGNORECASE)
 
 
-async def admit(request: Request) -> None:
+async def check_access(request: Request) -> None:
     """Let the caller through the door of the route that matched, or refuse.
 
     Raises:
         UnauthenticatedError: there are no credentials that count.
         ForbiddenError: they do not suffice, or the route has no door.
     """
-    door = DOORS.get((request.method, request.scope["route"].path))
+    door = ACCESS_RULES.get((request.method, request.scope["route"].path))
     if door is None:
         raise ForbiddenError
-    if door is not Door.PUBLIC:
+    if door is not AccessRule.PUBLIC:
         request.state.caller = _pass(door, identify(request))
 
 
-def _pass(door: Door, caller: Caller) -> Caller:
-    if door in (Door.USER, Door.SESSION):
+def _pass(door: AccessRule, caller: Caller) -> Caller:
+    if door in (AccessRule.USER, AccessRule.SESSION):
         if caller.user is None:
             raise UnauthenticatedError
-        if door is Door.SESSION and caller.session is None:
+        if door is AccessRule.SESSION and caller.session is None:
             raise ForbiddenError
     elif not caller.role.includes(Role(door)):
         raise ForbiddenError
@@ -154,25 +154,25 @@ def _by_api_key(header: str) -> Caller | None:
     return caller
 
 
-def add_doors(app: FastAPI) -> None:
+def check_access_before_validation_errors(app: FastAPI) -> None:
     """Make those who send an unreadable body pass the door too, before they are told so.
 
     FastAPI reads a body before it asks for anything else. What `admit` raises is answered as
     everywhere: these handlers run inside the one that knows all errors.
     """
     for kind in (RequestValidationError, HTTPException):
-        app.add_exception_handler(kind, _behind_the_door(app.exception_handlers[kind]))
+        app.add_exception_handler(kind, _after_access_check(app.exception_handlers[kind]))
 
 
 _Answer = Callable[[Request, Any], Response | Awaitable[Response]]
 
 
-def _behind_the_door(answer: _Answer) -> _Answer:
-    async def admit_and_answer(request: Request, error: Exception) -> Response:
+def _after_access_check(answer: _Answer) -> _Answer:
+    async def check_access_and_answer(request: Request, error: Exception) -> Response:
         is_routing = isinstance(error, HTTPException) and error.status_code != HTTPStatus.BAD_REQUEST
         if not is_routing and not hasattr(request.state, "caller"):
-            await admit(request)
+            await check_access(request)
         answered = answer(request, error)
         return await answered if isawaitable(answered) else answered
 
-    return admit_and_answer
+    return check_access_and_answer

@@ -4,28 +4,23 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from functions.api import (
-    VERSION,
-    api_keys,
-    auth,
-    contracts,
-    docs,
-    exports,
-    readings,
-    timelines,
-    trails,
-    users,
-)
-from functions.api.access import add_doors, admit
-from functions.api.deps import Contracts, IdempotencyKeys
+from functions.api import VERSION, docs
+from functions.api.access import check_access, check_access_before_validation_errors
+from functions.api.contracts import contracts, trails
+from functions.api.contracts import events as timelines
+from functions.api.contracts.schemas import Health, Readiness, ServiceInfo
+from functions.api.dependencies import Contracts, IdempotencyKeys
 from functions.api.error_shape import describe
 from functions.api.errors import add_error_handlers
-from functions.api.meter_deps import Exports, Meters
+from functions.api.exports import exports
+from functions.api.meters import readings
+from functions.api.meters.dependencies import Exports, Meters
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
 from functions.api.origins import Cors, KnownHosts
-from functions.api.schemas import Health, Readiness, ServiceInfo
-from functions.api.user_deps import Throttles, Users
+from functions.api.users import api_keys, users
+from functions.api.users import logins as auth
+from functions.api.users.dependencies import Throttles, Users
 from infra.settings import ApiSettings, settings
 
 router = APIRouter(tags=["service"])
@@ -82,7 +77,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(admit)],
+        dependencies=[Depends(check_access)],
     )
     for part in (
         router,
@@ -98,7 +93,7 @@ def create_app(
     ):
         app.include_router(part)
     add_error_handlers(app)
-    add_doors(app)
+    check_access_before_validation_errors(app)
     app.add_middleware(RequestGuard)
     if origins:
         app.add_middleware(Cors, origins, credentials=allow_credentials)

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from functions.payloads import FieldError
+from infra.contracts.event_payloads import FieldError
 
 
 class Error(BaseModel):

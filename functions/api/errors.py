@@ -1,20 +1,20 @@
 """The one place that knows which status each error has.
 
-domain.contracts.ContractExistsError       409 contract_exists
-domain.contracts.ContractNotFoundError     404 contract_not_found
+domain.contracts.contract.ContractExistsError       409 contract_exists
+domain.contracts.contract.ContractNotFoundError     404 contract_not_found
 domain.exports.ExportExpiredError          410 export_expired
 domain.exports.ExportFinishedError         409 export_finished
 domain.exports.ExportNotFoundError         404 export_not_found
 domain.exports.ExportNotReadyError         404 export_not_ready
-domain.periods.PeriodError                 400 validation_error
+domain.meters.periods.PeriodError                 400 validation_error
 domain.exports.TooManyExportsError         429 too_many_exports
-domain.readings.MeterIsSimulatedError      409 meter_is_simulated
-domain.readings.MeterNotFoundError         404 meter_not_found
-domain.trails.AuditDisabledError           409 audit_disabled
-domain.trails.TrailIncompleteError         409 trail_incomplete
-domain.trails.TrailTooLongError            409 trail_too_long
-domain.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
-domain.uploads.InvalidReadingsError        400 validation_error
+domain.meters.readings.MeterIsSimulatedError      409 meter_is_simulated
+domain.meters.readings.MeterNotFoundError         404 meter_not_found
+domain.contracts.trails.AuditDisabledError           409 audit_disabled
+domain.contracts.trails.TrailIncompleteError         409 trail_incomplete
+domain.contracts.trails.TrailTooLongError            409 trail_too_long
+domain.contracts.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
+domain.meters.uploads.InvalidReadingsError        400 validation_error
 infra.cursors.InvalidCursorError           400 invalid_cursor
 domain.users.ApiKeyNotFoundError           404 api_key_not_found
 domain.users.OwnAccountError               400 own_account
@@ -23,10 +23,10 @@ domain.users.TooManyApiKeysError           409 too_many_api_keys
 domain.users.UserExistsError               400 user_exists
 domain.users.UserNotFoundError             404 user_not_found
 domain.users.WrongPasswordError            400 wrong_password
-infra.throttles.ThrottledError             429 too_many_attempts
+infra.users.login_throttle.ThrottledError             429 too_many_attempts
 functions.api.errors.ForbiddenError        403 forbidden
 functions.api.errors.InvalidLoginError     401 invalid_credentials
-infra.export_files.FileGoneError           410 export_expired
+infra.exports.files.FileGoneError           410 export_expired
 functions.api.errors.UnauthenticatedError  401 unauthorized
 functions.api.errors.PartlyAppliedError    503 outcome_unknown
 infra.outcomes.BusyError                   503 busy
@@ -46,7 +46,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from domain.contracts import ContractExistsError, ContractNotFoundError
+from domain.contracts.contract import ContractExistsError, ContractNotFoundError
+from domain.contracts.trails import (
+    AuditDisabledError,
+    IdempotencyKeyReusedError,
+    TrailIncompleteError,
+    TrailTooLongError,
+)
 from domain.exports import (
     ExportExpiredError,
     ExportFinishedError,
@@ -54,15 +60,9 @@ from domain.exports import (
     ExportNotReadyError,
     TooManyExportsError,
 )
-from domain.periods import PeriodError
-from domain.readings import MeterIsSimulatedError, MeterNotFoundError
-from domain.trails import (
-    AuditDisabledError,
-    IdempotencyKeyReusedError,
-    TrailIncompleteError,
-    TrailTooLongError,
-)
-from domain.uploads import InvalidReadingsError
+from domain.meters.periods import PeriodError
+from domain.meters.readings import MeterIsSimulatedError, MeterNotFoundError
+from domain.meters.uploads import InvalidReadingsError
 from domain.users import (
     ApiKeyNotFoundError,
     OwnAccountError,
@@ -73,12 +73,12 @@ from domain.users import (
     WrongPasswordError,
 )
 from functions.api.error_shape import ErrorResponse
-from functions.payloads import FieldError, field_errors
+from infra.contracts.event_payloads import FieldError, field_errors
 from infra.cursors import InvalidCursorError
-from infra.export_files import FileGoneError
+from infra.exports.files import FileGoneError
 from infra.outcomes import DEPENDENCY_ERRORS, BusyError, OutcomeUnknownError
 from infra.telemetry import logger, report_unknown
-from infra.throttles import ThrottledError
+from infra.users.login_throttle import ThrottledError
 
 RETRY_AFTER_SECONDS = 2
 

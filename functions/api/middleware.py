@@ -15,7 +15,7 @@ MAX_BODY_BYTES = 1024 * 1024
 # Routes whose bodies may be larger. Lambda takes 6 MB, in which the body is a JSON string.
 _LARGER_BODIES = {re.compile(r"/api/meters/[^/]+/readings"): 5 * 1024 * 1024}
 
-_MOST_DIGITS = 20
+_MAX_DIGITS = 20
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
@@ -112,7 +112,7 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None
     """Read the body whole; None where it has more than `limit` bytes."""
     declared = dict(scope["headers"]).get(b"content-length", b"0")
     # Python refuses to read a number of thousands of digits.
-    if declared.isdigit() and (len(declared) > _MOST_DIGITS or int(declared) > limit):
+    if declared.isdigit() and (len(declared) > _MAX_DIGITS or int(declared) > limit):
         return None
     chunks: list[bytes] = []
     size = 0

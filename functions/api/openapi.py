@@ -5,8 +5,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from functions.api.access import DOORS, Door
-from functions.api.user_schemas import LoginForm, LoginPayload
+from functions.api.access import ACCESS_RULES, AccessRule
+from functions.api.users.schemas import LoginForm, LoginPayload
 
 _SCHEMAS = "#/components/schemas/"
 
@@ -43,15 +43,15 @@ class DescribedApp(FastAPI):
             components["securitySchemes"] = _SCHEMES
             for body in (LoginPayload, LoginForm):
                 components["schemas"][body.__name__] = body.model_json_schema()
-            for (method, path), door in DOORS.items():
+            for (method, path), door in ACCESS_RULES.items():
                 operation = document["paths"].get(path, {}).get(method.lower())
-                if operation is not None and door is not Door.PUBLIC:
+                if operation is not None and door is not AccessRule.PUBLIC:
                     _close(operation, door)
         return super().openapi()
 
 
-def _close(operation: dict[str, Any], door: Door) -> None:
-    schemes = ["password"] if door is Door.SESSION else list(_SCHEMES)
+def _close(operation: dict[str, Any], door: AccessRule) -> None:
+    schemes = ["password"] if door is AccessRule.SESSION else list(_SCHEMES)
     operation["security"] = [{scheme: []} for scheme in schemes]
     for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         error = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}Error"}}}

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from functions.api.error_shape import ErrorResponse
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
-_ASKED = ("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key")
+_ALLOWED_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key")
 _SHOWN = ("Retry-After", "X-Process-Time", "X-Request-ID")
 
 
@@ -22,7 +22,7 @@ class Cors(CORSMiddleware):
             app,
             allow_origins=origins,
             allow_methods=_METHODS,
-            allow_headers=_ASKED,
+            allow_headers=_ALLOWED_HEADERS,
             allow_credentials=credentials,
             expose_headers=_SHOWN,
         )

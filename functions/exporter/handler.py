@@ -14,11 +14,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.exporter.worker import LeasedError, Worker
 from infra.aws import dynamodb, s3, sqs
-from infra.export_files import ExportFiles
-from infra.export_queue import MOST_RECEIVES, ExportQueue, job_of
-from infra.exports import ExportStore
-from infra.meters import MeterStore
-from infra.readings import ReadingStore
+from infra.exports.files import ExportFiles
+from infra.exports.job_store import ExportStore
+from infra.exports.queue import MAX_RECEIVES, ExportQueue, job_of
+from infra.meters.meter_store import MeterStore
+from infra.meters.reading_store import ReadingStore
 from infra.settings import ExportSettings, settings
 from infra.telemetry import logger
 
@@ -38,7 +38,7 @@ def _export(record: SQSRecord) -> None:
     job_id = job_of(record.body)
     logger.append_keys(correlation_id=job_id)
     try:
-        worker().run(job_id, is_last_receive=receives >= MOST_RECEIVES)
+        worker().run(job_id, is_last_receive=receives >= MAX_RECEIVES)
     except LeasedError:
         queue().postpone(record.receipt_handle, _LEASED_SECONDS)
         raise

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.exports import Refusal, Status, look_after
+from domain.exports import Refusal, Status, recover
 from infra.aws import dynamodb, sqs
-from infra.export_queue import ExportQueue
-from infra.exports import ExportStore
+from infra.exports.job_store import ExportStore
+from infra.exports.queue import ExportQueue
 from infra.settings import ExportSweepSettings, settings
 from infra.telemetry import count, logger
 
@@ -23,7 +23,7 @@ def handler(_event: dict[str, Any], _context: LambdaContext) -> None:
 def sweep(jobs: ExportStore, queue: ExportQueue, now: datetime) -> None:
     """Look after every pending job that was due before `now`."""
     for job_id in jobs.overdue(now):
-        job = jobs.change(job_id, lambda stored: look_after(stored, now))
+        job = jobs.change(job_id, lambda stored: recover(stored, now))
         if isinstance(job, Refusal):
             continue
         logger.warning("Export looked after", job_id=job_id, status=job.status, attempt=job.attempt)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from domain import exports
 from domain.exports import EXPORT_FAILED, FILE_LIFETIME, MAX_ATTEMPTS, ExportFile, ExportJob, Refusal
-from domain.readings import HEADER, Meter
-from infra.export_files import ExportFiles, Upload
-from infra.exports import ExportStore
-from infra.meters import MeterStore
-from infra.readings import ReadingStore
+from domain.meters.readings import HEADER, Meter
+from infra.exports.files import ExportFiles, Upload
+from infra.exports.job_store import ExportStore
+from infra.meters.meter_store import MeterStore
+from infra.meters.reading_store import ReadingStore
 from infra.telemetry import count, logger
 
 
@@ -64,7 +64,7 @@ class Worker:
         if refusal is Refusal.LEASED and not is_last_receive:
             raise LeasedError(job_id)
         if refusal is Refusal.EXHAUSTED:
-            self.jobs.change(job_id, lambda job: exports.look_after(job, self.now()))
+            self.jobs.change(job_id, lambda job: exports.recover(job, self.now()))
 
     def _attempt(self, job: ExportJob) -> None:
         if job.attempt > 1:

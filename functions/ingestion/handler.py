@@ -8,22 +8,22 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from domain.contracts.verdicts import Code
 
-from domain.readings import MeterIsSimulatedError
-from domain.timelines import Code
-from domain.trails import IdempotencyKeyReusedError, Reception, Source
-from domain.uploads import InvalidReadingsError
-from functions.ingestion.messages import MalformedMessageError, read_message
-from functions.ingestion.readings import has_readings, store_readings
+from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
+from domain.meters.readings import MeterIsSimulatedError
+from domain.meters.uploads import InvalidReadingsError
 from infra.aws import DEPENDENCY_ERRORS, dynamodb, sqs
-from infra.batches import Arrival, Outcome, apply_all
+from infra.contracts.apply_events import Arrival, Outcome, apply_all
+from infra.contracts.event_messages import MalformedMessageError, read_message
+from infra.contracts.timeline_store import Decision, TimelineStore
+from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, IngestionQueue, delay_seconds
+from infra.meters.reading_messages import has_readings, store_readings
 from infra.outcomes import OutcomeUnknownError, WriteFailedError
-from infra.queues import SOON_SECONDS, IngestionQueue, wait_seconds
 from infra.settings import IngestionSettings, settings
 from infra.telemetry import logger, report, report_unknown
-from infra.timelines import Decision, TimelineStore
 
-PATIENT_WITH = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
+RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 """Refusals that an event which overtook another may meet; they are final on the last receive only."""
 
 
@@ -72,7 +72,7 @@ def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
     decided = []
     outcomes = apply_all(_timelines(), [arrival for _, arrival in arrivals])
     for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
-        if not isinstance(outcome, Decision) or _is_patient(outcome, arrival):
+        if not isinstance(outcome, Decision) or _is_retryable(outcome, arrival):
             failures[message.message_id] = _return(message, outcome)
         elif not outcome.repeated:
             decided.append((arrival.event, outcome.verdict))
@@ -80,9 +80,9 @@ def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
     return failures
 
 
-def _is_patient(decision: Decision, arrival: Arrival) -> bool:
+def _is_retryable(decision: Decision, arrival: Arrival) -> bool:
     """Tell whether an event is to come again; one that was decided before is decided."""
-    return decision.verdict.code in arrival.patient_with and not decision.repeated
+    return decision.verdict.code in arrival.retryable and not decision.repeated
 
 
 def _store(messages: list[SQSRecord]) -> dict[str, Exception]:
@@ -104,7 +104,7 @@ def _arrival(message: SQSRecord, request_id: str) -> Arrival:
     return Arrival(
         event=event,
         reception=Reception(datetime.now(UTC), Source.BUS, request_id, actor),
-        patient_with=() if is_last else PATIENT_WITH,
+        retryable=() if is_last else RETRYABLE_CODES,
     )
 
 
@@ -118,7 +118,7 @@ def _return(message: SQSRecord, outcome: Outcome) -> Exception:
         return _give_up(message, outcome)
     if not isinstance(outcome, Decision):
         return _try_again(message, outcome)
-    _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
+    _queue().postpone(message.receipt_handle, delay_seconds(_receives(message)))
     return NotFinalError(outcome.message)
 
 
@@ -128,7 +128,7 @@ def _try_again(message: SQSRecord, error: Exception) -> Exception:
     else:
         reason = repr(error.__cause__ or error)
         logger.error("Message not applied", reason=reason, message_id=message.message_id)
-    _queue().come_again(message.receipt_handle, wait_seconds(_receives(message)))
+    _queue().postpone(message.receipt_handle, delay_seconds(_receives(message)))
     return error
 
 
@@ -139,5 +139,5 @@ def _give_up(message: SQSRecord, error: Exception) -> Exception:
     be sent back from there.
     """
     logger.error("Message given up", message_id=message.message_id, reason=str(error))
-    _queue().come_again(message.receipt_handle, SOON_SECONDS)
+    _queue().postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
     return error

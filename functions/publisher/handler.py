@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from infra.aws import eventbridge
-from infra.changes import ChangePublisher, change_of
+from infra.contracts.timeline_changes import ChangePublisher, change_of
 from infra.settings import PublisherSettings, settings
 from infra.telemetry import logger
 

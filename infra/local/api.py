@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.local import processes
-from infra.local.packaging import PACKAGES
-from infra.local.processes import LOOPBACK
+from infra.build.packaging import PACKAGES
+from infra.commands import processes
+from infra.commands.processes import LOOPBACK
 
 _APPLICATION = "functions.api.app:start"
 _START_SECONDS = 20
 _STOP_SECONDS = 6
 _STEADY_SECONDS = 10  # an API that lived this long did not crash at start; the next pause is short again
-_LONGEST_PAUSE = 30
+_MAX_PAUSE = 30
 
 
 @dataclass
@@ -83,8 +83,8 @@ class ApiProcess:
         now = time.monotonic()
         if self._restart_at is None and self._process is not None and self._process.poll() is not None:
             pause = 0 if now - self._started > _STEADY_SECONDS else self._next_pause
-            self._next_pause = min(2 * pause + 1, _LONGEST_PAUSE)
-            ending = processes.how_it_ended(self._process)
+            self._next_pause = min(2 * pause + 1, _MAX_PAUSE)
+            ending = processes.describe_exit(self._process)
             when = f"in {pause:.0f} s" if pause else "now"
             self.say(f"the API process ended by itself ({ending}): starting it again {when}")
             self._restart_at = now + pause
@@ -93,7 +93,7 @@ class ApiProcess:
                 # It may have been ended again while it started; a mistake in the code is mended by a change.
                 self._restart_at = time.monotonic() + self._next_pause
                 self.say(f"{problem}; trying again in {self._next_pause:.0f} s")
-                self._next_pause = min(2 * self._next_pause + 1, _LONGEST_PAUSE)
+                self._next_pause = min(2 * self._next_pause + 1, _MAX_PAUSE)
             else:
                 self.say("the API is up again")
 

@@ -15,8 +15,8 @@ from zlib import crc32
 import botocore.session
 from botocore.config import Config
 
-from infra.local import processes
-from infra.local.processes import LOOPBACK, REGION, LocalRunError
+from infra.commands import processes
+from infra.commands.processes import LOOPBACK, REGION, CommandError
 
 _PORTS = range(20000, 30000)  # below those that systems give to outgoing connections
 _BOOT_SECONDS = 30
@@ -162,10 +162,10 @@ def _over(tls: Tls, port: int) -> dict[str, str]:
 def _await(cloud: Emulator) -> None:
     ready = f"{cloud.url}/_ministack/ready"
     if not processes.wait_for(cloud.process, ready, _BOOT_SECONDS, authority=cloud.authority):
-        raise LocalRunError(f"the emulated AWS does not start, see {cloud.log}")
+        raise CommandError(f"the emulated AWS does not start, see {cloud.log}")
     text = cloud.log.read_text(errors="replace")
     if any(sign in text for sign in _UNREADABLE):
-        raise LocalRunError(
+        raise CommandError(
             f"what {cloud.directory} keeps of an earlier run cannot be read: "
             "run `make clean-run` to start from nothing"
         )
@@ -183,4 +183,4 @@ def free_port(directory: Path) -> int:
         port = _PORTS[(first + step) % len(_PORTS)]
         if processes.is_free(port):
             return port
-    raise LocalRunError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
+    raise CommandError(f"no free port between {_PORTS.start} and {_PORTS.stop}")

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from domain.instants import EARLIEST, print_instant
-from domain.readings import MeterIsSimulatedError
-from domain.trails import IdempotencyKeyReusedError
-from domain.uploads import InvalidReadingsError
-from functions.ingestion.messages import MalformedMessageError, read_message
-from functions.ingestion.readings import has_readings, read_readings
+from domain.contracts.trails import IdempotencyKeyReusedError
+from domain.instants import EARLIEST, format_instant
+from domain.meters.readings import MeterIsSimulatedError
+from domain.meters.uploads import InvalidReadingsError
+from infra.contracts.event_messages import MalformedMessageError, read_message
 from infra.local.stack import Stack, printable, run
+from infra.meters.reading_messages import has_readings, read_readings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 QUEUES = ("rule", "ingestion", "publisher", "export")
 """What gave the messages up: each has a dead letter queue of its own."""
 
-_STAYING = {
+_NEVER_REDRIVEN = {
     "publisher": "they name records of the stream, not messages to send again",
     "export": "their jobs have ended; ask for new exports",
 }
@@ -78,7 +78,7 @@ def held(sqs: "SQSClient", queue: str, url: str) -> Iterator[list[DeadLetter]]:
             MessageSystemAttributeNames=["SentTimestamp"],
             MessageAttributeNames=["All"],
         ).get("Messages"):
-            letters += [_letter(queue, message) for message in page]
+            letters += [_dead_letter_of(queue, message) for message in page]
         yield letters
     finally:
         for start in range(0, len(letters), _PAGE):
@@ -91,7 +91,7 @@ def held(sqs: "SQSClient", queue: str, url: str) -> Iterator[list[DeadLetter]]:
             )
 
 
-def _letter(queue: str, message: Mapping[str, Any]) -> DeadLetter:
+def _dead_letter_of(queue: str, message: Mapping[str, Any]) -> DeadLetter:
     sent_at = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
     attributes = {
         name: str(value.get("StringValue")) for name, value in message.get("MessageAttributes", {}).items()
@@ -140,7 +140,7 @@ def show(stack: Stack) -> int:
         with held(stack.client("sqs"), queue, url_of(stack, queue)) as letters:
             for letter in letters:
                 print(
-                    f"{queue}  {print_instant(letter.sent_at)}  {reason_of(letter, stack)}\n    {letter.said}"
+                    f"{queue}  {format_instant(letter.sent_at)}  {reason_of(letter, stack)}\n    {letter.said}"
                 )
             counts.append(f"{queue} {len(letters)}")
     print(f"dead letters: {', '.join(counts)}")
@@ -161,7 +161,7 @@ def send_back(stack: Stack) -> int:
                 sqs.send_message(QueueUrl=stack.outputs["ingestion_queue_url"], MessageBody=letter.body)
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt_handle)
         print(f"{queue}: {len(letters)} sent back to the ingestion queue")
-    for queue, reason in _STAYING.items():
+    for queue, reason in _NEVER_REDRIVEN.items():
         with held(sqs, queue, url_of(stack, queue)) as letters:
             if letters:
                 print(f"{queue}: {len(letters)} stay: {reason}")

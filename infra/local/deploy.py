@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from infra.local import packaging, template
+from infra.build import packaging, template
+from infra.commands.processes import CommandError
 from infra.local.cloud import Emulator
-from infra.local.processes import LocalRunError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -33,7 +33,7 @@ def deploy(
 ) -> dict[str, str]:
     """Make the emulated AWS what `root`'s template and code say, and return the outputs in snake_case.
 
-    `layers` is where built layers are kept. Raises LocalRunError when the template is refused.
+    `layers` is where built layers are kept. Raises CommandError when the template is refused.
     """
     given = template.read(root / "template.yaml")
     code, layer = packaging.zip_code(root), packaging.zip_layer(layers, root)
@@ -119,10 +119,10 @@ def _apply(cloud: Emulator, wanted: template.Template, parameters: Mapping[str, 
         if created["Status"] == "FAILED":
             if "didn't contain changes" in created.get("StatusReason", ""):
                 return
-            raise LocalRunError(f"template.yaml is refused: {created.get('StatusReason')}")
+            raise CommandError(f"template.yaml is refused: {created.get('StatusReason')}")
         stacks.execute_change_set(ChangeSetName=arn)
     except ClientError as error:
-        raise LocalRunError(f"template.yaml is refused: {error.response['Error']['Message']}") from error
+        raise CommandError(f"template.yaml is refused: {error.response['Error']['Message']}") from error
     _await(stacks)
 
 
@@ -141,10 +141,10 @@ def _await(stacks: "CloudFormationClient") -> None:
         "_PROGRESS"
     ):
         if time.monotonic() > deadline:
-            raise LocalRunError(f"template.yaml is not deployed after {_DEPLOY_SECONDS} s ({status})")
+            raise CommandError(f"template.yaml is not deployed after {_DEPLOY_SECONDS} s ({status})")
         time.sleep(0.05)
     if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        raise LocalRunError(f"template.yaml cannot be deployed: {_first_failure(stacks) or status}")
+        raise CommandError(f"template.yaml cannot be deployed: {_first_failure(stacks) or status}")
 
 
 def _first_failure(stacks: "CloudFormationClient") -> str:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
-from infra.local.processes import LOOPBACK, LocalRunError
+from infra.commands.processes import LOOPBACK, CommandError
 
 _CHUNK = 64 * 1024
 
@@ -48,14 +48,12 @@ def forwarded(host: str, port: int, target: int) -> Iterator[int]:
     """While the block runs, let `host`:`port` be `target` of the loopback; yields the port.
 
     Raises:
-        LocalRunError: this machine cannot listen there.
+        CommandError: this machine cannot listen there.
     """
     try:
         server = _Forwarder(host, port, target)
     except OSError as error:
-        raise LocalRunError(
-            f"BIND_HOST={host}: cannot listen on its port {port}: {error.strerror}"
-        ) from error
+        raise CommandError(f"BIND_HOST={host}: cannot listen on its port {port}: {error.strerror}") from error
     with server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         try:

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from domain.contracts import ComponentEvent
-from domain.instants import print_instant
-from domain.trails import Entry
-from functions.ingestion.messages import DETAIL_TYPE, MalformedMessageError, read_message
+from domain.contracts.events import ComponentEvent
+
+from domain.contracts.trails import Entry
+from domain.instants import format_instant
+from infra.commands.processes import CommandError
+from infra.contracts.event_messages import DETAIL_TYPE, MalformedMessageError, read_message
 from infra.local.dead_letters import DeadLetter, held, reason_of, url_of
-from infra.local.processes import LocalRunError
 from infra.local.stack import Stack, printable, run
 
 _SOURCE = "local-publish"
-_MOST_ENTRIES = 10  # of one PutEvents
+_MAX_ENTRIES = 10  # of one PutEvents
 _PAUSE_SECONDS = 0.5
 _PROGRESS_SECONDS = 5
-_PATIENCE_SECONDS = 240
+_TIMEOUT_SECONDS = 240
 """Longer than the 155 s after which an event that waits for another is decided as it stands."""
 
 
@@ -39,7 +40,7 @@ class Sent(NamedTuple):
 def read_events(text: str, name: str) -> list[Any]:
     """Read one JSON value, a list of them, or a value on each line.
 
-    They need not be events: what becomes of those that are none is the bus's to show. LocalRunError names
+    They need not be events: what becomes of those that are none is the bus's to show. CommandError names
     the line that is no JSON.
     """
     try:
@@ -57,7 +58,7 @@ def _read_line(line: str, where: str) -> Any:  # noqa: ANN401 - whatever stands 
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise LocalRunError(f"{where}: no JSON ({error})") from error
+        raise CommandError(f"{where}: no JSON ({error})") from error
 
 
 def with_id(detail: Any) -> Any:  # noqa: ANN401 - as above
@@ -70,8 +71,8 @@ def with_id(detail: Any) -> Any:  # noqa: ANN401 - as above
 def send(stack: Stack, details: Sequence[Any]) -> list[Sent]:
     """Put `details` on the bus, ten at a time; say which of them it did not take."""
     events, sent = stack.client("events"), []
-    for start in range(0, len(details), _MOST_ENTRIES):
-        some = [with_id(detail) for detail in details[start : start + _MOST_ENTRIES]]
+    for start in range(0, len(details), _MAX_ENTRIES):
+        some = [with_id(detail) for detail in details[start : start + _MAX_ENTRIES]]
         entries = [
             {
                 "EventBusName": stack.outputs["event_bus_name"],
@@ -90,13 +91,13 @@ def send(stack: Stack, details: Sequence[Any]) -> list[Sent]:
 
 
 def _sent(detail: Any, envelope_id: str | None) -> Sent:  # noqa: ANN401 - as above
-    envelope = {"detail-type": DETAIL_TYPE, "time": print_instant(datetime.now(UTC)), "detail": detail}
+    envelope = {"detail-type": DETAIL_TYPE, "time": format_instant(datetime.now(UTC)), "detail": detail}
     try:
         event = read_message(json.dumps(envelope)).event
     except MalformedMessageError:
         shown = json.dumps(detail, ensure_ascii=False)
         return Sent(printable(shown[:80]), envelope_id, detail, None)
-    at = print_instant(event.created_at) if detail.get("created_at") else "now"
+    at = format_instant(event.created_at) if detail.get("created_at") else "now"
     line = f"{event.contract_number:<12} {event.type:<27} {event.date} {at:<20}"
     return Sent(line, envelope_id, detail, event)
 
@@ -178,16 +179,16 @@ def follow(stack: Stack, sent: Sequence[Sent], since: datetime, patience: float)
 
 def publish(environment: Mapping[str, str]) -> int:
     """Send the events of FILE to the bus of RUN_DIR's run; 0 when each of them got a verdict within WAIT."""
-    name, patience = environment.get("FILE") or "", environment.get("WAIT") or str(_PATIENCE_SECONDS)
+    name, patience = environment.get("FILE") or "", environment.get("WAIT") or str(_TIMEOUT_SECONDS)
     if not name:
-        raise LocalRunError("FILE= names the file with the events; - is what is piped in")
+        raise CommandError("FILE= names the file with the events; - is what is piped in")
     if not (patience.isascii() and patience.isdecimal()):
-        raise LocalRunError(f"WAIT={patience} is not a number of seconds")
+        raise CommandError(f"WAIT={patience} is not a number of seconds")
     stack = Stack.of(environment)
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LocalRunError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise CommandError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     details = read_events(text, name)
     since = datetime.now(UTC)
     sent = send(stack, details)

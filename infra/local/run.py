@@ -13,15 +13,17 @@ from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import containers, deploy, packaging, processes
-from infra.local.admin import Admin, ensure_admin
+from infra.build import packaging
+from infra.commands import processes
+from infra.commands.processes import REGION, CommandError
+from infra.local import containers, deploy
 from infra.local.api import ApiProcess, first_syntax_error
 from infra.local.cloud import Emulator, emulator, free_port
 from infra.local.forward import forwarded
-from infra.local.processes import REGION, LocalRunError
 from infra.local.rundir import RunDirectory
 from infra.local.watch import Changed, changes
-from infra.users import UserStore
+from infra.operate.create_admin import Admin, ensure_admin
+from infra.users.user_store import UserStore
 
 # What a local run passes to the template where the environment says nothing (as AUTH_MODE, LOG_LEVEL, …).
 _PARAMETERS = {"AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO", "Registration": "open"}
@@ -62,7 +64,7 @@ def _port(environment: Mapping[str, str], variable: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**16):
-        raise LocalRunError(f"{variable}={text} is not a port")
+        raise CommandError(f"{variable}={text} is not a port")
     return int(text)
 
 
@@ -101,7 +103,7 @@ class Service:
         self.api.environment = {**function, "AWS_ENDPOINT_URL": self.cloud.url}
         here = {"api_url": self.api.url, "aws_endpoint_url": self.cloud.url, "aws_region": REGION}
         self.outputs = {**outputs, **here}
-        self.settings.directory.tell_containers(containers.variables(self.cloud))
+        self.settings.directory.write_container_environment(containers.variables(self.cloud))
 
     def follow(self, changed: Changed) -> None:
         """Bring what has changed into the service; a mistake is told and waits for the next change."""
@@ -112,7 +114,7 @@ class Service:
             problem = self.api.start()
             if problem is None and Changed.CODE in changed:
                 deploy.update_code(self.cloud, packaging.zip_code(self.root))
-        except (LocalRunError, ClientError, BotoCoreError) as error:
+        except (CommandError, ClientError, BotoCoreError) as error:
             problem = str(error)
         self.terminal.say(
             f"{problem}; waiting for the next change" if problem else "up to date with the change"
@@ -122,8 +124,8 @@ class Service:
         """Serve until interrupted."""
         for changed in changes(self.root):
             if self.cloud.process.poll() is not None:
-                ending = processes.how_it_ended(self.cloud.process)
-                raise LocalRunError(f"the emulated AWS ended by itself ({ending}), see {self.cloud.log}")
+                ending = processes.describe_exit(self.cloud.process)
+                raise CommandError(f"the emulated AWS ended by itself ({ending}), see {self.cloud.log}")
             if changed:
                 self.follow(changed)
             self.api.revive()
@@ -138,7 +140,7 @@ def store_samples(service: Service) -> None:
 
         samples.seed(service.cloud.client("dynamodb"), service.outputs)
     except Exception as error:
-        raise LocalRunError(f"the sample meters cannot be stored: {error}") from error
+        raise CommandError(f"the sample meters cannot be stored: {error}") from error
 
 
 def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStack) -> Service:
@@ -149,7 +151,7 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
     processes.require_free(settings.port, "PORT")
     processes.require_free(cloud_port, "GATEWAY_PORT")
     if problem := first_syntax_error(root):
-        raise LocalRunError(problem)
+        raise CommandError(problem)
     directory.keep_cloud_port(cloud_port)
 
     if settings.parameters["AuthMode"] == "open":
@@ -173,7 +175,7 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
         store_samples(service)
         terminal.step("starting the API")
         if problem := api.start():
-            raise LocalRunError(problem)
+            raise CommandError(problem)
     stack.enter_context(directory.announced(service.outputs))
     return service
 
@@ -220,7 +222,7 @@ def main(root: Path = packaging.ROOT) -> int:
             print("interrupted before the service was up; nothing is left running", file=sys.stderr)
             return _INTERRUPTED
         terminal.say(f"stopped; the data is kept in {service.settings.directory.path}")
-    except (LocalRunError, ClientError, BotoCoreError) as error:
+    except (CommandError, ClientError, BotoCoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from infra.local.processes import LocalRunError
+from infra.commands.processes import CommandError
 
 # Everything a run puts into the folder. `clean` removes these and nothing else, wherever RUN_DIR points.
 _ENTRIES = (
@@ -51,14 +51,14 @@ class RunDirectory:
         """Hold the folder for one run; yields the lock's file, which the run's processes hold as well.
 
         So the folder stays locked until the last of them is gone, even when the run itself was killed;
-        that is told to `say` and waited for, up to `patience` seconds. LocalRunError names a run that
+        that is told to `say` and waited for, up to `patience` seconds. CommandError names a run that
         is alive.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise LocalRunError(f"RUN_DIR={self.path} cannot be used: {error.strerror}") from error
+            raise CommandError(f"RUN_DIR={self.path} cannot be used: {error.strerror}") from error
         try:
             self._acquire(lock, time.monotonic() + patience, say)
             os.ftruncate(lock, 0)
@@ -78,7 +78,7 @@ class RunDirectory:
             except BlockingIOError:
                 owner = os.pread(lock, 20, 0).decode()
                 if (_is_alive(owner) and self._outputs.exists()) or time.monotonic() > deadline:
-                    raise LocalRunError(
+                    raise CommandError(
                         f"RUN_DIR={self.path} is in use by another run (process {owner}): "
                         "stop it, or choose another folder with RUN_DIR="
                     ) from None
@@ -110,16 +110,16 @@ class RunDirectory:
         finally:
             self._outputs.unlink(missing_ok=True)
 
-    def tell_containers(self, variables: Mapping[str, Mapping[str, str]]) -> None:
+    def write_container_environment(self, variables: Mapping[str, Mapping[str, str]]) -> None:
         """Keep `variables` of functions, while the run is up, where `sam local` takes them from."""
         self._sam_local.write_text(json.dumps(variables, indent=2) + "\n")
 
     def outputs(self) -> dict[str, str]:
-        """Return what the run that is up has announced; LocalRunError when there is none."""
+        """Return what the run that is up has announced; CommandError when there is none."""
         try:
             outputs: dict[str, str] = json.loads(self._outputs.read_text())
         except OSError:
-            raise LocalRunError(
+            raise CommandError(
                 f"no run is up in RUN_DIR={self.path}: start one with `make run`, or name its folder with RUN_DIR="
             ) from None
         return outputs
@@ -154,7 +154,7 @@ def main() -> int:
     directory = RunDirectory(Path(os.environ.get("RUN_DIR") or ".run"))
     try:
         directory.clean()
-    except LocalRunError as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

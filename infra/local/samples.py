@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from domain.readings import Interval, Meter, MeterKind, read_line
-from domain.simulation import simulate
-from infra.meters import MeterStore
-from infra.readings import ReadingStore
+from domain.meters.readings import Interval, Meter, MeterKind, read_line
+from domain.meters.simulation import simulate
+from infra.meters.meter_store import MeterStore
+from infra.meters.reading_store import ReadingStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from domain.contracts.events import ComponentEvent
 
-from domain.contracts import ComponentEvent
-from domain.readings import MeterKind
-from domain.trails import Entry
-from infra.items import generation_of, is_tombstone, key_of
+from domain.contracts.trails import Entry
+from domain.meters.readings import MeterKind
+from infra.commands.processes import CommandError
+from infra.contracts.contract_items import generation_of, is_tombstone, key_of
+from infra.contracts.trail_store import NO_CONTRACT, row_key, to_entry
 from infra.local.cloud import client_at
-from infra.local.processes import LocalRunError
 from infra.local.rundir import RunDirectory
-from infra.meters import MeterStore
-from infra.trails import NO_CONTRACT, row_key, to_entry
+from infra.meters.meter_store import MeterStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_MOST_KEYS = 100  # of one BatchGetItem
+_MAX_KEYS = 100  # of one BatchGetItem
 _INTERRUPTED = 130
 
 
@@ -34,7 +34,7 @@ class Stack:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Stack":
-        """Find the run of RUN_DIR; LocalRunError when none is up."""
+        """Find the run of RUN_DIR; CommandError when none is up."""
         return cls(RunDirectory(Path(environment.get("RUN_DIR") or ".run")).outputs())
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
@@ -91,7 +91,7 @@ def _items(client: "DynamoDBClient", table: str, keys: Iterable[Mapping[str, Any
     wanted = list({_flat(key): {"pk": key["pk"], "sk": key["sk"]} for key in keys}.values())
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
     while wanted:
-        asked, wanted = wanted[:_MOST_KEYS], wanted[_MOST_KEYS:]
+        asked, wanted = wanted[:_MAX_KEYS], wanted[_MAX_KEYS:]
         answer = client.batch_get_item(RequestItems={table: {"Keys": asked, "ConsistentRead": True}})
         found |= {_flat(item): item for item in answer["Responses"].get(table, [])}
         wanted += answer.get("UnprocessedKeys", {}).get(table, {"Keys": []})["Keys"]
@@ -110,6 +110,6 @@ def run(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return _INTERRUPTED
-    except (LocalRunError, ClientError, BotoCoreError) as error:
+    except (CommandError, ClientError, BotoCoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

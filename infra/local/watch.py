@@ -6,9 +6,9 @@ from pathlib import Path
 
 from watchfiles import watch
 
-from infra.local.packaging import PACKAGES, is_deployed
+from infra.build.packaging import PACKAGES, is_deployed
 
-_LOOK_EVERY_MS = 250
+_POLL_MS = 250
 
 
 class Changed(Flag):
@@ -27,7 +27,7 @@ def changes(root: Path) -> Iterator[Changed]:
     template = root / "template.yaml"
     seen = _content(template)
     folders = [root / package for package in PACKAGES]
-    for files in watch(*folders, rust_timeout=_LOOK_EVERY_MS, yield_on_timeout=True, debounce=400):
+    for files in watch(*folders, rust_timeout=_POLL_MS, yield_on_timeout=True, debounce=400):
         changed = Changed.NOTHING
         if any(is_deployed(Path(file).relative_to(root)) for _, file in files):
             changed |= Changed.CODE

@@ -19,12 +19,12 @@ import boto3
 from botocore.config import Config
 
 from domain import exports
-from domain.readings import COLUMNS, Interval
+from domain.meters.readings import COLUMNS, Interval
 from functions.exporter.worker import Worker
-from infra.export_files import ExportFiles
-from infra.exports import ExportStore
-from infra.meters import MeterStore
-from infra.readings import ReadingStore
+from infra.exports.files import ExportFiles
+from infra.exports.job_store import ExportStore
+from infra.meters.meter_store import MeterStore
+from infra.meters.reading_store import ReadingStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

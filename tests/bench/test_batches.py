@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from domain.contracts.events import Component, ComponentEvent, EventType
 
-from domain.contracts import Component, ComponentEvent, Contract, EventType
-from domain.trails import Reception, Source
-from infra.batches import Arrival, apply_all
-from infra.contracts import ContractStore
-from infra.timelines import Decision, TimelineStore
+from domain.contracts.contract import Contract
+from domain.contracts.trails import Reception, Source
+from infra.contracts.apply_events import Arrival, apply_all
+from infra.contracts.contract_store import ContractStore
+from infra.contracts.timeline_store import Decision, TimelineStore
 from tests.engines import client_of
 from tests.small_cases import day, instant
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from domain.readings import Interval, Meter, MeterKind, read_line
-from domain.simulation import simulate
+from domain.meters.readings import Interval, Meter, MeterKind, read_line
+from domain.meters.simulation import simulate
 from infra.local.cloud import emulator
-from infra.meters import MeterStore
-from infra.readings import ReadingStore
+from infra.meters.meter_store import MeterStore
+from infra.meters.reading_store import ReadingStore
 from tests.bench import exports as bench
 from tests.conftest import create_table
 

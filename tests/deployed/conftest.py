@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from infra.local import processes, samples, template
+from infra.build import template
+from infra.build.packaging import ROOT
+from infra.commands import processes
+from infra.local import samples
 from infra.local.cloud import emulator
-from infra.local.packaging import ROOT
 from tests.deployed.rie import ARCHITECTURE, HERE, SAM_PYTHON
 from tests.deployed.stage import STACK, Stage, make_tls
 
@@ -74,7 +76,7 @@ def stage(sam_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         deployed = made.sam_deploy()
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         admin = subprocess.run(
-            [sys.executable, "-m", "infra.local.admin"],
+            [sys.executable, "-m", "infra.operate.create_admin"],
             cwd=ROOT,
             env=made.environment(STACK=STACK, **ADMIN),
             capture_output=True,

@@ -18,9 +18,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from infra.local import processes
-from infra.local.packaging import ROOT
-from infra.local.processes import LOOPBACK
+from infra.build.packaging import ROOT
+from infra.commands import processes
+from infra.commands.processes import LOOPBACK
 from tests.engines import free_port
 
 HERE = f"3.{sys.version_info.minor}"

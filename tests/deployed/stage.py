@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import httpx2
 import trustme
 
-from infra.local import processes
+from infra.build.packaging import ROOT
+from infra.commands import processes
+from infra.commands.processes import REGION
 from infra.local.cloud import Emulator, Tls, aws_session
 from infra.local.deploy import snake_case
-from infra.local.packaging import ROOT
-from infra.local.processes import REGION
 
 SAM = ROOT / ".venv-sam/bin/sam"
 STACK = "energy-operations-test"

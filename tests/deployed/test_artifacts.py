@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.artifacts import pin, problems
-from infra.local.packaging import PACKAGES, ROOT, Target, code_files
-from infra.local.trimming import AWS_SERVICES
+from infra.build.artifacts import pin, problems
+from infra.build.packaging import PACKAGES, ROOT, Target, code_files
+from infra.build.trimming import AWS_SERVICES
 from tests.deployed.conftest import build
 from tests.deployed.rie import HERE
-from tests.infra.local.test_packaging import digest
+from tests.infra.build.test_packaging import digest
 
 pytestmark = [
     pytest.mark.xdist_group("deployed"),

@@ -16,13 +16,13 @@ import pytest
 
 from domain import exports
 from domain.exports import LOST_AFTER, UNSENT_AFTER, Status
-from domain.readings import HEADER, Interval, Meter, MeterKind
-from domain.simulation import simulate
-from functions.api.exports import MOST_INLINE_BYTES
-from infra.exports import ExportStore
+from domain.meters.readings import HEADER, Interval, Meter, MeterKind
+from domain.meters.simulation import simulate
+from functions.api.exports.exports import MAX_INLINE_BYTES
+from infra.exports.job_store import ExportStore
 from infra.local.cloud import Emulator, emulator
 from infra.local.deploy import STACK, deploy, environment_of
-from infra.meters import MeterStore
+from infra.meters.meter_store import MeterStore
 from tests.deployed.conftest import FUNCTIONS
 from tests.deployed.rie import Environment, Function, running, runtime_client
 
@@ -327,16 +327,16 @@ def most_minutes(size: int) -> int:
 
 
 def test_the_largest_file_that_is_answered_inline_passes_the_limit(deployed: Deployed) -> None:
-    job_id = export(deployed, most_minutes(MOST_INLINE_BYTES))
+    job_id = export(deployed, most_minutes(MAX_INLINE_BYTES))
     answer = deployed.call("GET", f"/api/export/download/{job_id}")
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
     info = deployed.read(f"/api/export/status/{job_id}")["file_info"]
-    assert MOST_INLINE_BYTES - 100 < info["file_size_bytes"] <= MOST_INLINE_BYTES
+    assert MAX_INLINE_BYTES - 100 < info["file_size_bytes"] <= MAX_INLINE_BYTES
     assert sha256(answer["body"].encode()).hexdigest() == info["sha256"]
 
 
 def test_a_larger_file_is_where_the_answer_points(deployed: Deployed) -> None:
-    job_id = export(deployed, most_minutes(MOST_INLINE_BYTES) + 1)
+    job_id = export(deployed, most_minutes(MAX_INLINE_BYTES) + 1)
     answer = deployed.call("GET", f"/api/export/download/{job_id}")
     assert answer["statusCode"] == 307
     with build_opener(ProxyHandler({})).open(answer["headers"]["location"]) as file:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.packaging import ROOT
-from infra.local.template import Template, read
+from infra.build.packaging import ROOT
+from infra.build.template import Template, read
 from tests.e2e.conftest import LocalRun
 
 TEMPLATE = read(ROOT / "template.yaml")

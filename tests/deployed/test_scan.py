@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.packaging import ROOT
-from infra.local.scan import findings
-from infra.local.template import Template, read
+from infra.build.packaging import ROOT
+from infra.build.template import Template, read
+from infra.checks.scan import findings
 
 Weaken = Callable[[Template], None]
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from infra.local import template
-from infra.local.packaging import ROOT
-from infra.local.processes import REGION
+from infra.build import template
+from infra.build.packaging import ROOT
+from infra.commands.processes import REGION
 from tests.deployed.stage import STACK, Stage, until
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of users who live as long as this module

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.local.packaging import ROOT
+from infra.build.packaging import ROOT
 from tests.deployed.stage import STACK, Stage
 
 NUMBER = "7001"
@@ -118,7 +118,7 @@ def test_a_broken_update_is_taken_back_and_callers_notice_nothing(stage: Stage, 
 
 def destroy(stage: Stage, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "infra.local.teardown"],
+        [sys.executable, "-m", "infra.operate.destroy"],
         cwd=ROOT,
         env=stage.environment(STACK=STACK, **more),
         capture_output=True,

@@ -18,8 +18,8 @@ from domain.exports import (
     Refusal,
     Status,
 )
-from domain.periods import PeriodError, check_period
-from domain.readings import Interval
+from domain.meters.periods import PeriodError, check_period
+from domain.meters.readings import Interval
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -88,7 +88,7 @@ def test_nothing_happens_to_a_finished_job(status: Status) -> None:
     assert exports.complete(done, 1, FILE, later) is Refusal.FINISHED
     assert exports.fail(done, 1, EXPORT_FAILED, later) is Refusal.FINISHED
     assert exports.cancel(done, later) is Refusal.FINISHED
-    assert exports.look_after(done, later) is Refusal.FINISHED
+    assert exports.recover(done, later) is Refusal.FINISHED
 
 
 def test_an_attempt_that_was_superseded_has_no_say() -> None:
@@ -117,21 +117,21 @@ def test_a_file_expires_at_the_end_of_its_lifetime() -> None:
 
 
 def test_an_unsent_job_is_looked_after_when_it_is_due() -> None:
-    assert exports.look_after(JOB, NOW + UNSENT_AFTER - SECOND) is Refusal.NOT_DUE
-    again = exports.look_after(JOB, NOW + UNSENT_AFTER)
+    assert exports.recover(JOB, NOW + UNSENT_AFTER - SECOND) is Refusal.NOT_DUE
+    again = exports.recover(JOB, NOW + UNSENT_AFTER)
     assert isinstance(again, ExportJob)
     assert (again.status, again.due_at) == (Status.PENDING, NOW + 2 * UNSENT_AFTER)
 
 
 def test_a_running_attempt_is_left_alone() -> None:
-    assert exports.look_after(claimed(), NOW + LEASE - SECOND) is Refusal.LEASED
+    assert exports.recover(claimed(), NOW + LEASE - SECOND) is Refusal.LEASED
 
 
 @pytest.mark.parametrize(
     ("job", "later"), [(replace(JOB, attempt=MAX_ATTEMPTS), UNSENT_AFTER), (JOB, LOST_AFTER)]
 )
 def test_a_job_that_no_message_can_help_fails(job: ExportJob, later: timedelta) -> None:
-    answer = exports.look_after(job, NOW + later)
+    answer = exports.recover(job, NOW + later)
     assert isinstance(answer, ExportJob)
     assert (answer.status, answer.failure) == (Status.FAILED, EXPORT_FAILED)
 

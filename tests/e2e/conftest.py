@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from domain.contracts import Contract
-from functions.api.schemas import TimelineView
-from infra.local.packaging import ROOT
+from domain.contracts.contract import Contract
+from functions.api.contracts.schemas import TimelineView
+from infra.build.packaging import ROOT
 
 START_SECONDS = 90
 

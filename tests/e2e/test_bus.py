@@ -10,17 +10,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from domain.contracts.events import Component
+from domain.contracts.verdicts import Code
 
-from domain.contracts import Component, Contract
-from domain.timelines import Code
-from domain.trails import Entry
-from infra.contracts import ContractStore
+from domain.contracts.contract import Contract
+from domain.contracts.trails import Entry
+from infra.contracts.contract_store import ContractStore
+from infra.contracts.trail_store import TrailStore
+from infra.ingestion_queue import delay_seconds
 from infra.local import dead_letters, publish
 from infra.local.cloud import Emulator, emulator
 from infra.local.deploy import deploy
 from infra.local.stack import Stack
-from infra.queues import wait_seconds
-from infra.trails import TrailStore
 from tests.e2e.conftest import shown
 
 pytestmark = [
@@ -146,7 +147,7 @@ def test_an_end_its_late_start_duplicates_and_garbage_leave_the_timeline_that_wa
     assert bus.timeline("2001")["energy_supply"] == {"start": "2024-01-01", "end": "2024-06-01"}
     (end_entry,) = [entry for entry in bus.trail("2001") if entry.event.id == "end"]
     waited = end_entry.reception.received_at - since
-    assert timedelta(seconds=wait_seconds(1)) <= waited < timedelta(seconds=PATIENCE_SECONDS)
+    assert timedelta(seconds=delay_seconds(1)) <= waited < timedelta(seconds=PATIENCE_SECONDS)
     assert bus.letters() == {one.envelope_id for one in sent if one.event is None}
 
     until(lambda: len(bus.changes("2001")) >= 2, "both changes are told")

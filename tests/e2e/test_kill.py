@@ -15,12 +15,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from domain.contracts.events import Component, EventType
+from domain.contracts.verdicts import ACCEPTED
 
-from domain.contracts import Component, Contract, EventType
-from domain.instants import print_instant
-from domain.timelines import ACCEPTED
-from domain.trails import Entry, Reception, Source, fold
-from functions.payloads import EventPayload
+from domain.contracts.contract import Contract
+from domain.contracts.trails import Entry, Reception, Source, fold
+from domain.instants import format_instant
+from infra.contracts.event_payloads import EventPayload
 from tests.e2e.conftest import LocalRun, shown
 
 pytestmark = [
@@ -45,7 +46,7 @@ def events_of(number: str) -> list[Event]:
             "type": chance.choice(list(EventType)),
             "contract_number": number,
             "date": str(date(2024, 1, 1) + timedelta(days=chance.randrange(60))),
-            "created_at": print_instant(noon + timedelta(minutes=index)),
+            "created_at": format_instant(noon + timedelta(minutes=index)),
             "id": f"{number}-{index}",
         }
         for index in range(EVENTS_EACH)

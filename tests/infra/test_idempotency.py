@@ -33,7 +33,7 @@ def test_while_a_request_is_worked_on_its_repetition_is_asked_for_patience(keys:
 def test_a_request_that_never_ended_may_be_sent_again(
     keys: IdempotencyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency, "_LONGEST_REQUEST_MILLIS", -1000)
+    monkeypatch.setattr(idempotency, "_MAX_REQUEST_MILLIS", -1000)
     begin_and_crash(keys)
     assert keys.answer("create", "key", PAYLOAD, lambda: {"done": True}) == {"done": True}
 

@@ -19,7 +19,7 @@ from infra.outcomes import (
     Refused,
     watch,
 )
-from infra.writes import Writer, refused_or_unknown
+from infra.writes import Writer, write_errors_classified
 from tests.engines import client_of
 from tests.faults import answer_of
 
@@ -89,7 +89,7 @@ def transact(client: "DynamoDBClient") -> object:
 
 def write_by_the_old_way(client: "DynamoDBClient") -> None:
     watch(client)
-    with refused_or_unknown():
+    with write_errors_classified():
         client.update_item(TableName="table", Key=ROW)
 
 
@@ -137,7 +137,7 @@ def test_one_attempt_in_doubt_makes_the_outcome_unknown_whatever_the_last_one_sa
 
 def test_what_a_client_retried_unwatched_is_in_doubt() -> None:
     client, _ = scripted(LOST, THROTTLED)
-    with pytest.raises(OutcomeUnknownError), refused_or_unknown():
+    with pytest.raises(OutcomeUnknownError), write_errors_classified():
         client.update_item(TableName="table", Key=ROW)
 
 

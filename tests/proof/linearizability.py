@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from domain.contracts import Component, ComponentEvent, Contract, EventType
-from domain.timelines import Code, Span, Verdict, advance, decide, timeline
+from domain.contracts.events import Component, ComponentEvent, EventType
+from domain.contracts.verdicts import Code, Verdict, decide
+
+from domain.contracts.contract import Contract
+from domain.contracts.timelines import Span, advance, timeline
 
 
 class Blocker(NamedTuple):

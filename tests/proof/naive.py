@@ -2,17 +2,17 @@
 
 from collections.abc import Collection
 
+from domain.contracts.events import ComponentEvent
+from domain.contracts.verdicts import Code, decide, explain
 from fastapi import FastAPI
 
-from domain.contracts import ComponentEvent
-from domain.timelines import Code, decide, explain
-from domain.trails import Reception
-from functions.api import deps
+from domain.contracts.trails import Reception
+from functions.api import dependencies as deps
 from functions.api.app import create_app
 from infra.aws import dynamodb
-from infra.contracts import ContractStore
+from infra.contracts.contract_store import ContractStore
+from infra.contracts.timeline_store import Decision, TimelineStore, update_of
 from infra.settings import ApiSettings, settings
-from infra.timelines import Decision, TimelineStore, update_of
 
 
 class ReadThenWriteStore(TimelineStore):
@@ -22,7 +22,7 @@ class ReadThenWriteStore(TimelineStore):
         self,
         event: ComponentEvent,
         reception: Reception,  # noqa: ARG002 - keeps no trail
-        patient_with: Collection[Code] = (),  # noqa: ARG002 - serves HTTP only
+        retryable: Collection[Code] = (),  # noqa: ARG002 - serves HTTP only
     ) -> Decision:
         verdict = decide(ContractStore(self.client, self.table).get(event.contract_number), event)
         if verdict.accepted:

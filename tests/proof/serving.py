@@ -14,10 +14,13 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any, NamedTuple
 
-from domain.contracts import Action, Component, ComponentEvent, Contract, EventType
-from domain.instants import parse_date, parse_instant, print_instant
-from domain.timelines import Code, Span
-from functions.payloads import EventPayload
+from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.verdicts import Code
+
+from domain.contracts.contract import Contract
+from domain.contracts.timelines import Span
+from domain.instants import format_instant, parse_date, parse_instant
+from infra.contracts.event_payloads import EventPayload
 from tests.engines import ROOT, free_port
 from tests.proof.linearizability import Answer, Blocker, Call
 from tests.small_cases import COMPONENT, day, instant
@@ -192,7 +195,7 @@ def show(calls: Sequence[Call]) -> str:
 
 
 def _words(event: ComponentEvent) -> str:
-    return f"{event.id} {event.type.action} {event.date} {print_instant(event.created_at)}"
+    return f"{event.id} {event.type.action} {event.date} {format_instant(event.created_at)}"
 
 
 def _ask(port: int, method: str, path: str, body: object = None) -> Any:

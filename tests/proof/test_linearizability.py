@@ -13,9 +13,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from domain.contracts.events import Action
+from domain.contracts.verdicts import Code
 
-from domain.contracts import Action
-from domain.timelines import Code, Span
+from domain.contracts.timelines import Span
 from tests.conftest import create_table
 from tests.engines import client_of
 from tests.proof.linearizability import is_linearizable

@@ -5,9 +5,11 @@ from dataclasses import replace
 from itertools import permutations
 
 import pytest
+from domain.contracts.events import Action, ComponentEvent, EventType
+from domain.contracts.verdicts import Code, decide
 
-from domain.contracts import Action, ComponentEvent, Contract, EventType
-from domain.timelines import Code, Span, advance, decide, timeline
+from domain.contracts.contract import Contract
+from domain.contracts.timelines import Span, advance, timeline
 from tests.proof.linearizability import Answer, Blocker, Call, is_linearizable
 from tests.small_cases import COMPONENT, day, instant
 

@@ -6,25 +6,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.verdicts import Verdict, decide
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from domain.contracts import (
-    Action,
-    Component,
-    ComponentEvent,
-    Contract,
-    ContractExistsError,
-    ContractNotFoundError,
-    EventType,
-)
-from domain.timelines import Verdict, advance, decide
-from domain.trails import Entry, Reception, Source, fold
-from infra.contracts import ContractStore
-from infra.replays import replay
-from infra.timelines import TimelineStore
-from infra.trails import TrailStore
+from domain.contracts.contract import Contract, ContractExistsError, ContractNotFoundError
+from domain.contracts.timelines import advance
+from domain.contracts.trails import Entry, Reception, Source, fold
+from infra.contracts.contract_store import ContractStore
+from infra.contracts.replay import replay
+from infra.contracts.timeline_store import TimelineStore
+from infra.contracts.trail_store import TrailStore
 from tests.conftest import create_table
 from tests.engines import client_of
 from tests.small_cases import day, instant

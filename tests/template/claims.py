@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from infra.local.expand import expanded
-from infra.local.packaging import ROOT
-from infra.local.template import Template, read
+from infra.build.packaging import ROOT
+from infra.build.template import Template, read
+from infra.checks.expand import expanded
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/5f6b1e0c-0000-4000-8000-000000000000"
 

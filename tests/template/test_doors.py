@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from infra.items import key_of
-from infra.local.packaging import ROOT
-from infra.local.processes import LocalRunError
-from infra.trails import partition_of
+from infra.build.packaging import ROOT
+from infra.commands.processes import CommandError
+from infra.contracts.contract_items import key_of
+from infra.contracts.trail_store import partition_of
 from tests.template.claims import (
     Claim,
     Claims,
@@ -58,7 +58,7 @@ def test_what_would_open_a_stage_by_mistake_is_refused(
     mistake: dict[str, str], mended: dict[str, str], complaint: str
 ) -> None:
     template = Expansions(source())
-    with pytest.raises(LocalRunError, match=complaint):
+    with pytest.raises(CommandError, match=complaint):
         template.with_(**mistake)
     assert template.with_(**(mistake | mended))["Resources"]
 

@@ -2,7 +2,7 @@
 
 import re
 
-from infra.local.packaging import ROOT
+from infra.build.packaging import ROOT
 from tests.template.claims import of_type, source
 
 HANDBOOK = (ROOT / "docs/operations.md").read_text()

@@ -8,8 +8,8 @@ from uuid import uuid4
 from fastapi.testclient import TestClient
 
 from domain.users import Role, User
-from functions.api import user_deps
-from infra.passwords import hash_password
+from functions.api.users import dependencies as user_deps
+from infra.users.passwords import hash_password
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of nobody
 

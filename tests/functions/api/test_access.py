@@ -8,7 +8,7 @@ from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 
 from domain.users import Role
-from functions.api.access import DOORS, Door
+from functions.api.access import ACCESS_RULES, AccessRule
 from functions.api.app import create_app
 from tests.functions.api.people import Headers, bearer, enter, log_in, make_key, make_user
 
@@ -24,14 +24,20 @@ NOT_LET_IN = {401, 403}
 
 # What each caller passes, by the door. A key is no session, whatever its role.
 PASSES = {
-    "nobody": {Door.PUBLIC},
-    "viewer": {Door.PUBLIC, Door.VIEWER, Door.USER, Door.SESSION},
-    "operator": {Door.PUBLIC, Door.VIEWER, Door.OPERATOR, Door.USER, Door.SESSION},
-    "admin": set(Door),
-    "viewer's key": {Door.PUBLIC, Door.VIEWER, Door.USER},
-    "operator's key": {Door.PUBLIC, Door.VIEWER, Door.OPERATOR, Door.USER},
-    "admin's key": set(Door) - {Door.SESSION},
-    "admin's key for viewing": {Door.PUBLIC, Door.VIEWER, Door.USER},
+    "nobody": {AccessRule.PUBLIC},
+    "viewer": {AccessRule.PUBLIC, AccessRule.VIEWER, AccessRule.USER, AccessRule.SESSION},
+    "operator": {
+        AccessRule.PUBLIC,
+        AccessRule.VIEWER,
+        AccessRule.OPERATOR,
+        AccessRule.USER,
+        AccessRule.SESSION,
+    },
+    "admin": set(AccessRule),
+    "viewer's key": {AccessRule.PUBLIC, AccessRule.VIEWER, AccessRule.USER},
+    "operator's key": {AccessRule.PUBLIC, AccessRule.VIEWER, AccessRule.OPERATOR, AccessRule.USER},
+    "admin's key": set(AccessRule) - {AccessRule.SESSION},
+    "admin's key for viewing": {AccessRule.PUBLIC, AccessRule.VIEWER, AccessRule.USER},
 }
 
 
@@ -43,15 +49,15 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
 
 
 def test_every_route_has_a_door_and_every_door_a_route() -> None:
-    assert set(routes(create_app())) == set(DOORS)
+    assert set(routes(create_app())) == set(ACCESS_RULES)
 
 
-def behind(door: Door) -> set[str]:
-    return {f"{method} {path}" for (method, path), asked in DOORS.items() if asked is door}
+def behind(door: AccessRule) -> set[str]:
+    return {f"{method} {path}" for (method, path), asked in ACCESS_RULES.items() if asked is door}
 
 
 def test_operators_also_create_contracts_send_events_store_readings_and_export() -> None:
-    assert behind(Door.OPERATOR) == {
+    assert behind(AccessRule.OPERATOR) == {
         *("POST /contract", "POST /event", "POST /events"),
         *("PUT /api/meters/{smart_meter_id}/readings", "POST /api/export/csv", "DELETE /api/export/{job_id}"),
     }
@@ -66,7 +72,7 @@ def test_admins_also_delete_replay_and_manage_users() -> None:
             *((m, "/{user_id}") for m in ("GET", "PUT", "DELETE")),
         ]
     }
-    assert behind(Door.ADMIN) == users | {
+    assert behind(AccessRule.ADMIN) == users | {
         "DELETE /contract/{contract_number}",
         "POST /contract/{contract_number}/replay",
     }
@@ -74,7 +80,7 @@ def test_admins_also_delete_replay_and_manage_users() -> None:
 
 def test_nothing_is_public_but_the_service_itself_and_coming_in_and_going_out() -> None:
     ways = {f"POST /api/v1/auth/{way}" for way in ("register", "login", "token", "refresh", "logout")}
-    assert behind(Door.PUBLIC) == ways | {
+    assert behind(AccessRule.PUBLIC) == ways | {
         "POST /token",
         *(f"GET {path}" for path in ("/", "/health", "/health/ready", "/openapi.json")),
         *(f"GET /docs{path}" for path in ("", "/start.js", "/{name}")),
@@ -82,9 +88,11 @@ def test_nothing_is_public_but_the_service_itself_and_coming_in_and_going_out() 
 
 
 def test_what_is_left_reads_or_is_ones_own() -> None:
-    assert all(line.startswith("GET /") for line in behind(Door.VIEWER))
+    assert all(line.startswith("GET /") for line in behind(AccessRule.VIEWER))
     own = ("/api/v1/users/me", "/api/v1/api-keys")
-    assert all(line.split(" ")[1].startswith(own) for line in behind(Door.USER) | behind(Door.SESSION))
+    assert all(
+        line.split(" ")[1].startswith(own) for line in behind(AccessRule.USER) | behind(AccessRule.SESSION)
+    )
 
 
 def test_what_is_not_a_route_of_ours_is_public() -> None:
@@ -96,7 +104,7 @@ def test_what_is_not_a_route_of_ours_is_public() -> None:
     ]
 
     # No dependency guards these.
-    assert {DOORS[method, str(path)] for method, path in foreign} <= {Door.PUBLIC}
+    assert {ACCESS_RULES[method, str(path)] for method, path in foreign} <= {AccessRule.PUBLIC}
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}])
@@ -123,7 +131,7 @@ def callers(api: TestClient) -> dict[str, Headers]:
 def test_every_caller_passes_exactly_the_doors_of_its_role(closed: None, api: TestClient) -> None:
     shown = callers(api)
     assert set(shown) == set(PASSES)
-    for (method, path), door in DOORS.items():
+    for (method, path), door in ACCESS_RULES.items():
         for caller, headers in shown.items():
             if path.endswith("/logout"):
                 continue  # public, and asks for a session itself

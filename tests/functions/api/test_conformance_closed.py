@@ -10,18 +10,18 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 
 from domain.users import Role
-from functions.api.access import DOORS, Door
+from functions.api.access import ACCESS_RULES, AccessRule
 from tests.functions.api.calls import create
 from tests.functions.api.people import Headers, bearer, log_in, make_key, make_user
 from tests.functions.api.test_conformance import CHECKS, EXAMPLES, OPERATIONS, of_contract_1001
 
 
-def door_of(label: str) -> Door:
+def door_of(label: str) -> AccessRule:
     method, _, path = label.partition(" ")
-    return DOORS[method, path]
+    return ACCESS_RULES[method, path]
 
 
-GUARDED = [label for label in OPERATIONS if door_of(label) is not Door.PUBLIC]
+GUARDED = [label for label in OPERATIONS if door_of(label) is not AccessRule.PUBLIC]
 
 pytestmark = pytest.mark.usefixtures("batches_unaudited", "closed")
 
@@ -73,10 +73,10 @@ def test_with_credentials_every_answer_is_one_that_the_document_describes(
     conforms()
 
 
-def _credentials_for(api: TestClient, door: Door) -> Headers:
+def _credentials_for(api: TestClient, door: AccessRule) -> Headers:
     make_user("root", Role.ADMIN)
     session = bearer(log_in(api, "root"))
-    if door is Door.SESSION:
+    if door is AccessRule.SESSION:
         return session
     return {"X-API-Key": make_key(api, session, Role.ADMIN)["key"]}
 

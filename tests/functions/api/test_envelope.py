@@ -18,7 +18,7 @@ from botocore.exceptions import (
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from functions.api.access import DOORS, Door
+from functions.api.access import ACCESS_RULES, AccessRule
 from functions.api.app import create_app
 from infra import aws
 from tests.conftest import forget
@@ -263,7 +263,7 @@ def test_where_credentials_are_required_nobody_gets_in(
     bodies = set()
     for path, item in paths.items():
         for method in item:
-            if DOORS[method.upper(), path] is Door.PUBLIC:
+            if ACCESS_RULES[method.upper(), path] is AccessRule.PUBLIC:
                 continue
             address = path.replace("{contract_number}", "1001")
             for headers in ({}, {"Authorization": "Bearer x"}, {"X-API-Key": "x"}):

@@ -10,14 +10,14 @@ import pytest
 
 from domain import exports
 from domain.exports import ExportJob
-from domain.readings import HEADER, Interval, Meter, MeterKind, read_line
-from domain.simulation import simulate
+from domain.meters.readings import HEADER, Interval, Meter, MeterKind, read_line
+from domain.meters.simulation import simulate
 from functions.exporter.worker import Worker
 from infra import aws
-from infra.export_files import ExportFiles
-from infra.exports import ExportStore
-from infra.meters import MeterStore
-from infra.readings import ReadingStore
+from infra.exports.files import ExportFiles
+from infra.exports.job_store import ExportStore
+from infra.meters.meter_store import MeterStore
+from infra.meters.reading_store import ReadingStore
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 PERIOD = Interval(START + timedelta(minutes=30), START + timedelta(hours=1, minutes=30))

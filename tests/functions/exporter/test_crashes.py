@@ -9,7 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from domain.exports import EXPORT_FAILED, LEASE, Status
 from infra.aws import OutcomeUnknownError
-from infra.export_queue import MOST_RECEIVES
+from infra.exports.queue import MAX_RECEIVES
 from tests.functions.exporter.conftest import CONTENT, World
 
 LOST = (ReadTimeoutError, OutcomeUnknownError)
@@ -53,12 +53,12 @@ def crash() -> None:
 
 def deliver_until_done(world: World, job_id: str) -> None:
     """Do what the queue does: deliver again while the worker fails, a lease later."""
-    for receive in range(2, MOST_RECEIVES + 1):
+    for receive in range(2, MAX_RECEIVES + 1):
         if world.job(job_id).status is not Status.PENDING:
             return
         world.now += LEASE
         try:
-            world.worker().run(job_id, is_last_receive=receive == MOST_RECEIVES)
+            world.worker().run(job_id, is_last_receive=receive == MAX_RECEIVES)
         except LOST:
             continue
 

@@ -11,7 +11,7 @@ from domain import exports
 from domain.exports import LEASE, LOST_AFTER, MAX_ATTEMPTS, UNSENT_AFTER, Status
 from functions.exporter import handler, sweep
 from infra import aws
-from infra.export_queue import MOST_RECEIVES, ExportQueue, MalformedMessageError, job_of
+from infra.exports.queue import MAX_RECEIVES, ExportQueue, MalformedMessageError, job_of
 from infra.settings import ExportSweepSettings, settings
 from tests.conftest import read_template
 from tests.functions.exporter.conftest import World
@@ -105,7 +105,7 @@ def handler_time() -> Any:
 def test_the_template_says_what_the_code_relies_on() -> None:
     resources = read_template()["Resources"]
     queue, function = resources["ExportQueue"]["Properties"], resources["ExportFunction"]["Properties"]
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == MOST_RECEIVES == MAX_ATTEMPTS
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == MAX_RECEIVES == MAX_ATTEMPTS
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
     assert timedelta(seconds=function["Timeout"]) < LEASE
     rules = resources["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]

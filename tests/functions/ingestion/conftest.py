@@ -10,10 +10,10 @@ import pytest
 
 from functions.ingestion import handler as ingestion
 from infra import aws
-from infra.contracts import ContractStore
+from infra.contracts.contract_store import ContractStore
+from infra.contracts.timeline_store import TimelineStore
+from infra.contracts.trail_store import TrailStore
 from infra.local.cloud import Emulator, emulator
-from infra.timelines import TimelineStore
-from infra.trails import TrailStore
 from tests.conftest import create_table
 
 MAX_RECEIVES = 3

@@ -9,15 +9,16 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
+from domain.contracts.events import Component
+from domain.contracts.verdicts import Code
 
-from domain.contracts import Component, Contract
+from domain.contracts.contract import Contract
+from domain.contracts.trails import Actor, ActorKind, Source
 from domain.instants import parse_instant
-from domain.timelines import Code
-from domain.trails import Actor, ActorKind, Source
 from functions.ingestion import handler as ingestion
-from functions.payloads import utc_now
 from infra import aws
-from infra.queues import wait_seconds
+from infra.contracts.event_payloads import utc_now
+from infra.ingestion_queue import delay_seconds
 from tests.faults import agree_at_once
 from tests.functions.ingestion.conftest import MAX_RECEIVES, Context, Ingestion, detail, envelope
 
@@ -197,7 +198,7 @@ def test_an_id_that_was_used_for_another_event_is_given_up(ingestion_of: Ingesti
 
 
 def test_waits_double_and_end_at_five_minutes() -> None:
-    assert [wait_seconds(receives) for receives in range(1, 9)] == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert [delay_seconds(receives) for receives in range(1, 9)] == [5, 10, 20, 40, 80, 160, 300, 300]
 
 
 def test_exactly_the_failing_messages_of_a_batch_are_returned_in_all_1024_patterns(
@@ -233,8 +234,8 @@ def test_of_100_messages_the_malformed_are_dead_letters_and_every_event_has_one_
     lone_ends = [envelope(detail(contract_number="nowhere", id=f"n{index}")) for index in range(3)]
     bodies = events + events[:30] + malformed + lone_ends
     assert len(bodies) == 100
-    monkeypatch.setattr(ingestion, "wait_seconds", lambda _: 0)
-    monkeypatch.setattr(ingestion, "SOON_SECONDS", 0)
+    monkeypatch.setattr(ingestion, "delay_seconds", lambda _: 0)
+    monkeypatch.setattr(ingestion, "GIVE_UP_DELAY_SECONDS", 0)
     ingestion_of.send(*bodies)
     ingestion_of.drain()
     assert len(ingestion_of.dead()) == 7

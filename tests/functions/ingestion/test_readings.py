@@ -6,12 +6,12 @@ from uuid import uuid4
 import pytest
 
 from domain.instants import EARLIEST, LATEST
-from domain.readings import Interval, Meter, MeterKind
+from domain.meters.readings import Interval, Meter, MeterKind
 from functions.ingestion import handler as ingestion
-from functions.ingestion import readings as ingested
-from functions.payloads import utc_now
 from infra import aws
-from infra.readings import ReadingStore
+from infra.contracts.event_payloads import utc_now
+from infra.meters import reading_messages as ingested
+from infra.meters.reading_store import ReadingStore
 from tests.conftest import create_table, read_template
 from tests.functions.ingestion.conftest import Ingestion, envelope
 
@@ -28,7 +28,7 @@ READING = {
 
 @pytest.fixture
 def store(ingestion_of: Ingestion, monkeypatch: pytest.MonkeyPatch) -> ReadingStore:
-    monkeypatch.setattr(ingestion, "SOON_SECONDS", 0)
+    monkeypatch.setattr(ingestion, "GIVE_UP_DELAY_SECONDS", 0)
     table = uuid4().hex
     monkeypatch.setenv("READINGS_TABLE", table)
     create_table(aws.dynamodb(), "ReadingsTable", table)

@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from functions.publisher import handler as publisher
 from infra import aws
-from infra.changes import change_of
+from infra.contracts.timeline_changes import change_of
 from tests.functions.ingestion.conftest import Context
 
 BATCH = json.loads((Path(__file__).parents[2] / "events" / "stream_batch.json").read_text())

@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
+from infra.commands.processes import CommandError
 from infra.local.forward import forwarded
-from infra.local.processes import LocalRunError
 
 
 def answer_once(server: socket.socket) -> None:
@@ -47,5 +47,5 @@ def test_nobody_listens_there_afterwards() -> None:
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no such host"])
 def test_an_address_of_another_machine_is_told(host: str) -> None:
-    with pytest.raises(LocalRunError, match=f"BIND_HOST={host}: cannot listen"):
+    with pytest.raises(CommandError, match=f"BIND_HOST={host}: cannot listen"):
         forwarded(host, 0, 1).__enter__()

@@ -1,7 +1,7 @@
 import re
 import subprocess
 
-from infra.local.packaging import ROOT
+from infra.build.packaging import ROOT
 
 
 def test_help_lists_each_target_that_has_a_description() -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from domain.contracts.verdicts import ACCEPTED
 
-from domain.timelines import ACCEPTED
-from domain.trails import Entry, Reception, Source
+from domain.contracts.trails import Entry, Reception, Source
+from infra.commands.processes import CommandError
 from infra.local import publish
-from infra.local.processes import LocalRunError
 from infra.local.publish import _is_row_of, _sent, read_events, with_id
 
 START = {
@@ -36,7 +36,7 @@ def test_a_file_holds_one_event_a_list_or_one_on_each_line(text: str, events: li
 
 
 def test_a_line_that_is_no_json_is_named() -> None:
-    with pytest.raises(LocalRunError, match=r"^events:3: no JSON"):
+    with pytest.raises(CommandError, match=r"^events:3: no JSON"):
         read_events(f"{json.dumps(START)}\n\n{{\n", "events")
 
 
@@ -73,12 +73,12 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
     ],
 )
 def test_what_a_person_forgot_is_one_line(tmp_path: Path, environment: dict[str, str], message: str) -> None:
-    with pytest.raises(LocalRunError) as error:
+    with pytest.raises(CommandError) as error:
         publish.publish({"RUN_DIR": str(tmp_path), **environment})
     assert message in str(error.value)
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "outputs.json").write_text("{}")
-    with pytest.raises(LocalRunError, match=r"missing\.json cannot be read: No such file"):
+    with pytest.raises(CommandError, match=r"missing\.json cannot be read: No such file"):
         publish.publish({"RUN_DIR": str(tmp_path), "FILE": str(tmp_path / "missing.json")})

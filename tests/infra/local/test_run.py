@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.commands.processes import CommandError
 from infra.local.api import first_syntax_error
-from infra.local.processes import LocalRunError
 from infra.local.run import Settings
 
 
@@ -42,7 +42,7 @@ def test_ports_and_folder_come_from_the_environment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "8000.0", "٣"])
 def test_a_port_that_is_none_is_told(tmp_path: Path, port: str) -> None:
-    with pytest.raises(LocalRunError, match="is not a port"):
+    with pytest.raises(CommandError, match="is not a port"):
         settings(tmp_path, PORT=port)
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import LocalRunError
+from infra.commands.processes import CommandError
 from infra.local.rundir import RunDirectory
 
 
 def test_two_runs_cannot_have_one_folder(tmp_path: Path) -> None:
-    with RunDirectory(tmp_path).locked(), pytest.raises(LocalRunError, match=f"process {os.getpid()}"):
+    with RunDirectory(tmp_path).locked(), pytest.raises(CommandError, match=f"process {os.getpid()}"):
         RunDirectory(tmp_path).locked(patience=0.2).__enter__()
 
 
@@ -18,7 +18,7 @@ def test_a_run_that_is_up_is_not_waited_for(tmp_path: Path) -> None:
     with (
         directory.locked(),
         directory.announced({}),
-        pytest.raises(LocalRunError, match="in use by another run"),
+        pytest.raises(CommandError, match="in use by another run"),
     ):
         RunDirectory(tmp_path).locked(patience=3600).__enter__()
 
@@ -76,20 +76,20 @@ def test_cleaning_leaves_a_folder_alone_that_never_was_a_run(tmp_path: Path) -> 
 def test_cleaning_does_not_touch_a_run_that_is_up(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     directory.logs.mkdir()
-    with directory.locked(), pytest.raises(LocalRunError, match="in use"):
+    with directory.locked(), pytest.raises(CommandError, match="in use"):
         RunDirectory(tmp_path).clean()
     assert directory.logs.is_dir()
 
 
 def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LocalRunError, match="cannot be used"):
+    with pytest.raises(CommandError, match="cannot be used"):
         RunDirectory(tmp_path / "file").locked().__enter__()
 
 
 def test_what_containers_are_told_is_there_only_while_the_run_is_up(tmp_path: Path) -> None:
     directory, told = RunDirectory(tmp_path), tmp_path / "sam-local.json"
     with directory.locked():
-        directory.tell_containers({"ApiFunction": {"STAGE": "local"}})
+        directory.write_container_environment({"ApiFunction": {"STAGE": "local"}})
         assert json.loads(told.read_text()) == {"ApiFunction": {"STAGE": "local"}}
     assert not told.exists()

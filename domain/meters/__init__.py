@@ -1,0 +1,1 @@
+"""Smart meters: readings, what uploads of them hold, and the generator of simulated ones."""

@@ -1,0 +1,1 @@
+"""Routes of contracts, their events, timelines and trails."""

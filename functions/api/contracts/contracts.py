@@ -1,0 +1,84 @@
+"""Routes of contracts."""
+
+from hashlib import sha256
+from uuid import uuid4
+
+from fastapi import APIRouter
+
+from domain.contracts.contract import Contract
+from functions.api.contracts.schemas import ContractPage, ContractView, Message
+from functions.api.dependencies import (
+    Contracts,
+    Cursor,
+    CursorSeal,
+    ExistingContract,
+    IdempotencyKey,
+    IdempotencyKeys,
+    Limit,
+    Number,
+)
+from functions.api.error_shape import describe
+from functions.api.users.dependencies import CurrentCaller
+from infra.contracts.event_payloads import ContractPayload, utc_now
+
+router = APIRouter(tags=["contracts"])
+
+_LISTING = "contracts"
+
+
+@router.post("/contract", status_code=201, responses=describe(401, 409, 413, 422, 503))
+async def create_contract(
+    payload: ContractPayload,
+    contracts: Contracts,
+    caller: CurrentCaller,
+    keys: IdempotencyKeys,
+    key: IdempotencyKey = None,
+) -> ContractView:
+    """Create a contract of which nothing has happened yet."""
+
+    def create(contract_id: str) -> ContractView:
+        contract = Contract.new(
+            number=payload.contract_number,
+            id=contract_id,
+            created_at=payload.created_at or utc_now(),
+            components=tuple(payload.components),
+        )
+        return ContractView.of(contracts.create(contract))
+
+    if key is None:
+        return create(uuid4().hex)
+    key = f"{caller.id}:{key}"  # another caller may use the same
+    # An id made of the request: should this end half way, the next try knows the contract for its own.
+    request_id = sha256(f"{key} {payload.model_dump_json()}".encode()).hexdigest()
+    answer = keys.answer(
+        "create_contract",
+        key,
+        payload.model_dump(mode="json"),
+        lambda: create(request_id).model_dump(mode="json"),
+    )
+    return ContractView.model_validate(answer)
+
+
+@router.get("/contract", responses=describe(400, 401, 422, 503))
+async def list_contracts(
+    contracts: Contracts, seal: CursorSeal, limit: Limit = 50, cursor: Cursor = None
+) -> ContractPage:
+    """List contracts in the order of their numbers; a new one shows up within about a second."""
+    page = contracts.page(limit, after=None if cursor is None else seal.open(_LISTING, cursor))
+    return ContractPage(
+        items=[ContractView.of(contract) for contract in page.contracts],
+        next_cursor=None if page.next_after is None else seal.seal(_LISTING, page.next_after),
+    )
+
+
+@router.get("/contract/{contract_number}", responses=describe(401, 404, 422, 503))
+async def get_contract(contract: ExistingContract) -> ContractView:
+    """Show one contract."""
+    return ContractView.of(contract)
+
+
+@router.delete("/contract/{contract_number}", responses=describe(401, 404, 422, 503))
+async def delete_contract(contract_number: Number, contracts: Contracts) -> Message:
+    """Delete a contract and its timeline; its number may be used again."""
+    contracts.delete(contract_number, token=uuid4().hex)
+    return Message(message=f"Contract {contract_number} deleted.")

@@ -1,0 +1,149 @@
+"""Routes of events and of the timelines they draw."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated
+from uuid import uuid4
+
+from domain.contracts.events import ComponentEvent
+from domain.contracts.verdicts import decide, explain
+from fastapi import APIRouter, Query
+from fastapi.exceptions import RequestValidationError
+
+from domain.contracts.trails import IdempotencyKeyReusedError, fold, require_whole
+from functions.api.contracts.schemas import (
+    BulkPayload,
+    BulkResult,
+    BulkVerdict,
+    EventVerdict,
+    TimelineView,
+    UnusableEntry,
+)
+from functions.api.dependencies import (
+    Contracts,
+    ExistingContract,
+    IdempotencyKey,
+    Received,
+    Timelines,
+    trails,
+)
+from functions.api.error_shape import describe
+from functions.api.errors import PartlyAppliedError
+from infra.contracts.apply_events import Arrival, Outcome, apply_all
+from infra.contracts.event_payloads import EventPayload, Instant, read_event
+from infra.contracts.timeline_store import Decision
+from infra.outcomes import BusyError, OutcomeUnknownError
+from infra.telemetry import report
+
+router = APIRouter(tags=["events and timelines"])
+
+_INSTANT = timedelta(microseconds=1)
+_TWO_IDS = {
+    "type": "two_ids",
+    "loc": ("header", "Idempotency-Key"),
+    "msg": "must be the event's id if both are given",
+}
+
+DryRun = Annotated[
+    bool, Query(description="Answer what the rules say now, whatever the id, and store nothing")
+]
+AsOf = Annotated[Instant | None, Query(description="Fold only the events created up to this instant")]
+
+
+@router.post("/event", response_model_exclude_none=True, responses=describe(401, 413, 422, 503))
+async def post_event(
+    payload: EventPayload,
+    contracts: Contracts,
+    timelines: Timelines,
+    received: Received,
+    dry_run: DryRun = False,
+    idempotency_key: IdempotencyKey = None,
+) -> EventVerdict:
+    """Apply one start or end event and say whether it counts."""
+    if payload.id is None:
+        payload = payload.model_copy(update={"id": idempotency_key})
+    elif idempotency_key not in (None, payload.id):
+        raise RequestValidationError([_TWO_IDS])
+    event = payload.to_domain(fresh_key=uuid4().hex)
+    if dry_run:
+        verdict = decide(contracts.get(event.contract_number), event)
+        return EventVerdict.of(event, Decision(verdict, explain(verdict, event)), dry_run=True)
+    decision = timelines.apply(event, received)
+    if not decision.repeated:
+        report([(event, decision.verdict)])
+    return EventVerdict.of(event, decision, repeated=decision.repeated or None)
+
+
+@router.post("/events", response_model_exclude_none=True, responses=describe(401, 413, 422, 503))
+async def post_events(payload: BulkPayload, timelines: Timelines, received: Received) -> BulkResult:
+    """Apply up to 500 events in the order of their `created_at`, ties in the order given.
+
+    Where one could not be decided the answer is 503; with ids, all may then be sent again.
+    """
+    entries = [read_event(entry) for entry in payload.events]
+    events = {
+        index: entry.to_domain(fresh_key=uuid4().hex)
+        for index, entry in enumerate(entries)
+        if isinstance(entry, EventPayload)
+    }
+    # Received one after another: the trail folds events of the same instant in the order they came.
+    arrivals = [
+        Arrival(event, replace(received, received_at=received.received_at + index * _INSTANT))
+        for index, event in events.items()
+    ]
+    outcomes = dict(zip(events, apply_all(timelines, arrivals), strict=True))
+    report(
+        (events[index], outcome.verdict)
+        for index, outcome in outcomes.items()
+        if isinstance(outcome, Decision) and not outcome.repeated
+    )
+    _raise_undecided(list(outcomes.values()))
+    return BulkResult(
+        results=[
+            UnusableEntry.malformed(index, entry)
+            if isinstance(entry, list)
+            else _show(index, events[index], outcomes[index])
+            for index, entry in enumerate(entries)
+        ]
+    )
+
+
+def _raise_undecided(outcomes: Sequence[Outcome]) -> None:
+    """Raise what kept one of the events from being decided: doubt before everything else.
+
+    Raises:
+        OutcomeUnknownError: an answer was lost.
+        PartlyAppliedError: nothing of one event was stored, but something of another.
+        Exception: what happened to an event, where none was decided.
+    """
+    errors = [
+        outcome for outcome in outcomes if not isinstance(outcome, Decision | IdempotencyKeyReusedError)
+    ]
+    for error in errors:
+        if isinstance(error, OutcomeUnknownError):
+            raise error
+    for error in errors:
+        if isinstance(error, BusyError) and len(errors) < len(outcomes):
+            raise PartlyAppliedError from error
+        raise error
+
+
+def _show(index: int, event: ComponentEvent, outcome: Outcome) -> BulkVerdict | UnusableEntry:
+    if not isinstance(outcome, Decision):
+        return UnusableEntry(index=index, code="idempotency_key_reused", message=str(outcome))
+    return BulkVerdict.of(event, outcome, index=index, repeated=outcome.repeated or None)
+
+
+@router.get("/contract/{contract_number}/contract_timeline", responses=describe(401, 404, 409, 422, 503))
+@router.get("/{contract_number}/contract_timeline", responses=describe(401, 404, 409, 422, 503))
+async def get_timeline(contract: ExistingContract, as_of: AsOf = None) -> TimelineView:
+    """Show from when to when each component of a contract runs, now or as events up to `as_of` had it.
+
+    With `as_of` the whole trail is read; one of more than 20,000 rows is not.
+    """
+    if as_of is not None:
+        entries = (await trails()).entries(contract, until=as_of)
+        require_whole(contract, entries, until=as_of)
+        contract = fold(contract, entries)
+    return TimelineView.of(contract)

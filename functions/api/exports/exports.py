@@ -1,0 +1,190 @@
+"""Routes of export jobs and their files."""
+
+import re
+import zlib
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Header
+from starlette.responses import RedirectResponse, Response
+
+from domain import exports
+from domain.exports import (
+    ExportExpiredError,
+    ExportFinishedError,
+    ExportJob,
+    ExportNotFoundError,
+    ExportNotReadyError,
+    Refusal,
+    Status,
+    visible_to,
+)
+from domain.meters.periods import check_period
+from domain.meters.readings import Interval
+from domain.users import Caller
+from functions.api.dependencies import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
+from functions.api.error_shape import BadRequestRoute, describe
+from functions.api.exports.schemas import (
+    CancelledView,
+    CreatedView,
+    ExportPayload,
+    HistoryPage,
+    HistoryView,
+    JobView,
+    NotFoundView,
+)
+from functions.api.meters.dependencies import Exports, Files, MeterId, Queue
+from functions.api.users.dependencies import CurrentCaller
+from infra.aws import DEPENDENCY_ERRORS
+from infra.contracts.event_payloads import utc_now
+from infra.exports.create_export import create_in_slot
+from infra.exports.files import CONTENT_TYPE, attachment
+from infra.exports.job_store import ExportStore
+from infra.exports.queue import ExportQueue
+from infra.telemetry import logger
+
+router = APIRouter(
+    prefix="/api/export",
+    tags=["exports"],
+    route_class=BadRequestRoute,
+    responses=describe(400, 401, 503, "default"),
+)
+
+MAX_INLINE_BYTES = 4 * 1024 * 1024
+"""A Lambda answers 6 MB, in which the file is a JSON string."""
+
+_JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_GZIP = 16 + zlib.MAX_WBITS
+_WORTH_COMPRESSING = 1024
+
+
+@router.post("/csv", responses=describe(413, 422))
+async def create_export(
+    payload: ExportPayload,
+    jobs: Exports,
+    queue: Queue,
+    caller: CurrentCaller,
+    keys: IdempotencyKeys,
+    key: IdempotencyKey = None,
+) -> CreatedView:
+    """Ask for the readings of a meter as a CSV file."""
+    if key is None:
+        return _create(payload, jobs, queue, caller)
+    answer = keys.answer(
+        f"create_export {caller.id}",
+        key,
+        payload.model_dump(mode="json"),
+        lambda: _create(payload, jobs, queue, caller).model_dump(),
+    )
+    return CreatedView.model_validate(answer)
+
+
+def _create(payload: ExportPayload, jobs: ExportStore, queue: ExportQueue, caller: Caller) -> CreatedView:
+    now = utc_now()
+    period = Interval(payload.start_datetime, payload.end_datetime)
+    check_period(period, now)
+    job = exports.new_job(str(uuid4()), payload.smart_meter_id, period, caller.id, now)
+    if caller.user is None:
+        jobs.create(job)
+    else:
+        create_in_slot(jobs, job)
+    try:
+        queue.send(job.id)
+    except DEPENDENCY_ERRORS:
+        # The job stands, and the sweep sends what was not sent.
+        logger.exception("Export not sent", job_id=job.id)
+    return CreatedView(job_id=job.id)
+
+
+@router.get("/status/{job_id}", response_model_exclude_unset=True)
+async def get_export_status(job_id: str, jobs: Exports, caller: CurrentCaller) -> JobView | NotFoundView:
+    """Say what has become of an export; also of one that there is not."""
+    job = _get(jobs, job_id, caller)
+    return NotFoundView.of(job_id) if job is None else JobView.of(job, utc_now())
+
+
+@router.get(
+    "/download/{job_id}",
+    response_class=Response,
+    responses=describe(404, 410)
+    | {
+        200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The file"},
+        307: {"description": "The file is large: it is at the URL in Location, for five minutes"},
+    },
+)
+async def download_export(
+    job_id: str,
+    jobs: Exports,
+    files: Files,
+    caller: CurrentCaller,
+    accept_encoding: Annotated[str, Header()] = "",
+) -> Response:
+    """Give the file of a completed export."""
+    job = _get(jobs, job_id, caller)
+    if job is None:
+        raise ExportNotFoundError(job_id)
+    status = job.status_at(utc_now())
+    if status is Status.EXPIRED:
+        raise ExportExpiredError
+    if job.file is None:
+        raise ExportNotReadyError(status)
+    if job.file.size_bytes > MAX_INLINE_BYTES:
+        url = files.url(job.file.key, job.filename)
+        return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"})
+    return _inline(files.read(job.file.key), job.filename, accept_encoding)
+
+
+def _inline(content: bytes, filename: str, accept_encoding: str) -> Response:
+    headers = {"Content-Disposition": attachment(filename), "Vary": "Accept-Encoding"}
+    if len(content) >= _WORTH_COMPRESSING and _takes_gzip(accept_encoding):
+        compressor = zlib.compressobj(level=1, wbits=_GZIP)
+        content = compressor.compress(content) + compressor.flush()
+        headers["Content-Encoding"] = "gzip"
+    return Response(content, media_type=CONTENT_TYPE, headers=headers)
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    return any(
+        re.fullmatch(r"gzip(;q=(1(\.0*)?|0\.\d*[1-9]\d*))?", choice.replace(" ", "").lower())
+        for choice in accept_encoding.split(",")
+    )
+
+
+@router.get("/history/{smart_meter_id}", response_model_exclude_unset=True)
+async def list_exports(
+    smart_meter_id: MeterId,
+    jobs: Exports,
+    seal: CursorSeal,
+    caller: CurrentCaller,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> HistoryPage:
+    """List one's own exports of a meter, the newest first; admins see those of all."""
+    scope = f"exports {smart_meter_id}"
+    after = None if cursor is None else seal.open(scope, cursor)
+    page = jobs.page(smart_meter_id, limit, after, owner=None if caller.is_admin else caller.id)
+    now = utc_now()
+    return HistoryPage(
+        items=[HistoryView.of(job, now) for job in page.jobs],
+        next_cursor=None if page.next_after is None else seal.seal(scope, page.next_after),
+    )
+
+
+@router.delete("/{job_id}", responses=describe(404, 409))
+async def cancel_export(job_id: str, jobs: Exports, caller: CurrentCaller) -> CancelledView:
+    """Stop an export; a running one stops at its next block."""
+
+    def cancel(job: ExportJob) -> ExportJob | Refusal:
+        return exports.cancel(job, utc_now()) if visible_to(job, caller) else Refusal.NOT_FOUND
+
+    answer = jobs.change(job_id, cancel) if _JOB_ID.fullmatch(job_id) else Refusal.NOT_FOUND
+    if answer is Refusal.NOT_FOUND:
+        raise ExportNotFoundError(job_id)
+    if isinstance(answer, Refusal):
+        raise ExportFinishedError
+    return CancelledView()
+
+
+def _get(jobs: ExportStore, job_id: str, caller: Caller) -> ExportJob | None:
+    """Read a job that the caller may know of; what cannot be the id of one is not asked for."""
+    return visible_to(jobs.get(job_id), caller) if _JOB_ID.fullmatch(job_id) else None

@@ -1,0 +1,158 @@
+"""What the routes of exports take and answer."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.exports import ExportFile, ExportJob, Status
+from domain.meters.readings import METER_ID_PATTERN
+from infra.contracts.event_payloads import Instant, Payload
+
+_MESSAGES = {
+    Status.PENDING: "Job is being processed",
+    Status.COMPLETED: "Export completed successfully",
+    Status.FAILED: "Export failed",
+    Status.CANCELLED: "Export cancelled",
+    Status.EXPIRED: "Export file has expired",
+}
+
+
+class ExportPayload(Payload):
+    """A wish for the readings of a meter: from the start up to, but without, the end."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "smart_meter_id": "123",
+                    "start_datetime": "2024-01-01T00:00:00Z",
+                    "end_datetime": "2024-01-02T00:00:00Z",
+                    "format": "csv",
+                }
+            ]
+        }
+    )
+
+    smart_meter_id: Annotated[str, Field(strict=True, pattern=METER_ID_PATTERN, examples=["123"])]
+    start_datetime: Instant = Field(description="In the past")
+    end_datetime: Instant = Field(description="1 minute to 366 days after the start, and not in the future")
+    format: Literal["csv"] = "csv"
+
+
+class CreatedView(BaseModel):
+    """A job that was created."""
+
+    job_id: str
+    status: Literal["pending"] = "pending"
+    message: Literal["Export job created successfully"] = "Export job created successfully"
+
+
+class NotFoundView(BaseModel):
+    """There is no such job."""
+
+    status: Literal["not_found"] = "not_found"
+    message: str
+
+    @classmethod
+    def of(cls, job_id: str) -> "NotFoundView":
+        """Say that no job has this id."""
+        return cls(status="not_found", message=f"Job with ID '{job_id}' not found")
+
+
+class PeriodView(BaseModel):
+    """From the start up to, but without, the end."""
+
+    start: Instant
+    end: Instant
+
+
+class FileView(BaseModel):
+    """The file of a completed job."""
+
+    filename: str
+    download_url: str = Field(description="Path of the download, on the host of this API")
+    file_size_bytes: int
+    record_count: int
+    export_period: PeriodView
+    sha256: str
+    expires_at: Instant
+
+    @classmethod
+    def of(cls, job: ExportJob, file: ExportFile) -> "FileView":
+        """Show the `file` of `job`."""
+        return cls(
+            filename=job.filename,
+            download_url=f"/api/export/download/{job.id}",
+            file_size_bytes=file.size_bytes,
+            record_count=file.record_count,
+            export_period=PeriodView(start=job.period.start, end=job.period.end),
+            sha256=file.sha256,
+            expires_at=file.expires_at,
+        )
+
+
+class FailureView(BaseModel):
+    """Why a job has no file."""
+
+    code: Literal["SMART_METER_NOT_FOUND", "EXPORT_FAILED"] | str
+    message: str
+    details: str
+
+
+class JobView(BaseModel):
+    """What has become of a job; the fields that its status does not have are not shown."""
+
+    job_id: str
+    status: Status
+    message: str
+    created_at: Instant
+    updated_at: Instant
+    progress: int | None = Field(default=None, description="Percent, of a pending job", ge=0, le=100)
+    file_info: FileView | None = Field(default=None, description="Of a completed job")
+    error: FailureView | None = Field(default=None, description="Of a failed job")
+
+    @classmethod
+    def of(cls, job: ExportJob, now: datetime, **extra: object) -> Self:
+        """Show `job` as it is at `now`, with the `extra` fields of this answer."""
+        status = job.status_at(now)
+        if status is Status.PENDING:
+            extra |= {"progress": job.progress}
+        if status is Status.COMPLETED and job.file:
+            extra |= {"file_info": FileView.of(job, job.file)}
+        if job.failure:
+            extra |= {"error": FailureView(**job.failure._asdict())}
+        return cls(
+            job_id=job.id,
+            status=status,
+            message=_MESSAGES[status],
+            created_at=job.created_at,
+            updated_at=job.updated_at,
+            **extra,
+        )
+
+
+class HistoryView(JobView):
+    """What has become of one of a meter's jobs."""
+
+    smart_meter_id: str
+    export_period: PeriodView
+
+    @classmethod
+    def of(cls, job: ExportJob, now: datetime, **extra: object) -> Self:
+        """Show `job` as it is at `now`."""
+        period = PeriodView(start=job.period.start, end=job.period.end)
+        return super().of(job, now, smart_meter_id=job.meter_id, export_period=period, **extra)
+
+
+class HistoryPage(BaseModel):
+    """Some jobs of a meter, the newest first."""
+
+    items: list[HistoryView]
+    next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
+
+
+class CancelledView(BaseModel):
+    """The job was cancelled."""
+
+    status: Literal["cancelled"] = "cancelled"

@@ -1,0 +1,1 @@
+"""Routes of smart meters and their readings."""

@@ -1,0 +1,1 @@
+"""Routes of users, logins and API keys."""

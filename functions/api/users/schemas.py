@@ -1,0 +1,198 @@
+"""What the routes of users and credentials take and answer."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from domain.users import (
+    EMAIL_PATTERN,
+    LONGEST_PASSWORD,
+    MAX_EMAIL_LENGTH,
+    MAX_NAME_LENGTH,
+    SHORTEST_PASSWORD,
+    USERNAME_PATTERN,
+    ApiKey,
+    Role,
+    User,
+)
+from infra.contracts.event_payloads import Instant, Payload
+
+Username = Annotated[str, Field(strict=True, pattern=USERNAME_PATTERN, examples=["ada"])]
+Email = Annotated[
+    str,
+    Field(strict=True, pattern=EMAIL_PATTERN, max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"]),
+]
+Name = Annotated[str, Field(strict=True, max_length=MAX_NAME_LENGTH)]
+NewPassword = Annotated[SecretStr, Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)]
+# What a password must be may have been otherwise when it was chosen.
+GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
+
+
+class RegistrationPayload(Payload):
+    """A user to be made."""
+
+    email: Email
+    username: Username
+    password: NewPassword
+    first_name: Name | None = None
+    last_name: Name | None = None
+
+
+class NewUserPayload(RegistrationPayload):
+    """A user that an admin makes."""
+
+    role: Role = Role.VIEWER
+
+
+class OwnChangesPayload(Payload):
+    """What users may change of themselves; what is left out stays."""
+
+    email: Email | None = None
+    username: Username | None = None
+    first_name: Name | None = None
+    last_name: Name | None = None
+    password: NewPassword | None = Field(default=None, description="Ends every session, this one too")
+    current_password: GivenPassword | None = Field(
+        default=None, description="Needed with `password` once the login is some minutes old"
+    )
+
+
+class ChangesPayload(Payload):
+    """What admins may change of a user; what is left out stays."""
+
+    email: Email | None = None
+    username: Username | None = None
+    first_name: Name | None = None
+    last_name: Name | None = None
+    password: NewPassword | None = Field(default=None, description="Ends every session of the user")
+    role: Role | None = None
+    is_active: bool | None = Field(
+        default=None, strict=True, description="false ends every session, and keys let nobody in"
+    )
+
+
+class LoginPayload(Payload):
+    """A username or an email address, and the password."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"username": "ada", "password": "correct horse battery"}]}
+    )
+
+    username: str = Field(strict=True, min_length=1, max_length=MAX_EMAIL_LENGTH)
+    password: GivenPassword
+
+
+class LoginForm(LoginPayload):
+    """The same as a form, with what OAuth2 adds and this service does not need."""
+
+    grant_type: Literal["password"] = "password"
+    scope: str = ""
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+
+
+class RefreshPayload(Payload):
+    """The last refresh token that was given out."""
+
+    refresh_token: str = Field(strict=True, max_length=4096)
+
+
+class LogoutPayload(Payload):
+    """Which session to end."""
+
+    refresh_token: str | None = Field(
+        default=None, strict=True, max_length=4096, description="Without it: that of the access token"
+    )
+
+
+class TokenView(BaseModel):
+    """Credentials of a session."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int = Field(description="Seconds for which the access token counts", examples=[900])
+    refresh_token: str = Field(description="Counts once; each refresh gives out the next")
+
+
+class UserView(BaseModel):
+    """A user."""
+
+    id: str
+    email: str
+    username: str
+    first_name: str | None
+    last_name: str | None
+    is_active: bool
+    is_superuser: bool = Field(description="true for admins")
+    role: Role
+    created_at: Instant
+    updated_at: Instant
+
+    @classmethod
+    def of(cls, user: User) -> "UserView":
+        """Show `user`, and nothing of the password."""
+        return cls(
+            id=user.id,
+            email=user.email,
+            username=user.username,
+            first_name=user.first_name,
+            last_name=user.last_name,
+            is_active=user.is_active,
+            is_superuser=user.role is Role.ADMIN,
+            role=user.role,
+            created_at=user.created_at,
+            updated_at=user.updated_at,
+        )
+
+
+class UserPageView(BaseModel):
+    """Some users in the order of their creation."""
+
+    items: list[UserView]
+    next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
+
+
+class ApiKeyPayload(Payload):
+    """An API key to be made."""
+
+    name: str = Field(strict=True, min_length=1, max_length=MAX_NAME_LENGTH, examples=["meter gateway"])
+    role: Role = Field(default=Role.VIEWER, description="At most the role of its owner")
+
+
+class ApiKeyView(BaseModel):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    role: Role
+    created_at: Instant
+    last_used_at: Instant | None = Field(description="To the hour; null before the first use")
+
+    @classmethod
+    def of(cls, key: ApiKey) -> "ApiKeyView":
+        """Show `key`."""
+        return cls(
+            id=key.id,
+            name=key.name,
+            role=key.role,
+            created_at=key.created_at,
+            last_used_at=key.last_used_at,
+        )
+
+
+class NewApiKeyView(ApiKeyView):
+    """An API key that has just been made; the key itself is shown this once."""
+
+    key: str = Field(description="To be sent as X-API-Key")
+
+    @classmethod
+    def of_new(cls, key: ApiKey, shown: str) -> "NewApiKeyView":
+        """Show `key` with what to send."""
+        return cls(**ApiKeyView.of(key).model_dump(), key=shown)
+
+
+class ApiKeyPage(BaseModel):
+    """All API keys of a user, the oldest first."""
+
+    items: list[ApiKeyView]
+    next_cursor: None = Field(default=None, description="There are few enough for one answer")

@@ -1,0 +1,1 @@
+"""Makes the artifact: the code of the functions, the layer of their dependencies, bytecode for Lambda's Python."""

@@ -1,0 +1,215 @@
+"""What is deployed: the code of the functions, and the layer of their dependencies.
+
+Only the standard library is imported here: `sam build` runs this file with whatever Python it finds.
+The same commit gives the same files: their bytes, modes and time stamps; of bytecode that holds for one
+release of the interpreter that compiles it.
+"""
+
+import argparse
+import hashlib
+import io
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.build import bytecode, trimming
+from infra.commands.processes import CommandError, finish
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PACKAGES = ("domain", "infra", "functions")
+_NOT_DEPLOYED = ("infra/local",)
+# One timestamp for all, so that equal content makes an equal archive; zip files know no earlier one.
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_EPOCH = 315532800
+
+# Where Lambda puts a function and its layers.
+FUNCTION_PLACE = "/var/task"
+LAYER_PLACE = "/opt"
+
+# Two platforms each: some wheels are built for one, some for the other.
+_WHEELS = {
+    "x86_64": ("manylinux2014_x86_64", "manylinux_2_28_x86_64"),
+    "arm64": ("manylinux2014_aarch64", "manylinux_2_28_aarch64"),
+}
+_OLDEST_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the artifacts are built for."""
+
+    python: str = "3.13"
+    architecture: str = "x86_64"
+    compiler: str | None = None
+    """The interpreter that makes the bytecode."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Target":
+        """Read LAMBDA_VERSION, ARCHITECTURE and LAMBDA_PYTHON.
+
+        Raises:
+            CommandError: one of them is nothing to build for.
+        """
+        version = environment.get("LAMBDA_VERSION") or cls.python
+        architecture = environment.get("ARCHITECTURE") or cls.architecture
+        if architecture not in _WHEELS:
+            raise CommandError(f"ARCHITECTURE={architecture} is not one of {', '.join(_WHEELS)}")
+        if not re.fullmatch(r"3\.\d{1,2}", version) or (3, int(version[2:])) < _OLDEST_PYTHON:
+            raise CommandError(f"LAMBDA_VERSION={version} is not a Python from 3.11 on, like {cls.python}")
+        compiler = bytecode.interpreter(version, environment.get("LAMBDA_PYTHON", ""))
+        return cls(version, architecture, compiler)
+
+    @property
+    def wheels(self) -> list[str]:
+        """What pip is told, so that it takes wheels for Lambda whatever this machine is."""
+        platforms = [f"--platform={name}" for name in _WHEELS[self.architecture]]
+        return [*platforms, "--implementation=cp", f"--python-version={self.python}", "--only-binary=:all:"]
+
+
+def code_files(root: Path = ROOT) -> Iterator[Path]:
+    """Yield what a function is made of, as paths relative to `root`, in order."""
+    for package in PACKAGES:
+        for file in sorted((root / package).rglob("*")):
+            relative = file.relative_to(root)
+            if file.is_file() and is_deployed(relative):
+                yield relative
+
+
+def is_deployed(relative: Path) -> bool:
+    """Tell whether the file at `relative` below the root goes into a function."""
+    generated = any(part == "__pycache__" or part.startswith(".") for part in relative.parts)
+    return not generated and not any(relative.is_relative_to(folder) for folder in _NOT_DEPLOYED)
+
+
+def copy_code(destination: Path, root: Path = ROOT) -> None:
+    """Copy the code of the functions below `destination`."""
+    for relative in code_files(root):
+        target = destination / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / relative, target)
+
+
+def zip_code(root: Path = ROOT) -> bytes:
+    """Archive the code of the functions."""
+    return _archive((relative, root / relative) for relative in code_files(root))
+
+
+def build_function(destination: Path, target: Target, root: Path = ROOT) -> None:
+    """Put the code of the functions and its bytecode into the folder `destination`."""
+    copy_code(destination, root)
+    _finish(destination, target.compiler, FUNCTION_PLACE)
+
+
+def build_layer(destination: Path, target: Target, root: Path = ROOT) -> None:
+    """Put the packages of requirements.txt and their bytecode into the folder `destination`."""
+    packages = destination / "python"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install += ["--no-compile", "--no-deps", "--require-hashes", *target.wheels]
+    finish([*install, "--target", str(packages), "-r", str(root / "requirements.txt")])
+    trimming.trim(packages)
+    _finish(destination, target.compiler, LAYER_PLACE)
+
+
+def _finish(artifact: Path, compiler: str | None, place: str) -> None:
+    """Compile what is in `artifact`, and make its modes and time stamps those of every build."""
+    if compiler:
+        bytecode.compile_all(artifact, compiler, place)
+    for path in artifact.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (_EPOCH, _EPOCH))
+
+
+def zip_layer(cache: Path, root: Path = ROOT) -> Path:
+    """Archive the packages of requirements.txt, built for the interpreter that runs this.
+
+    The emulated Lambda runs functions with that interpreter, whatever their Runtime says. The archive
+    is kept in `cache`, and its name stays the same, until the requirements or the interpreter change.
+    """
+    requirements = root / "requirements.txt"
+    interpreter = f"{sys.implementation.cache_tag} {platform.platform()} {platform.machine()}"
+    made_by = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("bytecode.py", "trimming.py"))
+    digest = hashlib.sha256(requirements.read_bytes() + interpreter.encode() + made_by).hexdigest()[:16]
+    kept = cache / f"layer-{digest}.zip"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as folder:
+            fresh = Path(folder, "layer.zip")
+            fresh.write_bytes(_zipped_layer(requirements, Path(folder)))
+            for stale in cache.glob("*.zip"):
+                stale.unlink()
+            fresh.replace(kept)
+    return kept
+
+
+def _zipped_layer(requirements: Path, folder: Path) -> bytes:
+    packages = folder / "python"
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
+    install += ["--no-deps", "--require-hashes", "--target", str(packages), "-r", str(requirements)]
+    finish(install)
+    trimming.trim(packages)
+    bytecode.compile_all(folder, sys.executable, LAYER_PLACE)
+    return zip_folder(folder, level=1)
+
+
+def zip_folder(folder: Path, level: int = 6) -> bytes:
+    """Archive all files below `folder`."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return _archive(((file.relative_to(folder), file) for file in files), level)
+
+
+def _archive(files: Iterable[tuple[Path, Path]], level: int = 6) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
+        for name, file in files:
+            entry = zipfile.ZipInfo(name.as_posix(), _ZIP_EPOCH)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, level)
+    return buffer.getvalue()
+
+
+def _no_bytecode(version: str) -> str:
+    return (
+        f"note: built without bytecode, so the imports of a cold start take about twice the time: there is no "
+        f"Python {version} here to make it. Install one (`uv python install {version}`), or name it with LAMBDA_PYTHON="
+    )
+
+
+def _destination(environment: Mapping[str, str]) -> Path:
+    name = environment.get("ARTIFACTS_DIR")
+    if not name:
+        raise CommandError("ARTIFACTS_DIR must name the folder to build in")
+    if Path(name).exists() and any(Path(name).iterdir()):
+        raise CommandError(f"ARTIFACTS_DIR={name} is not empty: what is there would be deployed too")
+    return Path(name).resolve()
+
+
+def main(what: str, environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> int:
+    """Do what a build target of the Makefile asks for; returns the exit code."""
+    try:
+        target = Target.from_environment(environment)
+        if what == "interpreter":
+            print(f"{target.compiler}\n" if target.compiler else "", end="")
+        elif what == "function":
+            build_function(_destination(environment), target, root)
+        else:
+            build_layer(_destination(environment), target, root)
+            # Once, and not to stderr, of which SAM shows nothing while all goes well.
+            print("" if target.compiler else f"{_no_bytecode(target.python)}\n", end="")
+    except CommandError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Builds what is deployed.")
+    parser.add_argument("what", choices=("function", "layer", "interpreter"))
+    sys.exit(main(parser.parse_args().what))

@@ -1,0 +1,177 @@
+"""template.yaml as CloudFormation has it after its transforms, for one choice of parameters.
+
+    python -m infra.checks.expand Stage=prod AlarmEmail=ops@example.com > expanded.json
+
+Nothing is asked of AWS. What only a stack knows stays as it is: references to resources, and AWS::Region
+and its like.
+"""
+
+import copy
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from samtranslator.intrinsics.resolver import IntrinsicsResolver
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_mark_unicode_str_in_template
+
+from infra.build.packaging import ROOT
+from infra.build.template import Template, read
+from infra.commands.processes import REGION, CommandError
+from infra.local.cloud import new_aws_session
+
+_RESOLVED = ("Conditions", "Resources", "Outputs")
+_CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
+_NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+def expanded(template: Template, parameters: Mapping[str, str]) -> Template:
+    """Return `template` with `parameters` put in, SAM's resources expanded, and every condition decided.
+
+    Raises:
+        CommandError: a parameter is unknown or missing, a rule forbids the choice, a condition depends on more
+            than parameters, or SAM refuses the template.
+    """
+    values = _values(template, parameters)
+    resolver = IntrinsicsResolver(values)
+    given = copy.deepcopy(template)
+    _check_rules(resolver.resolve_parameter_refs(given.pop("Rules", {})))
+    _put_places_in(given["Resources"])
+    # The order of CloudFormation: SAM sees references to parameters, and neither their values nor conditions.
+    transformed = _transformed(given, values)
+    for section in _RESOLVED:
+        if section in transformed:
+            transformed[section] = resolver.resolve_parameter_refs(transformed[section])
+    return _Conditions(transformed.pop("Conditions", {})).apply_to(transformed)
+
+
+def _values(template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return each parameter's value as text, which is how CloudFormation has it: the chosen one, or its default."""
+    declared: dict[str, Any] = template.get("Parameters") or {}
+    if unknown := sorted(parameters.keys() - declared.keys()):
+        raise CommandError(f"the template has no parameter {', '.join(unknown)}")
+    defaults = {name: made["Default"] for name, made in declared.items() if "Default" in made}
+    values = {**defaults, **parameters}
+    if missing := sorted(declared.keys() - values.keys()):
+        raise CommandError(f"the template needs a value for {', '.join(missing)}")
+    for name, parameter in declared.items():
+        allowed = [str(value) for value in parameter.get("AllowedValues", [])]
+        if allowed and str(values[name]) not in allowed:
+            raise CommandError(f"{name}={values[name]} is none of {', '.join(allowed)}")
+    return {name: str(value) for name, value in values.items()}
+
+
+def _check_rules(rules: Mapping[str, Any]) -> None:
+    """Refuse what the template's rules forbid, in which parameters are literal already."""
+    literal = _Conditions({})
+    for rule in rules.values():
+        if "RuleCondition" not in rule or literal.holds(rule["RuleCondition"]):
+            for assertion in rule["Assertions"]:
+                if not literal.holds(assertion["Assert"]):
+                    raise CommandError(assertion["AssertDescription"])
+
+
+def _put_places_in(resources: dict[str, Any]) -> None:
+    """Give code that is a folder here the kind of place that SAM wants."""
+    for name, resource in resources.items():
+        where = _CODE.get(resource["Type"], "")
+        if isinstance(resource.get("Properties", {}).get(where), str):
+            resource["Properties"][where] = {"Bucket": "artifacts", "Key": f"{name}.zip"}
+
+
+def _transformed(template: Template, values: Mapping[str, Any]) -> Template:
+    to_py27_compatible_template(template, dict(values))
+    # The session is asked for its region alone. One of its own, since boto3 changes what it is given.
+    session = boto3.Session(botocore_session=new_aws_session(), region_name=REGION)
+    translator = Translator({}, Parser(), boto_session=session)
+    try:
+        marked = translator.translate(template, dict(values))
+    except InvalidDocumentException as error:
+        raise CommandError("; ".join(str(cause.message) for cause in error.causes)) from error
+    plain: Template = undo_mark_unicode_str_in_template(marked)
+    return plain
+
+
+@dataclass(frozen=True)
+class _Conditions:
+    """The conditions of a template in which parameters are literal already."""
+
+    definitions: Mapping[str, Any]
+
+    def apply_to(self, template: Template) -> Template:
+        """Return `template` without the resources and outputs whose condition does not hold."""
+        for section in ("Resources", "Outputs"):
+            entries = (template.get(section) or {}).items()
+            kept = {name: entry for name, entry in entries if self._is_kept(entry)}
+            template[section] = {name: self.decided(entry) for name, entry in kept.items()}
+        for resource in template["Resources"].values():
+            self._drop_references_to_removed(resource, template["Resources"])
+        return template
+
+    def _is_kept(self, entry: dict[str, Any]) -> bool:
+        name = entry.pop("Condition", None)
+        return name is None or self.holds(name)
+
+    @staticmethod
+    def _drop_references_to_removed(resource: dict[str, Any], resources: Mapping[str, Any]) -> None:
+        """CloudFormation does not wait for what is not made."""
+        wanted = resource.pop("DependsOn", [])
+        names = [wanted] if isinstance(wanted, str) else wanted
+        if kept := [name for name in names if name in resources]:
+            resource["DependsOn"] = kept
+
+    def holds(self, expression: object) -> bool:
+        """Tell whether the condition of a name, or an expression of conditions, holds."""
+        match expression:
+            case str(name) | {"Condition": str(name)} if name in self.definitions:
+                return self.holds(self.definitions[name])
+            case {"Fn::Equals": [str() | int() as left, str() | int() as right]}:
+                return str(left) == str(right)
+            case {"Fn::Not": [inner]}:
+                return not self.holds(inner)
+            case {"Fn::And": list(parts)}:
+                return all(self.holds(part) for part in parts)
+            case {"Fn::Or": list(parts)}:
+                return any(self.holds(part) for part in parts)
+        raise CommandError(f"whether {json.dumps(expression)} holds cannot be told from the template")
+
+    def decided(self, node: Any) -> Any:  # noqa: ANN401 - any part of a template
+        """Return `node` with one branch of each Fn::If, and without what is AWS::NoValue then."""
+        match node:
+            case {"Fn::If": [name, yes, no]}:
+                return self.decided(yes if self.holds(name) else no)
+            case {"Fn::Sub": str(text)} if "${" not in text:
+                return text
+            case dict():
+                parts = {key: self.decided(value) for key, value in node.items()}
+                return {key: part for key, part in parts.items() if part != _NO_VALUE}
+            case list():
+                return [part for item in node if (part := self.decided(item)) != _NO_VALUE]
+        return node
+
+
+def _named(arguments: Sequence[str]) -> dict[str, str]:
+    if wrong := [argument for argument in arguments if "=" not in argument]:
+        raise CommandError(f"{wrong[0]} is not a parameter with its value, Name=value")
+    return dict(argument.split("=", 1) for argument in arguments)
+
+
+def main() -> int:
+    """Print template.yaml expanded for the parameters `Name=value` of the command line."""
+    try:
+        parameters = _named(sys.argv[1:])
+        print(json.dumps(expanded(read(Path(ROOT, "template.yaml")), parameters), indent=2))
+    except CommandError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

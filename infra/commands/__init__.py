@@ -1,0 +1,1 @@
+"""What all commands that a person types have in common: their errors, their child processes."""

@@ -1,0 +1,103 @@
+"""Contracts as DynamoDB keeps them: one item each, with a state for each component."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, TypeGuard
+
+from domain.contracts.events import Action, Component, EventType, Occurrence
+
+from domain.contracts.contract import ComponentState, Contract
+from domain.instants import from_micros, to_micros
+
+Item = Mapping[str, Any]
+
+KIND = "contract"
+"""The partition of the index `listing`; only contracts that exist bear it."""
+
+_SORT_KEY = "CONTRACT"
+
+
+def key_of(number: str) -> dict[str, Any]:
+    """Return the primary key of a contract's item."""
+    return {"pk": {"S": f"CONTRACT#{number}"}, "sk": {"S": _SORT_KEY}}
+
+
+def listing_key_of(number: str) -> dict[str, Any]:
+    """Return the key of a contract in the index `listing`."""
+    return {"kind": {"S": KIND}, "number": {"S": number}}
+
+
+def is_tombstone(item: Item | None) -> TypeGuard[Item]:
+    """Tell whether an item is what a deleted contract leaves: its number and generation."""
+    return item is not None and "components" not in item
+
+
+def generation_of(item: Item) -> int:
+    """Return the generation of a contract, or of a tombstone."""
+    return int(item["generation"]["N"])
+
+
+def read_contract(item: Item | None) -> Contract | None:
+    """Read a contract's item; None where there is none, or only a tombstone."""
+    return None if item is None or is_tombstone(item) else to_contract(item)
+
+
+def to_item(contract: Contract) -> dict[str, Any]:
+    """Write a contract; the names stand in a list because a DynamoDB map keeps no order."""
+    return (
+        key_of(contract.number)
+        | listing_key_of(contract.number)
+        | {
+            "id": {"S": contract.id},
+            "created_at": {"N": str(to_micros(contract.created_at))},
+            "generation": {"N": str(contract.generation)},
+            "component_names": {"L": [{"S": component} for component in contract.components]},
+            "components": {
+                "M": {component: {"M": _to_slots(state)} for component, state in contract.components.items()}
+            },
+        }
+    )
+
+
+def _to_slots(state: ComponentState) -> dict[str, Any]:
+    """Write only what is known: an unset start or end is absent, never NULL."""
+    slots: dict[str, Any] = {}
+    for action, occurrence in ((Action.START, state.start), (Action.END, state.end)):
+        if occurrence:
+            slots[f"{action}_created_at"] = {"N": str(to_micros(occurrence.created_at))}
+            slots[f"{action}_date"] = {"S": occurrence.date.isoformat()}
+            slots[f"{action}_key"] = {"S": occurrence.key}
+    return slots
+
+
+def to_contract(item: Item) -> Contract:
+    """Read a contract's item; of an item of the listing, which holds no states, all are empty."""
+    states = item.get("components", {"M": {}})["M"]
+    components = [Component(name["S"]) for name in item["component_names"]["L"]]
+    return Contract(
+        number=item["number"]["S"],
+        # The listing carries neither id nor generation, and nothing that lists needs them.
+        id=item.get("id", {"S": ""})["S"],
+        generation=int(item.get("generation", {"N": "0"})["N"]),
+        created_at=from_micros(int(item["created_at"]["N"])),
+        components={
+            component: _to_state(component, states.get(component, {"M": {}})["M"]) for component in components
+        },
+    )
+
+
+def _to_state(component: Component, slots: Item) -> ComponentState:
+    return ComponentState(
+        start=_to_occurrence(component, Action.START, slots), end=_to_occurrence(component, Action.END, slots)
+    )
+
+
+def _to_occurrence(component: Component, action: Action, slots: Item) -> Occurrence | None:
+    if f"{action}_created_at" not in slots:
+        return None
+    return Occurrence(
+        type=EventType.of(component, action),
+        date=date.fromisoformat(slots[f"{action}_date"]["S"]),
+        created_at=from_micros(int(slots[f"{action}_created_at"]["N"])),
+        key=slots[f"{action}_key"]["S"],
+    )

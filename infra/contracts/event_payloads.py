@@ -1,0 +1,168 @@
+"""What publishers and callers send, read strictly; free of FastAPI, so that every function can use it."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Annotated, Any, TypeVar
+
+from domain.contracts.events import Component, ComponentEvent, EventType
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from domain.contracts.contract import CONTRACT_NUMBER_PATTERN
+from domain.instants import format_instant, parse_date, parse_instant
+
+_Time = TypeVar("_Time", date, datetime)
+
+
+def _from_string(parse: Callable[[str], _Time], kind: type[_Time]) -> Callable[[Any], _Time]:
+    def read(value: Any) -> _Time:  # noqa: ANN401
+        if isinstance(value, kind):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("must be a JSON string")  # noqa: TRY004 - pydantic reports ValueErrors
+        return parse(value)
+
+    return read
+
+
+Instant = Annotated[
+    datetime,
+    PlainValidator(_from_string(parse_instant, datetime)),
+    PlainSerializer(format_instant),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "description": "ISO 8601 instant of the years 2000 to 2100; without an offset it is UTC",
+            "examples": ["2024-01-01T00:00:00Z"],
+        }
+    ),
+]
+"""An instant in the one form the service reads; lenient readings would change the order of events."""
+
+CalendarDate = Annotated[
+    date,
+    PlainValidator(_from_string(parse_date, date)),
+    PlainSerializer(date.isoformat),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2024-01-31"]}),
+]
+
+ContractNumber = Annotated[str, Field(strict=True, pattern=CONTRACT_NUMBER_PATTERN, examples=["1001"])]
+EventId = Annotated[str, Field(strict=True, min_length=1, max_length=128)]
+
+
+def _all_different(components: list[Component]) -> list[Component]:
+    if len(set(components)) < len(components):
+        raise ValueError("must not name a component twice")
+    return components
+
+
+class Payload(BaseModel):
+    """A body as it must be: an unknown field is an error, not something to ignore."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ContractPayload(Payload):
+    """A contract to be created."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"contract_number": "1001", "components": ["energy_supply", "battery_optimization"]},
+            ]
+        }
+    )
+
+    contract_number: ContractNumber
+    components: Annotated[
+        list[Component],
+        Field(min_length=1, max_length=len(Component), json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_all_different),
+    ]
+    created_at: Instant | None = Field(default=None, description="Defaults to now")
+
+
+class EventPayload(Payload):
+    """A publisher's word that a component of a contract starts or ends on a date."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "supply_energy_start",
+                    "contract_number": "1001",
+                    "date": "2024-01-01",
+                    "created_at": "2023-12-01T09:30:00Z",
+                }
+            ]
+        }
+    )
+
+    type: EventType
+    contract_number: ContractNumber
+    date: CalendarDate
+    created_at: Instant = Field(description="When the publisher made the event; it orders events")
+    id: EventId | None = Field(default=None, description="The publisher's own id of the event")
+
+    def to_domain(self, fresh_key: str) -> ComponentEvent:
+        """Return the event; `fresh_key` identifies it where the publisher gave it no id.
+
+        A key made of what the event says would turn true duplicates into repetitions.
+        """
+        key = fresh_key if self.id is None else sha256(self.id.encode()).hexdigest()[:32]
+        return ComponentEvent(self.type, self.contract_number, self.date, self.created_at, key, self.id)
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with a request, and where."""
+
+    field: str
+    message: str
+
+
+# Pydantic's own words for these speak of Python.
+_MESSAGES = {
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object, sent as application/json",
+    "extra_forbidden": "is not a field of this",
+}
+_MAX_ERRORS = 20
+_MAX_FIELD_LENGTH = 100
+
+
+def field_errors(errors: list[Any]) -> list[FieldError]:
+    """Name the fields that pydantic's `errors` are about; at most twenty, and no values.
+
+    Values are left out because a log or an answer is no place for what somebody sent by mistake.
+    """
+    return [
+        FieldError(
+            field=".".join(map(str, error["loc"]))[:_MAX_FIELD_LENGTH],
+            message=_MESSAGES.get(error["type"], error["msg"]).removeprefix("Value error, "),
+        )
+        for error in errors[:_MAX_ERRORS]
+    ]
+
+
+def read_event(entry: object) -> EventPayload | list[FieldError]:
+    """Read one event of a list, or say what is wrong with it."""
+    try:
+        return EventPayload.model_validate(entry)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_input=False, include_context=False)
+        return field_errors([detail | {"loc": detail["loc"] or ("event",)} for detail in errors])
+
+
+def utc_now() -> datetime:
+    """Return this instant."""
+    return datetime.now(UTC)

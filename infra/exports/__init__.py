@@ -1,0 +1,1 @@
+"""Export jobs: their items, their queue, their files."""

@@ -1,0 +1,104 @@
+"""Export jobs as DynamoDB keeps them: one item each."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from domain.exports import ExportFile, ExportJob, Failure, Status
+from domain.instants import from_micros, to_micros
+from domain.meters.readings import Interval
+
+Item = Mapping[str, Any]
+
+OPEN = "yes"
+"""The partition of the index `open`; only pending jobs bear it."""
+_RETENTION_AFTER_END = timedelta(days=90)
+
+
+class StoredJob(NamedTuple):
+    """A job, and the name of the write that made it what it is."""
+
+    job: ExportJob
+    change: str
+
+
+def number_of(value: int | datetime) -> dict[str, str]:
+    """Write a number, or an instant as one."""
+    return {"N": str(to_micros(value) if isinstance(value, datetime) else value)}
+
+
+def to_item(stored: StoredJob) -> dict[str, Any]:
+    """Write a job; while it is pending it stands in the index of open jobs, afterwards it ages."""
+    job = stored.job
+    item = {
+        "job_id": {"S": job.id},
+        "change": {"S": stored.change},
+        "smart_meter_id": {"S": job.meter_id},
+        "period_start": number_of(job.period.start),
+        "period_end": number_of(job.period.end),
+        "owner": {"S": job.owner},
+        "created_at": number_of(job.created_at),
+        "updated_at": number_of(job.updated_at),
+        "status": {"S": job.status},
+        "progress": number_of(job.progress),
+        "attempt": number_of(job.attempt),
+    }
+    if job.lease_until:
+        item["lease_until"] = number_of(job.lease_until)
+    if job.due_at:
+        item |= {"open": {"S": OPEN}, "due_at": number_of(job.due_at)}
+    if job.status is not Status.PENDING:
+        item["delete_at"] = {"N": str(int((job.updated_at + _RETENTION_AFTER_END).timestamp()))}
+    if job.file:
+        item["file"] = {"M": _file_item(job.file)}
+    if job.failure:
+        item["failure"] = {"M": {name: {"S": text} for name, text in job.failure._asdict().items()}}
+    return item
+
+
+def _file_item(file: ExportFile) -> dict[str, Any]:
+    return {
+        "key": {"S": file.key},
+        "size_bytes": number_of(file.size_bytes),
+        "record_count": number_of(file.record_count),
+        "sha256": {"S": file.sha256},
+        "expires_at": number_of(file.expires_at),
+    }
+
+
+def to_job(item: Item) -> StoredJob:
+    """Read a job's item."""
+    job = ExportJob(
+        id=item["job_id"]["S"],
+        meter_id=item["smart_meter_id"]["S"],
+        period=Interval(_instant(item["period_start"]), _instant(item["period_end"])),
+        owner=item["owner"]["S"],
+        created_at=_instant(item["created_at"]),
+        updated_at=_instant(item["updated_at"]),
+        status=Status(item["status"]["S"]),
+        progress=int(item["progress"]["N"]),
+        attempt=int(item["attempt"]["N"]),
+        lease_until=_instant(item["lease_until"]) if "lease_until" in item else None,
+        due_at=_instant(item["due_at"]) if "due_at" in item else None,
+        file=_to_file(item["file"]["M"]) if "file" in item else None,
+        failure=_to_failure(item["failure"]["M"]) if "failure" in item else None,
+    )
+    return StoredJob(job, item["change"]["S"])
+
+
+def _instant(number: Item) -> datetime:
+    return from_micros(int(number["N"]))
+
+
+def _to_file(item: Item) -> ExportFile:
+    return ExportFile(
+        key=item["key"]["S"],
+        size_bytes=int(item["size_bytes"]["N"]),
+        record_count=int(item["record_count"]["N"]),
+        sha256=item["sha256"]["S"],
+        expires_at=_instant(item["expires_at"]),
+    )
+
+
+def _to_failure(item: Item) -> Failure:
+    return Failure(item["code"]["S"], item["message"]["S"], item["details"]["S"])

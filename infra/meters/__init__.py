@@ -1,0 +1,1 @@
+"""Smart meters and their readings in DynamoDB."""

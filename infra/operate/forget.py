@@ -1,0 +1,105 @@
+"""`make forget`: deletes what a deployed stage knows of a customer's contracts and meters, for good.
+
+The API's DELETE ends a contract and keeps its history, which proves what was decided. This deletes the history
+too. What is left is in docs/operations.md: backups, the archive of the bus and logs end by themselves.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.dynamodb.conditions import Key
+
+from domain.exports import folder_of
+from infra.commands.processes import CommandError
+from infra.contracts.contract_items import key_of
+from infra.contracts.trail_store import partition_of
+from infra.meters.meter_store import partition_of as meter_partition_of
+from infra.operate.command import confirmed, outputs_of, required_variable, tell
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
+    from mypy_boto3_s3 import S3Client
+
+
+def forget_contract(table: "Table", number: str) -> int:
+    """Delete a contract and the rows of its trails, of each generation; return how many items there were."""
+    contract = list(_partition(table, key_of(number)["pk"]["S"]))
+    generations = max((int(item["generation"]) for item in contract), default=0)
+    # The contract last: where this is broken off, it still tells of how many generations there are rows.
+    rows = (
+        row
+        for generation in range(generations + 1)
+        for row in _partition(table, partition_of(number, generation))
+    )
+    return _delete(table, rows) + _delete(table, contract)
+
+
+def forget_meter(readings: "Table", jobs: "Table", s3: "S3Client", bucket: str, meter_id: str) -> int:
+    """Delete a meter, its readings, its exports and their files; return how many items there were."""
+    exports = list(_query(jobs, Key("smart_meter_id").eq(meter_id), IndexName="by_meter"))
+    for job in exports:
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=folder_of(job["job_id"]))
+        for file in found.get("Contents", []):  # one for each attempt
+            s3.delete_object(Bucket=bucket, Key=file["Key"])
+    return _delete(jobs, exports) + _delete(readings, _partition(readings, meter_partition_of(meter_id)["S"]))
+
+
+def _partition(table: "Table", key: str) -> Iterator[Mapping[str, Any]]:
+    yield from _query(table, Key("pk").eq(key), ConsistentRead=True)
+
+
+def _query(table: "Table", condition: Any, **how: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 - boto3's own
+    pages = table.meta.client.get_paginator("query")
+    for page in pages.paginate(TableName=table.name, KeyConditionExpression=condition, **how):
+        yield from page["Items"]
+
+
+def _delete(table: "Table", items: Any) -> int:  # noqa: ANN401 - items as boto3 reads them
+    count = 0
+    names = [part["AttributeName"] for part in table.key_schema]
+    # Unconditionally: what is there is to go, whatever it has become meanwhile.
+    with table.batch_writer() as batch:
+        for item in items:
+            batch.delete_item(Key={name: item[name] for name in names})
+            count += 1
+    return count
+
+
+def forget(
+    dynamodb: "DynamoDBServiceResource",
+    s3: "S3Client",
+    outputs: Mapping[str, str],
+    contracts: list[str],
+    meters: list[str],
+) -> Iterator[str]:
+    """Delete what the tables of a stack know of contracts and meters; say each step when it is done."""
+    table = dynamodb.Table(outputs["contracts_table_name"])
+    for number in contracts:
+        yield f"contract {number}: {forget_contract(table, number)} items deleted"
+    readings = dynamodb.Table(outputs["readings_table_name"])
+    jobs = dynamodb.Table(outputs["export_jobs_table_name"])
+    for meter_id in meters:
+        count = forget_meter(readings, jobs, s3, outputs["export_bucket_name"], meter_id)
+        yield f"meter {meter_id}: {count} items deleted"
+
+
+def _names(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
+def _steps() -> Iterator[str]:
+    stack = required_variable(os.environ, "STACK", "the deployed stack")
+    contracts, meters = (_names(os.environ.get(variable, "")) for variable in ("CONTRACTS", "METERS"))
+    whom = [*contracts, *meters]
+    if not whom:
+        raise CommandError("CONTRACTS= or METERS= names whom to forget, with commas between them")
+    confirmed(os.environ, stack, f"this deletes {', '.join(whom)} from {stack}, for good")
+    outputs = outputs_of(boto3.client("cloudformation"), stack)
+    yield from forget(boto3.resource("dynamodb"), boto3.client("s3"), outputs, contracts, meters)
+
+
+if __name__ == "__main__":
+    sys.exit(tell(_steps))

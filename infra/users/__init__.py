@@ -1,0 +1,1 @@
+"""Users and what proves who they are: passwords, sessions, access tokens, API keys."""

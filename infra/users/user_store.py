@@ -1,0 +1,212 @@
+"""Users in DynamoDB: usernames and email addresses are unique by transaction, changes are optimistic."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from domain.users import User, UserExistsError, UserNotFoundError
+from infra.aws import RANDOM, BusyError, write_errors_classified
+from infra.listings import list_items
+from infra.users.user_items import (
+    KIND,
+    Item,
+    listing_key,
+    login_key,
+    to_user,
+    to_user_item,
+    user_key,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# Conditions of the writes below.
+IS_NEW = "attribute_not_exists(#pk)"
+IS_UNCHANGED = "#version = :version"
+IS_THE_USERS = "#user_id = :user_id"
+
+_REFUSED = "ConditionalCheckFailed"
+_ATTEMPTS = 4
+_FIRST_PAUSE_SECONDS = 0.02
+
+
+class UserPage(NamedTuple):
+    """Some users in the order of their creation, and the position to go on after, if any."""
+
+    users: tuple[User, ...]
+    next_after: str | None
+
+
+class _RefusedError(Exception):
+    """A condition of a transaction failed: that of the user's item, or that of a name."""
+
+    def __init__(self, *, by_user: bool) -> None:
+        self.by_user = by_user
+
+
+class UserStore:
+    """The users of one table."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self.client = client
+        self.table = table
+
+    def create(self, user: User) -> None:
+        """Store a new user.
+
+        Raises:
+            UserExistsError: the username or the email address is taken.
+        """
+        put = self._put(to_user_item(user), IS_NEW, "pk")
+        try:
+            self._transact([put, *(self._take(login, user) for login in _logins(user))])
+        except _RefusedError as error:
+            raise UserExistsError from error
+
+    def get(self, user_id: str) -> User | None:
+        """Read a user, consistently."""
+        item = self._read(user_key(user_id))
+        return to_user(item) if item else None
+
+    def ping(self) -> None:
+        """Ask the table for something, to see whether it answers."""
+        self.client.get_item(TableName=self.table, Key=user_key(""))
+
+    def by_login(self, login: str) -> User | None:
+        """Read the user of a username or an email address, in two calls whether there is one or not."""
+        owner = self._read(login_key(login))
+        item = self._read(user_key(owner["user_id"]["S"] if owner else ""))
+        return to_user(item) if item else None
+
+    def change(self, user_id: str, revise: Callable[[User], User]) -> User:
+        """Store what `revise` makes of a user, and return it; others' changes in between are kept.
+
+        `revise` may be called more than once.
+
+        Raises:
+            UserNotFoundError: there is none.
+            UserExistsError: the new username or email address is taken.
+            BusyError: others changed the user all the time.
+        """
+        for _ in range(_ATTEMPTS):
+            before = self.get(user_id)
+            if before is None:
+                raise UserNotFoundError
+            after = revise(before)
+            if after is before or self.replace(before, after):
+                return after
+        raise BusyError
+
+    def replace(self, before: User, after: User) -> bool:
+        """Store `after` if `before` is still what is stored; say whether.
+
+        Raises:
+            UserExistsError: the new username or email address is taken.
+        """
+        old, new = ({_name_of(login): login for login in _logins(user)} for user in (before, after))
+        writes = [
+            self._put(to_user_item(after), IS_UNCHANGED, "version", {":version": {"N": str(before.version)}}),
+            *(self._take(login, after) for name, login in new.items() if name not in old),
+            *(self._free(login, before) for name, login in old.items() if name not in new),
+        ]
+        try:
+            self._transact(writes)
+        except _RefusedError as error:
+            if not error.by_user:
+                raise UserExistsError from error
+            return False
+        return True
+
+    def delete(self, user_id: str) -> None:
+        """Delete a user and free the names; sessions and keys of nobody let nobody in.
+
+        Raises:
+            UserNotFoundError: there is none.
+        """
+        for _ in range(_ATTEMPTS):
+            user = self.get(user_id)
+            if user is None:
+                raise UserNotFoundError
+            condition = {
+                "ConditionExpression": IS_UNCHANGED,
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":version": {"N": str(user.version)}},
+            }
+            delete = {"Delete": {"TableName": self.table, "Key": user_key(user.id)} | condition}
+            try:
+                self._transact([delete, *(self._free(login, user) for login in _logins(user))])
+            except _RefusedError:
+                continue
+            return
+        raise BusyError
+
+    def page(self, limit: int, after: str | None) -> UserPage:
+        """List users in the order of their creation, without their password hashes.
+
+        Eventually consistent: a change shows up here within about a second.
+        """
+        start = listing_key(after) if after is not None else None
+        items, last = list_items(self.client, self.table, ("kind", KIND), limit, start)
+        return UserPage(tuple(map(to_user, items)), last["position"]["S"] if last else None)
+
+    def _read(self, key: dict[str, Any]) -> Item | None:
+        return self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
+
+    def _put(
+        self, item: Item, condition: str, name: str, values: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        put = {
+            "TableName": self.table,
+            "Item": item,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {f"#{name}": name},
+        }
+        return {"Put": put | ({"ExpressionAttributeValues": values} if values else {})}
+
+    def _take(self, login: str, user: User) -> dict[str, Any]:
+        item = login_key(login) | {"user_id": {"S": user.id}}
+        return self._put(item, IS_NEW, "pk")
+
+    def _free(self, login: str, user: User) -> dict[str, Any]:
+        return {
+            "Delete": {
+                "TableName": self.table,
+                "Key": login_key(login),
+                "ConditionExpression": IS_THE_USERS,
+                "ExpressionAttributeNames": {"#user_id": "user_id"},
+                "ExpressionAttributeValues": {":user_id": {"S": user.id}},
+            }
+        }
+
+    def _transact(self, writes: list[Any]) -> None:
+        """Write all or nothing; the first of `writes` is the user's item.
+
+        Sent again under the same token, by botocore or here, it is applied once.
+        """
+        token = uuid4().hex
+        for attempt in range(_ATTEMPTS):
+            try:
+                with write_errors_classified():
+                    self.client.transact_write_items(ClientRequestToken=token, TransactItems=writes)
+            except ClientError as error:
+                reasons = cast("list[dict[str, Any]]", error.response["CancellationReasons"])
+                refused = [reason.get("Code") == _REFUSED for reason in reasons]
+                if any(refused):
+                    raise _RefusedError(by_user=refused[0]) from error
+                # Another transaction was at the same items; jitter, so that they do not meet again.
+                time.sleep(RANDOM.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)
+            else:
+                return
+        raise BusyError
+
+
+def _logins(user: User) -> tuple[str, str]:
+    return user.username, user.email
+
+
+def _name_of(login: str) -> str:
+    name: str = login_key(login)["pk"]["S"]
+    return name

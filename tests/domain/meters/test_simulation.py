@@ -1,0 +1,58 @@
+"""The simulated meter: the same readings always, and such as a household's meter makes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.meters.readings import Interval, Resolution, read_line, summarise
+from domain.meters.simulation import simulate
+
+DAY = datetime(2024, 1, 10, tzinfo=UTC)
+YEAR = Interval(datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
+
+
+def test_a_reading_stands_at_each_whole_minute() -> None:
+    rows = b"".join(simulate("123", Interval(DAY, DAY + timedelta(minutes=10)))).splitlines()
+    assert [row[:20].decode() for row in rows] == [f"2024-01-10T00:{minute:02}:00Z" for minute in range(10)]
+
+
+def test_any_part_of_a_range_is_what_the_whole_has_there() -> None:
+    whole = b"".join(simulate("123", Interval(DAY, DAY + timedelta(days=1)))).splitlines(keepends=True)
+    for start, end in ((0, 1440), (7, 8), (59, 61), (30, 1400)):
+        part = Interval(DAY + timedelta(minutes=start), DAY + timedelta(minutes=end))
+        assert b"".join(simulate("123", part)) == b"".join(whole[start:end])
+
+
+def test_its_readings_never_change() -> None:
+    first = next(simulate("123", Interval(DAY, DAY + timedelta(minutes=1))))
+    assert first == b"2024-01-10T00:00:00Z,123,0.003167,0.190,231.2,0.822\r\n"
+
+
+def test_meters_differ() -> None:
+    span = Interval(DAY, DAY + timedelta(hours=1))
+    assert b"".join(simulate("123", span)).replace(b",123,", b",124,") != b"".join(simulate("124", span))
+
+
+def test_energy_power_voltage_and_current_agree() -> None:
+    for block in simulate("123", Interval(DAY, DAY + timedelta(days=1))):
+        for row in block.splitlines():
+            _, energy, power, voltage, current = read_line(row)
+            assert float(energy) == pytest.approx(float(power) / 60, abs=1e-6)
+            assert float(current) == pytest.approx(1000 * float(power) / float(voltage), abs=1e-3)
+            assert 227 < float(voltage) < 233
+
+
+def test_a_day_has_the_shape_of_a_household() -> None:
+    hours = list(summarise(simulate("123", Interval(DAY, DAY + timedelta(days=1))), Resolution.HOUR))
+    energy = [hour.energy_kwh for hour in hours]
+    assert max(energy[18:21]) > 3 * max(energy[1:5])
+    assert energy[7] > energy[3]
+
+
+def test_a_year_needs_what_a_household_needs_and_more_in_winter() -> None:
+    months: dict[int, float] = {}
+    for day in summarise(simulate("123", YEAR), Resolution.DAY):
+        months[day.at.month] = months.get(day.at.month, 0) + float(day.energy_kwh)
+        assert day.readings == 1440
+    assert 2500 < sum(months.values()) < 5500
+    assert months[1] > 1.2 * months[7]

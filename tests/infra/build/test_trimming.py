@@ -1,0 +1,80 @@
+import ast
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from infra.build.packaging import ROOT, code_files
+from infra.build.trimming import AWS_SERVICES, is_needed, trim
+
+# Clients that Powertools makes for those who call it.
+_MADE_BY_POWERTOOLS = {"get_secret": "secretsmanager", "get_parameter": "ssm", "get_parameters": "ssm"}
+
+
+def services_called() -> Iterator[str]:
+    """Find the names of the services of which the deployed code makes clients."""
+    for file in code_files():
+        for node in ast.walk(ast.parse((ROOT / file).read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.attr in ("client", "resource", "create_client"):
+                    (service,) = (value.value for value in node.args[:1] if isinstance(value, ast.Constant))
+                    yield str(service)
+                elif node.func.attr in _MADE_BY_POWERTOOLS:
+                    yield _MADE_BY_POWERTOOLS[node.func.attr]
+
+
+def test_the_services_that_botocore_may_describe_are_those_that_the_code_calls() -> None:
+    assert set(AWS_SERVICES) == set(services_called())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "six.py",
+        "bcrypt/_bcrypt.abi3.so",
+        "botocore/client.py",
+        "botocore/cacert.pem",
+        "botocore/data/endpoints.json",
+        "botocore/data/s3/2006-03-01/service-2.json.gz",
+        "fastapi/testclient.py",
+        "anyio-4.16.0.dist-info/METADATA",
+        "opentelemetry_api-1.45.2.dist-info/entry_points.txt",
+        "boto3-1.43.106.dist-info/NOTICE",
+        "s3transfer-0.19.3.dist-info/LICENSE.txt",
+        "pyjwt-2.15.1.dist-info/licenses/AUTHORS.rst",
+    ],
+)
+def test_what_is_imported_or_owed_is_needed(name: str) -> None:
+    assert is_needed(PurePosixPath(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bin/fastapi",
+        "pydantic_core/core_schema.pyi",
+        "jmespath/tests/test_parser.py",
+        "six/test/__init__.py",
+        "six/__pycache__/six.cpython-311.pyc",
+        "botocore/data/ec2/2016-11-15/service-2.json.gz",
+        "botocore/data/s3/2006-03-01/examples-1.json",
+        "boto3/data/ec2/2016-11-15/resources-1.json",
+        "anyio-4.16.0.dist-info/RECORD",
+        "anyio-4.16.0.dist-info/INSTALLER",
+        "pydantic_core-2.46.5.dist-info/sboms/pydantic-core.cyclonedx.json",
+    ],
+)
+def test_what_nothing_reads_on_lambda_is_not(name: str) -> None:
+    assert not is_needed(PurePosixPath(name))
+
+
+def test_trimming_leaves_what_is_needed_and_no_empty_folder(tmp_path: Path) -> None:
+    for name in ("jwt/api.py", "jwt/tests/deep/test_api.py", "bin/jwt", "botocore/data/ec2/1/service-2.json"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+    trim(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == [
+        "jwt",
+        "jwt/api.py",
+    ]

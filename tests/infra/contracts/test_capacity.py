@@ -1,0 +1,94 @@
+"""What a write costs in units of DynamoDB's capacity, as docs/operations.md reckons with it."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from domain.contracts.events import Component, ComponentEvent, EventType
+from domain.contracts.verdicts import Code
+
+from domain.contracts.contract import Contract
+from domain.contracts.trails import Reception, Source
+from domain.meters.readings import Interval, Meter, MeterKind, read_line
+from domain.meters.simulation import simulate
+from infra.contracts.contract_store import ContractStore
+from infra.contracts.timeline_store import TimelineStore
+from infra.meters.reading_store import ReadingStore
+from tests.conftest import create_table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+pytestmark = pytest.mark.xdist_group("engine")
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+RECEPTION = Reception(NOW, Source.BUS, "request")
+
+
+@pytest.fixture
+def units(engine_client: "DynamoDBClient") -> Iterator[Callable[[], float]]:
+    """Return what tells how many units were taken since it was asked last."""
+    taken: list[float] = []
+
+    def ask(params: dict[str, Any], model: Any, **_: Any) -> None:
+        if "ReturnConsumedCapacity" in model.input_shape.members:
+            params["ReturnConsumedCapacity"] = "TOTAL"
+
+    def note(parsed: dict[str, Any], **_: Any) -> None:
+        told = parsed.get("ConsumedCapacity", [])
+        taken.extend(one["CapacityUnits"] for one in (told if isinstance(told, list) else [told]))
+
+    def since() -> float:
+        total = sum(taken)
+        taken.clear()
+        return total
+
+    events = engine_client.meta.events
+    events.register("before-parameter-build.dynamodb", ask)
+    events.register("after-call.dynamodb", note)
+    yield since
+    events.unregister("before-parameter-build.dynamodb", ask)
+    events.unregister("after-call.dynamodb", note)
+
+
+def start(day: int) -> ComponentEvent:
+    at = NOW + timedelta(days=day)
+    return ComponentEvent(EventType("supply_energy_start"), "1001", date(2024, 1, 1), at, key=uuid4().hex)
+
+
+@pytest.mark.parametrize(("audited", "accepted", "refused"), [(True, 6, 2), (False, 1, 0)])
+def test_an_event_costs_what_the_handbook_says(
+    engine_client: "DynamoDBClient",
+    engine_table: str,
+    units: Callable[[], float],
+    audited: bool,
+    accepted: int,
+    refused: int,
+) -> None:
+    """DynamoDB Local leaves out what a refused condition costs: on AWS as much as an accepted one."""
+    ContractStore(engine_client, engine_table).create(
+        Contract.new("1001", uuid4().hex, NOW, tuple(Component))
+    )
+    units()
+    timelines = TimelineStore(engine_client, engine_table, audited=audited)
+    for day in range(1, 4):
+        assert timelines.apply(start(day), RECEPTION).verdict.code is Code.ACCEPTED
+        assert units() == accepted
+    assert timelines.apply(start(0), RECEPTION).verdict.code is Code.STALE_START
+    assert units() == refused
+
+
+def test_a_day_of_minutes_is_read_for_five_units(
+    engine_client: "DynamoDBClient", units: Callable[[], float]
+) -> None:
+    table = f"readings-{uuid4().hex}"
+    create_table(engine_client, "ReadingsTable", table)
+    day = Interval(NOW, NOW + timedelta(days=1))
+    store = ReadingStore(engine_client, table)
+    store.store("m", (read_line(line) for block in simulate("m", day) for line in block.splitlines()))
+    units()
+    rows = b"".join(store.blocks(Meter("m", MeterKind.METERED, NOW), day)).splitlines()
+    assert len(rows) == 24 * 60
+    assert 4 <= units() <= 5

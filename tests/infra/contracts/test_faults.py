@@ -1,0 +1,284 @@
+"""Answers stay true on a network that loses answers, doubles requests and fails at any point."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from itertools import count
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.verdicts import Code, decide
+
+from domain.contracts.contract import Contract
+from domain.contracts.timelines import advance
+from domain.contracts.trails import Reception, Source
+from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, refused_item
+from infra.contracts.contract_items import read_contract
+from infra.contracts.contract_store import ContractStore
+from infra.contracts.timeline_store import TimelineStore, update_of
+from infra.contracts.trail_store import TrailStore
+from infra.outcomes import WriteFailedError
+from tests import small_cases
+from tests.engines import client_of
+from tests.faults import Crash, Fault, FaultyNetwork
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+pytestmark = pytest.mark.xdist_group("engine")
+
+PLANS = 512
+# botocore's budget of retries is a client's, and would be used up by more.
+_PLANS_OF_A_CLIENT = 4
+COMPONENT = Component.ENERGY_SUPPLY
+Apply = Callable[[ComponentEvent, Reception], Code]
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait between attempts; the order of calls is what matters."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+
+class Publisher:
+    """Sends events one after another; what has no answer is sent again, as a queue would."""
+
+    def __init__(self, apply: Apply, *, resends: bool) -> None:
+        self.apply, self.resends = apply, resends
+        self.requests = count()
+        self.sent = 0
+
+    def send(self, event: ComponentEvent) -> Code | None:
+        self.sent += 1
+        for _ in range(20 if self.resends else 1):
+            reception = Reception(small_cases.instant(9), Source.BUS, f"request-{next(self.requests)}")
+            try:
+                return self.apply(event, reception)
+            except (WriteFailedError, Crash):
+                continue
+        return None
+
+
+def create(contracts: ContractStore, number: str) -> Contract:
+    return contracts.create(Contract.new(number, uuid4().hex, small_cases.instant(0), (COMPONENT,)))
+
+
+def random_events(chance: random.Random, number: str) -> list[ComponentEvent]:
+    return [
+        ComponentEvent(
+            EventType.of(COMPONENT, chance.choice(list(Action))),
+            number,
+            small_cases.day(chance.randint(1, 3)),
+            small_cases.instant(chance.randint(1, 4)),
+            key=f"event-{index}",
+            id=f"id-{index}",
+        )
+        for index in range(4)
+    ]
+
+
+def anomalies(
+    contracts: ContractStore, apply: Apply, network: FaultyNetwork, seed: int, *, resends: bool
+) -> list[str]:
+    """Run one plan; say of each event whether the answer was not what happened.
+
+    Half of the contracts had a former one of their number, which knew the same events; a quarter
+    are deleted in the end, and told all of them again.
+    """
+    chance = random.Random(seed)
+    number = f"c{seed}-{uuid4().hex[:8]}"
+    events = random_events(chance, number)
+    if seed % 2:
+        create(contracts, number)
+        former = with_a_trail(contracts.client, contracts.table)
+        for event in events:
+            former(event, Reception(small_cases.instant(9), Source.BUS, "former"))
+        contracts.delete(number, uuid4().hex)
+    expected: Contract | None = create(contracts, number)
+    publisher = Publisher(apply, resends=resends)
+    found = []
+    for event in events + (events if seed % 4 == 1 else []):
+        if expected is not None and event in events[:1] and publisher.sent == len(events):
+            contracts.delete(number, uuid4().hex)
+            expected = None
+        network.faults = iter(chance.choices(list(Fault), k=chance.randint(0, 5)))
+        answer = publisher.send(event)
+        network.faults = iter(())
+        stored = contracts.get(number)
+        verdict = decide(expected, event)
+        after = (
+            expected.with_states({COMPONENT: advance(expected.components[COMPONENT], event)})
+            if expected and verdict.accepted
+            else expected
+        )
+        if answer is None and stored == expected:
+            continue  # no answer, and nothing happened
+        if stored != after:
+            found.append(f"{seed}: {event.key} left another state than the rules")
+        if answer not in (None, verdict.code):
+            found.append(f"{seed}: {event.key} was answered {answer}, and is {verdict.code}")
+        expected = stored
+    return found
+
+
+class Plans:
+    """A table on the engine, a client with faults for what is tried, one without to look."""
+
+    def __init__(self, engine: str, client: "DynamoDBClient", table: str) -> None:
+        self.engine, self.table = engine, table
+        self.contracts = ContractStore(client, table)
+        self.trails = TrailStore(client, table)
+
+    def run(
+        self,
+        store: Callable[["DynamoDBClient", str], Apply],
+        plans: int = PLANS // 4,
+        *,
+        resends: bool = True,
+    ) -> list[str]:
+        found = []
+        for seed in range(plans):
+            if seed % _PLANS_OF_A_CLIENT == 0:
+                client = client_of(self.engine)
+                network = FaultyNetwork(client)
+            found += anomalies(self.contracts, store(client, self.table), network, seed, resends=resends)
+        return found
+
+
+@pytest.fixture
+def plans(engine: str, engine_client: "DynamoDBClient", engine_table: str) -> Plans:
+    return Plans(engine, engine_client, engine_table)
+
+
+def with_a_trail(client: "DynamoDBClient", table: str) -> Apply:
+    store = TimelineStore(client, table, audited=True)
+    return lambda event, reception: store.apply(event, reception).verdict.code
+
+
+def without_a_trail(client: "DynamoDBClient", table: str) -> Apply:
+    store = TimelineStore(client, table, audited=False)
+    return lambda event, reception: store.apply(event, reception).verdict.code
+
+
+def naive(client: "DynamoDBClient", table: str) -> Apply:
+    """Believe every refusal of the condition, as one would who forgot that requests are sent again."""
+
+    def apply(event: ComponentEvent, _: Reception) -> Code:
+        try:
+            client.update_item(
+                TableName=table, ReturnValuesOnConditionCheckFailure="ALL_OLD", **update_of(event)
+            )
+        except client.exceptions.ConditionalCheckFailedException as error:
+            return decide(read_contract(refused_item(error)), event).code
+        except DEPENDENCY_ERRORS as error:
+            raise OutcomeUnknownError from error
+        return Code.ACCEPTED
+
+    return apply
+
+
+def test_no_answer_is_false_under_any_plan_of_faults(plans: Plans) -> None:
+    assert plans.run(with_a_trail, PLANS) == []
+
+
+def test_no_answer_is_false_where_nothing_is_sent_again(plans: Plans) -> None:
+    assert plans.run(with_a_trail, resends=False) == []
+
+
+def test_without_a_trail_no_answer_is_false_while_an_event_is_the_last_that_counts(plans: Plans) -> None:
+    assert plans.run(without_a_trail) == []
+
+
+def test_the_same_plans_find_a_handler_out_that_believes_every_refusal(plans: Plans) -> None:
+    assert len(plans.run(naive)) > PLANS // 4 // 10
+
+
+def test_every_event_has_one_row_whatever_was_lost(plans: Plans, engine: str) -> None:
+    for seed in range(64):
+        client = client_of(engine)
+        network = FaultyNetwork(client)
+        number = f"rows-{seed}"
+        contract = create(plans.contracts, number)
+        publisher = Publisher(with_a_trail(client, plans.table), resends=True)
+        chance = random.Random(seed)
+        answers = {}
+        for event in random_events(chance, number):
+            network.faults = iter(chance.choices(list(Fault), k=5))
+            answers[event.key] = publisher.send(event)
+        rows = {entry.event.key: entry.verdict.code for entry in plans.trails.entries(contract)}
+        assert rows == answers
+        client.close()
+
+
+def test_an_overwritten_event_that_comes_again_is_known_with_a_trail_and_not_without(plans: Plans) -> None:
+    """The weaker promise of ENABLE_EVENT_AUDIT=false, as it is."""
+
+    def answer(store: Callable[["DynamoDBClient", str], Apply], number: str) -> Code:
+        create(plans.contracts, number)
+        apply = store(plans.contracts.client, plans.table)
+        first, second = (
+            ComponentEvent(
+                EventType.SUPPLY_ENERGY_START,
+                number,
+                date(2024, 1, 1),
+                small_cases.instant(at),
+                f"key-{at}",
+                f"{at}",
+            )
+            for at in (1, 2)
+        )
+        for index, event in enumerate((first, second)):
+            apply(event, Reception(small_cases.instant(9), Source.BUS, f"request-{index}"))
+        return apply(first, Reception(small_cases.instant(9), Source.BUS, "again"))
+
+    assert answer(with_a_trail, "trail") is Code.ACCEPTED
+    assert answer(without_a_trail, "no-trail") is Code.STALE_START
+
+
+class Mixed:
+    """A store with no memory of generations, on a network that puts a conflict into its next refusal."""
+
+    def __init__(self, engine: str, table: str, fault: Fault) -> None:
+        client = client_of(engine)
+        FaultyNetwork(client).faults = iter([fault])
+        self.store = TimelineStore(client, table, audited=True)
+
+
+@pytest.mark.parametrize("fault", [Fault.CONFLICT_BESIDE_ROW, Fault.CONFLICT_BESIDE_UPDATE])
+def test_a_row_of_a_former_contract_is_no_answer_though_a_conflict_hides_the_contract(
+    plans: Plans, engine: str, fault: Fault
+) -> None:
+    number = f"mixed-{fault.name}"
+    event = random_events(random.Random(1), number)[0]
+    event = replace(event, type=EventType.of(COMPONENT, Action.START))
+    reception = Reception(small_cases.instant(9), Source.BUS, "request")
+    create(plans.contracts, number)
+    assert with_a_trail(plans.contracts.client, plans.table)(event, reception) is Code.ACCEPTED
+    plans.contracts.delete(number, uuid4().hex)
+    create(plans.contracts, number)
+
+    decision = Mixed(engine, plans.table, fault).store.apply(event, reception)
+
+    assert (decision.verdict.code, decision.repeated) == (Code.ACCEPTED, False)
+    stored = plans.contracts.get(number)
+    assert stored is not None
+    assert stored.components[COMPONENT].start is not None
+
+
+@pytest.mark.parametrize("fault", [Fault.NONE, Fault.CONFLICT_BESIDE_ROW, Fault.CONFLICT_BESIDE_UPDATE])
+def test_a_deleted_contract_is_not_found_by_the_ids_it_knew(plans: Plans, engine: str, fault: Fault) -> None:
+    number = f"deleted-{fault.name}"
+    event = replace(random_events(random.Random(1), number)[0], type=EventType.of(COMPONENT, Action.START))
+    reception = Reception(small_cases.instant(9), Source.BUS, "request")
+    create(plans.contracts, number)
+    assert with_a_trail(plans.contracts.client, plans.table)(event, reception) is Code.ACCEPTED
+    plans.contracts.delete(number, uuid4().hex)
+
+    answers = [Mixed(engine, plans.table, fault).store.apply(event, reception) for _ in range(2)]
+
+    assert [answer.verdict.code for answer in answers] == [Code.CONTRACT_NOT_FOUND] * 2
+    assert [answer.repeated for answer in answers] == [False, True]
