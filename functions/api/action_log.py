@@ -55,8 +55,8 @@ def api_key_name(key_id: str) -> str:
 
 def actor_name(caller: Caller) -> str:
     """Return how the log names who calls."""
-    if caller.key is not None:
-        return api_key_name(caller.key.id)
+    if caller.api_key is not None:
+        return api_key_name(caller.api_key.id)
     return user_name(caller.id) if caller.user is not None else caller.id
 
 

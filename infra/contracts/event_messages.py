@@ -1,10 +1,11 @@
 """The messages of the ingestion queue: EventBridge envelopes around component events."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from domain.contracts.events import ComponentEvent
+from domain.contracts.trails import Actor, ActorKind
 from infra.contracts.event_payloads import FieldError, read_event
 
 DETAIL_TYPE = "component_event"
@@ -17,7 +18,18 @@ class MalformedMessageError(Exception):
         super().__init__("; ".join(f"{detail.field}: {detail.message}" for detail in details))
 
 
-def read_message(body: str) -> ComponentEvent:
+_LONGEST_NAME = 256
+"""Characters of an account or a source; EventBridge allows no more."""
+
+
+class Message(NamedTuple):
+    """An event of the bus, and who put it there."""
+
+    event: ComponentEvent
+    actor: Actor
+
+
+def read_message(body: str) -> Message:
     """Read the body of a message of the queue.
 
     Where the publisher named no `created_at` it is the envelope's `time`, where it gave no `id`,
@@ -38,7 +50,14 @@ def read_message(body: str) -> ComponentEvent:
     )
     if isinstance(payload, list):
         raise MalformedMessageError(payload)
-    return payload.to_domain(fresh_key=uuid4().hex)
+    actor = Actor(ActorKind.PUBLISHER, _name(envelope.get("account")), _name(envelope.get("source")))
+    return Message(payload.to_domain(fresh_key=uuid4().hex), actor)
+
+
+def _name(value: object) -> str | None:
+    """Return an account or source of an envelope; nothing where what stands there is none."""
+    is_name = isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
+    return str(value) if is_name else None
 
 
 def _object(body: str) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def send(stack: Stack, details: Sequence[Any]) -> list[Sent]:
 def _sent(detail: Any, envelope_id: str | None) -> Sent:  # noqa: ANN401 - as above
     envelope = {"detail-type": DETAIL_TYPE, "time": format_instant(datetime.now(UTC)), "detail": detail}
     try:
-        event = read_message(json.dumps(envelope))
+        event = read_message(json.dumps(envelope)).event
     except MalformedMessageError:
         shown = json.dumps(detail, ensure_ascii=False)
         return Sent(printable(shown[:80]), envelope_id, detail, None)

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from domain.meters.readings import MeterIsSimulatedError, Reading
 from domain.meters.uploads import InvalidReadingsError
-from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
+from infra.aws import DEPENDENCY_ERRORS
 from infra.meters.store_upload import load_exactly, read_detail, store_upload
+from infra.outcomes import WriteFailedError
 from infra.parallel import in_parallel
 from infra.stores import stores
 from infra.telemetry import logger
@@ -88,7 +89,7 @@ def store_all(
         outcomes: list[tuple[int, Exception | None]] = []
         for index in indexes:
             error = _store(uploads[index], now, is_time_left)
-            if isinstance(error, (NoTimeError, OutcomeUnknownError, *DEPENDENCY_ERRORS)):
+            if isinstance(error, (NoTimeError, WriteFailedError, *DEPENDENCY_ERRORS)):
                 return outcomes + [(later, error) for later in indexes[len(outcomes) :]]
             outcomes.append((index, error))
         return outcomes
@@ -102,7 +103,7 @@ def _store(upload: Upload, now: Callable[[], datetime], is_time_left: IsTimeLeft
         return NoTimeError()
     try:
         store_readings(upload.body, now())
-    except (InvalidReadingsError, MeterIsSimulatedError, OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:
+    except (InvalidReadingsError, MeterIsSimulatedError, WriteFailedError) as error:
         return error
     except Exception as error:  # an item that cannot be read, say: the other messages are not to wait for it
         logger.exception("Readings not stored", smart_meter_id=upload.meter_id)

@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 
 from domain.meters.readings import Interval, Meter, MeterKind, Reading, blocks_of, clip, merge
 from domain.meters.simulation import simulate
-from infra.aws import RANDOM, OutcomeUnknownError, write_errors_classified
+from infra.aws import RANDOM, write_errors_classified
 from infra.meters.meter_store import partition_of
+from infra.outcomes import BusyError, PartlyAppliedError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -69,14 +70,20 @@ class ReadingStore:
         Uploads that meet lose nothing to each other. Sending the same readings again is harmless.
 
         Raises:
-            OutcomeUnknownError: an answer was lost, or others were faster again and again; some hours
-                may be stored.
+            OutcomeUnknownError: an answer was lost; some hours may be stored.
+            BusyError: nothing is stored, since others were faster again and again, or DynamoDB had no time.
+            PartlyAppliedError: the same, but some hours may be stored.
         """
         hours = blocks_of(meter_id, readings)
         names = iter(sorted(hours))
         batches = iter(lambda: {name: hours[name] for name in islice(names, _MAX_ITEMS)}, {})
-        with ThreadPoolExecutor(_BATCHES_AT_ONCE) as pool:
-            counts = list(pool.map(lambda batch: self._store_batch(meter_id, batch), batches))
+        try:
+            with ThreadPoolExecutor(_BATCHES_AT_ONCE) as pool:
+                counts = list(pool.map(lambda batch: self._store_batch(meter_id, batch), batches))
+        except BusyError as error:
+            if len(hours) == 1:
+                raise
+            raise PartlyAppliedError from error
         return Counts(sum(count.stored for count in counts), sum(count.updated for count in counts))
 
     def _store_batch(self, meter_id: str, hours: Lines) -> Counts:
@@ -92,7 +99,7 @@ class ReadingStore:
                 return Counts(stored, updated)
             hours = {name: hours[name] for name in lost}
             time.sleep(_pause(attempt))
-        raise OutcomeUnknownError
+        raise BusyError
 
     def _transactions(
         self, meter_id: str, hours: Lines
@@ -178,7 +185,7 @@ class ReadingStore:
             reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
             if reasons and reasons <= _LOST_RACES:
                 return False
-            raise OutcomeUnknownError from error
+            raise BusyError from error
         return True
 
     def blocks(self, meter: Meter, interval: Interval, at_once: int | None = None) -> Iterator[bytes]:

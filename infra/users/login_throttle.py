@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from domain.users import name_key
-from infra.aws import OutcomeUnknownError, condition_failed, refused_item
+from infra.aws import BusyError, condition_failed, refused_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -83,7 +83,7 @@ class ThrottleStore:
             if self._begin(key, now, now + limit.seconds):
                 return
             # Another try has begun the window in between: count in that.
-        raise OutcomeUnknownError
+        raise BusyError
 
     def count_login(self, account: str, source: str, at: datetime) -> None:
         """Count a login to `account` from `source`.

@@ -8,7 +8,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from domain.users import User, UserExistsError, UserNotFoundError
-from infra.aws import RANDOM, OutcomeUnknownError, write_errors_classified
+from infra.aws import RANDOM, BusyError, write_errors_classified
 from infra.listings import list_items
 from infra.users.admins import REFUSED, AdminList, list_change
 from infra.users.user_items import (
@@ -92,7 +92,7 @@ class UserStore:
             UserNotFoundError: there is none.
             UserExistsError: the new username or email address is taken.
             LastAdminError: the user is the one active admin, and would not be any more.
-            OutcomeUnknownError: others changed the user all the time.
+            BusyError: others changed the user all the time.
         """
         for _ in range(_ATTEMPTS):
             before = self.get(user_id)
@@ -101,7 +101,7 @@ class UserStore:
             after = revise(before)
             if after is before or self.replace(before, after):
                 return after
-        raise OutcomeUnknownError
+        raise BusyError
 
     def replace(self, before: User, after: User) -> bool:
         """Store `after` if `before` is still what is stored; say whether.
@@ -153,7 +153,7 @@ class UserStore:
                     self._admins.find_another(user.id)
                 continue
             return
-        raise OutcomeUnknownError
+        raise BusyError
 
     def page(self, limit: int, after: str | None) -> UserPage:
         """List users in the order of their creation, without their password hashes.
@@ -214,7 +214,7 @@ class UserStore:
                 time.sleep(RANDOM.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)
             else:
                 return
-        raise OutcomeUnknownError
+        raise BusyError
 
 
 def _logins(user: User) -> tuple[str, str]:

@@ -36,7 +36,10 @@ _RECEIVE = {"receive", "delete_message", "hide"}
 
 ALLOWED = {
     "ApiRole": {
-        *{f"{call} contracts" for call in ("get", "put", "update", "query listing", "query by_created_at")},
+        *{
+            f"{call} contracts"
+            for call in ("get", "put", "update", "query", "query listing", "query by_arrival")
+        },
         *{f"{call} readings" for call in ("get", "batch_get", "put", "query", "query listing")},
         *{f"{call} export_jobs" for call in ("get", "batch_get", "put", "query by_meter", "query by_owner")},
         *{
@@ -72,7 +75,7 @@ ALLOWED = {
 }
 
 _INDICES = {
-    "contracts": {"listing": "kind", "by_created_at": "pk"},
+    "contracts": {"listing": "kind", "by_arrival": "pk"},
     "readings": {"listing": "listed_as"},
     "export_jobs": {"by_meter": "smart_meter_id", "by_owner": "owner", "open": "open"},
     "users": {"listing": "kind"},

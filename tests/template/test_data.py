@@ -105,10 +105,12 @@ def without_an_own_key_aws_keys_encrypt_it(template: Expansions) -> None:
 
 
 @claims.but_for(properties("ThrottlesTable", TimeToLiveSpecification=None))
+@claims.but_for(properties("ContractsTable", TimeToLiveSpecification=None))
 def what_counts_for_a_while_is_forgotten(template: Expansions) -> None:
     tables = of_type(template.everything, TABLES)
     lives = {name: made.get("TimeToLiveSpecification") for name, made in tables.items()}
     assert {name: lives[name]["AttributeName"] for name in lives if lives[name]} == {
+        "ContractsTable": "expires_at",
         "ExportJobsTable": "delete_at",
         "IdempotencyTable": "expiration",
         "ThrottlesTable": "expires_at",
@@ -152,6 +154,15 @@ def the_files_are_nobody_elses(template: Expansions) -> None:
 def _hash_in_the_listing(resources: dict[str, Any]) -> None:
     (index,) = resources["UsersTable"]["Properties"]["GlobalSecondaryIndexes"]
     index["Projection"]["NonKeyAttributes"].append("password_hash")
+
+
+@claims.but_for(
+    properties("ContractsTable", LocalSecondaryIndexes=[{"IndexName": "by_day", "KeySchema": []}])
+)
+def no_trail_is_limited_in_size_and_every_index_can_be_dropped(template: Expansions) -> None:
+    """A local index limits a partition to 10 GB, and goes only with its table."""
+    tables = of_type(template.everything, TABLES)
+    assert {name for name, made in tables.items() if made.get("LocalSecondaryIndexes")} == set()
 
 
 @claims.but_for(_hash_in_the_listing)

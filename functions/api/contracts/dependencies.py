@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from domain.contracts.contract import CONTRACT_NUMBER_PATTERN, Contract, ContractNotFoundError
-from domain.contracts.trails import Reception, Source
+from domain.contracts.trails import Actor, ActorKind, Reception, Source
+from domain.users import Caller
 from functions.api.dependencies import provided
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.event_payloads import utc_now
@@ -20,9 +21,18 @@ Number = Annotated[
 ]
 
 
+def actor_of(caller: Caller) -> Actor:
+    """Return how a trail names `caller`: an API key by itself, since its owner may have several."""
+    if caller.api_key is not None:
+        return Actor(ActorKind.API_KEY, caller.api_key.id, caller.api_key.name)
+    if caller.user is not None:
+        return Actor(ActorKind.USER, caller.user.id, caller.user.username)
+    return Actor(ActorKind.ANONYMOUS)
+
+
 async def reception(request: Request) -> Reception:
-    """Return how and when this request came in."""
-    return Reception(utc_now(), Source.API, request.state.request_id)
+    """Return how and when this request came in, and from whom."""
+    return Reception(utc_now(), Source.API, request.state.request_id, actor_of(request.state.caller))
 
 
 async def existing_contract(contract_number: Number, contracts: Contracts) -> Contract:
