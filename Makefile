@@ -121,7 +121,7 @@ sam-check: $(SAM_VENV)/synced  ## validate the template, build, and look at what
 	@$(SAM_VENV)/bin/python -m infra.build.artifacts check .aws-sam/build
 
 clean-run:  ## remove what `make run` keeps: data, logs, the built layer
-	@$(PYTHON) -m infra.local.rundir
+	@$(PYTHON) -m infra.local.run_directory
 
 # ---------------------------------------------------------------------------------------------------
 # The virtual environments, made again when the requirements change.

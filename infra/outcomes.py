@@ -1,7 +1,7 @@
-"""What may become of a conditional write to DynamoDB, and how its errors tell.
+"""The possible outcomes of a conditional write to DynamoDB, and which outcome each error means.
 
-A call that fails is not always in doubt. Each attempt, botocore's own retries included, either surely did
-nothing or may have been applied; only where one of them may have been applied is the outcome unknown.
+A failed call does not always have an unknown outcome. Each attempt, including botocore's own retries, either
+certainly did nothing or may have been applied; the outcome is unknown only if an attempt may have been applied.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DEPENDENCY_ERRORS = (BotoCoreError, ClientError)
-"""What a call to AWS raises when it did not do its work."""
+"""What a failed call to AWS raises."""
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 CANCELLED = "TransactionCanceledException"
@@ -34,9 +34,9 @@ _TEMPORARY = {
     "ThrottlingException",
     "RequestLimitExceeded",
 }
-"""Errors of attempts that did nothing, and that pass by themselves."""
+"""Errors of attempts that certainly did nothing, and that may succeed later."""
 _PENDING = {"TransactionInProgressException", "RequestTimeout", "RequestTimeoutException"}
-"""Errors of status 4xx that leave open what became of the request."""
+"""Errors with status 4xx that do not say whether the request was applied."""
 _TEMPORARY_REASONS = {"TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"}
 _REFUSAL_REASONS = {"None", "ConditionalCheckFailed"}
 _NEVER_CONNECTED = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
@@ -46,23 +46,23 @@ Item = Mapping[str, Any]
 
 
 class WriteFailedError(Exception):
-    """A write was neither applied nor refused, as far as is known."""
+    """A write was neither confirmed as applied nor refused by its condition."""
 
 
 class BusyError(WriteFailedError):
-    """Surely nothing was stored, and sending it again later may work: a conflict, a throttle, no connection."""
+    """Nothing was stored, and sending it again later may work: a conflict, a throttle, no connection."""
 
 
 class ImpossibleWriteError(WriteFailedError):
-    """Surely nothing was stored, and sending it again will not help: a missing right, a malformed request."""
+    """Nothing was stored, and sending it again will not help: a missing permission, a malformed request."""
 
 
 class OutcomeUnknownError(WriteFailedError):
-    """A write was sent and its answer was lost: it may or may not have been applied."""
+    """A write was sent and its response was lost: it may or may not have been applied."""
 
 
 class PartlyAppliedError(WriteFailedError):
-    """Of a request of several writes some are stored, and surely nothing of the others."""
+    """Of a request with several writes, some were stored and the others certainly were not."""
 
 
 class Applied(NamedTuple):
@@ -70,7 +70,7 @@ class Applied(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """Whether the condition of one write failed, and the item that it saw, where there was one."""
+    """Whether the condition of one write failed, and the item that it was evaluated on, if there was one."""
 
     failed: bool
     item: Item | None
@@ -83,12 +83,12 @@ class Refused(NamedTuple):
 
     @property
     def item(self) -> Item | None:
-        """The item that the condition of the first, or only, write saw."""
+        """The item on which the condition of the first, or only, write was evaluated."""
         return self.reasons[0].item
 
 
 class NotApplied(NamedTuple):
-    """Surely nothing is stored; `temporary` where sending it again may work."""
+    """Nothing is stored; `temporary` if sending it again may work."""
 
     error: Exception
     temporary: bool
@@ -106,7 +106,7 @@ _doubts: ContextVar[list[bool] | None] = ContextVar("doubts", default=None)
 
 
 def watch(client: "DynamoDBClient") -> None:
-    """Note of each attempt of `client`, botocore's own retries included, whether it leaves doubt."""
+    """Record for each attempt of `client`, including botocore's own retries, whether it leaves doubt."""
     client.meta.events.register("needs-retry.dynamodb", _note_attempt, unique_id="writes")
 
 
@@ -124,7 +124,7 @@ def _note_attempt(
 
 @contextmanager
 def noting_doubts() -> Iterator[list[bool]]:
-    """Collect, while a call is made, whether each of its attempts left doubt; watched clients fill it."""
+    """Collect for each attempt of the calls in the block whether it left doubt; watched clients fill the list."""
     doubts: list[bool] = []
     token = _doubts.set(doubts)
     try:
@@ -134,12 +134,12 @@ def noting_doubts() -> Iterator[list[bool]]:
 
 
 def code_of(error: Exception) -> str:
-    """Return AWS's code of an error; empty where AWS gave no answer."""
+    """Return the AWS error code; empty if AWS did not respond."""
     return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
 
 
 def _leaves_doubt(error: Exception) -> bool:
-    """Tell whether the attempt that ended in `error` may have been applied."""
+    """Return whether the attempt that ended in `error` may have been applied."""
     if not isinstance(error, ClientError):
         return not isinstance(error, (*_NEVER_CONNECTED, *_NEVER_SIGNED))
     code = code_of(error)
@@ -150,9 +150,9 @@ def _leaves_doubt(error: Exception) -> bool:
 
 
 def outcome_of(error: BotoCoreError | ClientError, doubts: Sequence[bool]) -> Outcome:
-    """Say what `error` means, after attempts that left `doubts`."""
+    """Return the outcome that `error` means, after attempts that left `doubts`."""
     if (refused := _refusal_in(error)) is not None:
-        # Also after doubt: a write that refuses its own resend is recognised by the item it returns.
+        # Also after doubt: callers recognise a write that refused its own resend by the item it returns.
         return refused
     is_unwatched_retry = not doubts and _retries_of(error) > 0
     if any(doubts) or _leaves_doubt(error) or is_unwatched_retry:
@@ -180,10 +180,10 @@ def _reason_codes(error: ClientError) -> set[str]:
 
 
 def _refusal_in(error: BotoCoreError | ClientError) -> Refused | None:
-    """Return the refusal that `error` is, if conditions failed and nothing else did.
+    """Return the refusal that `error` means, if conditions failed and nothing else did.
 
-    With a conflict or a throttle beside it a failed condition decides nothing: what the other items
-    of the transaction hold was not looked at, and the whole is sent again.
+    If a transaction also met a conflict or a throttle, the failed condition decides nothing: not all items were
+    checked, so the whole transaction is sent again.
     """
     if not isinstance(error, ClientError):
         return None
@@ -199,12 +199,12 @@ def _refusal_in(error: BotoCoreError | ClientError) -> Refused | None:
 
 
 def error_of(outcome: NotApplied | Unknown, *, doubted: bool = False) -> WriteFailedError:
-    """Return what to raise for an outcome; `doubted` where an earlier attempt may have been applied."""
+    """Return the error to raise for an outcome; `doubted` if an earlier attempt may have been applied."""
     if doubted or isinstance(outcome, Unknown):
         return OutcomeUnknownError()
     return BusyError() if outcome.temporary else ImpossibleWriteError()
 
 
 def is_retryable(error: Exception) -> bool:
-    """Tell whether to make a call again: what is no answer of DynamoDB, botocore has waited for already."""
+    """Return whether to send a call again. Only for responses of DynamoDB: botocore has retried all other errors."""
     return isinstance(error, ClientError) and (code_of(error) in _PENDING or _is_temporary(error))

@@ -1,4 +1,4 @@
-"""Conditional writes to DynamoDB: sent in one way, and retried by one policy."""
+"""Sends conditional writes and transactions to DynamoDB, with one retry policy for all."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 8
 _LONGEST_SECONDS = 5.0
-"""No attempt begins later than this: a request has 29 seconds, and may need a second write."""
+"""No attempt starts later than this: a request has 29 seconds and may need a second write."""
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 0.8
-# Instances that start from one snapshot would share a seed, and retry all at the same moment.
+# Instances that start from one snapshot would share a seed and retry at the same moment.
 _RANDOM = SystemRandom()
 
 
@@ -45,12 +45,12 @@ def _attempt(call: Callable[[], object]) -> Outcome:
 
 
 def _send(call: Callable[[], object]) -> Applied | Refused:
-    """Make `call`, again where it met a conflict or a throttle, for as long as a request can wait.
+    """Send a write; after a conflict or a throttle send it again, for as long as a request can wait.
 
     Raises:
-        BusyError: nothing was stored; the attempts have run out.
-        ImpossibleWriteError: nothing was stored, and no attempt would do better.
-        OutcomeUnknownError: one attempt may have been applied, and none after it said so.
+        BusyError: nothing was stored in any attempt.
+        ImpossibleWriteError: nothing was stored, and another attempt would not help.
+        OutcomeUnknownError: an attempt may have been applied, and no later attempt confirmed it.
     """
     latest = time.monotonic() + _LONGEST_SECONDS
     doubted = False
@@ -64,16 +64,15 @@ def _send(call: Callable[[], object]) -> Applied | Refused:
         is_last = attempts == _ATTEMPTS or time.monotonic() > latest
         if is_last or not is_retryable(outcome.error):
             raise error_of(outcome, doubted=doubted) from outcome.error
-        # Jitter, so that writers that met once do not meet again.
+        # Jitter, so that writers in conflict do not retry at the same moment.
         pause = min(_FIRST_PAUSE_SECONDS * 2 ** (attempts - 1), _LONGEST_PAUSE_SECONDS)
         time.sleep(_RANDOM.uniform(0.5, 1) * pause)
 
 
 class Writer:
-    """Sends the conditional writes of a store; every write must recognise its own resend.
+    """Sends the conditional writes of a store; every condition must recognise its own resend.
 
-    Each method raises BusyError, ImpossibleWriteError or OutcomeUnknownError where a write is neither
-    applied nor refused.
+    Each method raises BusyError, ImpossibleWriteError or OutcomeUnknownError if a write is neither applied nor refused.
     """
 
     def __init__(self, client: "DynamoDBClient") -> None:
@@ -81,32 +80,31 @@ class Writer:
         watch(client)
 
     def put(self, **request: Any) -> Applied | Refused:  # noqa: ANN401 - as boto3 takes it
-        """Store an item; a refusal brings the item that stood in the way."""
+        """Store an item; a refusal contains the stored item."""
         request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return _send(lambda: self.client.put_item(**request))
 
     def update(self, **request: Any) -> Applied | Refused:  # noqa: ANN401 - as boto3 takes it
-        """Change an item; a refusal brings the item as the condition saw it."""
+        """Change an item; a refusal contains the item for which the condition failed."""
         request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return _send(lambda: self.client.update_item(**request))
 
     def transact(self, writes: Sequence[Any]) -> Applied | Refused:
-        """Apply all of `writes` or none; under one token, so that no retry applies them twice."""
+        """Apply all of `writes` or none; one client token for all attempts, so that they are applied only once."""
         token = uuid4().hex
         return _send(lambda: self.client.transact_write_items(ClientRequestToken=token, TransactItems=writes))
 
 
 @contextmanager
 def write_errors_classified() -> Iterator[None]:
-    """Let the refusals of a conditional write through, and say of every other failure what it means.
+    """Replace botocore's errors by errors that say whether the write was stored; leave refusals as they are.
 
-    For stores that do not use `Writer`; a transaction that was surely cancelled goes through whatever
-    cancelled it.
+    For stores that do not use `Writer`. A cancelled transaction is left as it is too, whatever cancelled it.
 
     Raises:
         BusyError: nothing was stored, and sending it again may work.
         ImpossibleWriteError: nothing was stored, and sending it again will not help.
-        OutcomeUnknownError: the write was not refused, and not confirmed either.
+        OutcomeUnknownError: the write was neither refused nor confirmed.
     """
     with noting_doubts() as doubts:
         try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from infra.local.cloud import Emulator
+    from infra.local.emulator import Emulator
 
 TEMPLATE = Path(__file__).parent.parent / "template.yaml"
 REGION = "eu-central-1"
@@ -215,7 +215,7 @@ def engine_table(engine_client: "DynamoDBClient") -> str:
 def emulated(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Emulator]":
     """Run an emulated AWS with nothing in it; tests give what they create names of their own."""
     from infra.commands import processes
-    from infra.local.cloud import emulator
+    from infra.local.emulator import emulator
 
     with emulator(tmp_path_factory.mktemp("cloud")) as cloud:
         yield cloud

@@ -1,1 +1,1 @@
-"""Makes export files: a worker behind a queue, and a sweep that looks after jobs left alone."""
+"""Creates export files: a worker behind a queue, and a scheduled sweep that recovers jobs without a worker."""

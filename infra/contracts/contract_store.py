@@ -15,8 +15,8 @@ from infra.contracts.contract_items import (
     to_contract,
     to_item,
 )
-from infra.listings import list_items
 from infra.outcomes import Applied, Refused
+from infra.paging import list_items
 from infra.writes import Writer
 
 if TYPE_CHECKING:

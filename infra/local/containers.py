@@ -1,7 +1,7 @@
 """What functions in containers (`sam local`) are told, so that they find the emulated AWS of a run."""
 
-from infra.local.cloud import Emulator
 from infra.local.deploy import environment_of, functions_of
+from infra.local.emulator import Emulator
 
 HOST = "host.docker.internal"  # this machine, as containers call it; see add_host in samconfig.toml
 

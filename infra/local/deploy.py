@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from infra.build import packaging, template
 from infra.commands.command_error import CommandError
-from infra.local.cloud import Emulator
+from infra.local.emulator import Emulator
 from infra.operate.command import snake_case
 
 if TYPE_CHECKING:

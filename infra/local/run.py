@@ -18,14 +18,14 @@ from infra.commands import processes
 from infra.commands.command_error import CommandError
 from infra.commands.processes import REGION
 from infra.local import containers, deploy, guard
-from infra.local.api import ApiProcess, first_syntax_error
-from infra.local.cloud import Emulator, emulator, free_port
-from infra.local.forward import forwarded
-from infra.local.rundir import RunDirectory
+from infra.local.api_process import ApiProcess, first_syntax_error
+from infra.local.emulator import Emulator, emulator, free_port
+from infra.local.forward_port import forwarded
+from infra.local.run_directory import RunDirectory
 from infra.local.watch import Changed, changes
 from infra.operate.command import snake_case
 from infra.operate.create_admin import Admin, ensure_admin
-from infra.users.sessions import CredentialStore
+from infra.users.api_key_store import ApiKeyStore
 from infra.users.user_store import UserStore
 
 # What a local run passes to the template where the environment says nothing (as AUTH_MODE, LOG_LEVEL, …).
@@ -146,9 +146,9 @@ def store_samples(service: Service) -> None:
     """Give the service the meters that a local run has from its start."""
     try:
         # Not before the service's own code is known to be readable.
-        from infra.local import samples  # noqa: PLC0415
+        from infra.local import sample_meters  # noqa: PLC0415
 
-        samples.seed(service.cloud.client("dynamodb"), service.outputs)
+        sample_meters.seed(service.cloud.client("dynamodb"), service.outputs)
     except Exception as error:
         raise CommandError(f"the sample meters cannot be stored: {error}") from error
 
@@ -183,8 +183,8 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
         service.deploy()
         if settings.admin:
             where = cloud.client("dynamodb"), service.outputs["users_table_name"]
-            users, credentials = UserStore(*where), CredentialStore(*where)
-            terminal.step(ensure_admin(users, credentials, settings.admin, datetime.now(UTC)))
+            users, api_keys = UserStore(*where), ApiKeyStore(*where)
+            terminal.step(ensure_admin(users, api_keys, settings.admin, datetime.now(UTC)))
         store_samples(service)
         terminal.step("starting the API")
         if problem := api.start():

@@ -15,8 +15,8 @@ from domain.meters.readings import MeterKind
 from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import generation_of, is_tombstone, key_of
 from infra.contracts.trail_store import NO_CONTRACT, row_key, to_entry
-from infra.local.cloud import client_at
-from infra.local.rundir import RunDirectory
+from infra.local.emulator import client_at
+from infra.local.run_directory import RunDirectory
 from infra.meters.meter_store import MeterStore
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from domain.instants import from_micros, to_micros
 from domain.meters.readings import Meter, MeterKind
 from infra.aws import write_errors_classified
-from infra.listings import list_items
+from infra.paging import list_items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

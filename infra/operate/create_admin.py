@@ -27,8 +27,8 @@ from domain.users import (
 )
 from infra.commands.command_error import CommandError
 from infra.operate.command import outputs_of, required_variable, run_steps
+from infra.users.api_key_store import ApiKeyStore
 from infra.users.passwords import hash_password, verify_password
-from infra.users.sessions import CredentialStore
 from infra.users.user_store import UserStore
 
 
@@ -61,7 +61,7 @@ class Admin(NamedTuple):
         return admin
 
 
-def ensure_admin(users: UserStore, credentials: CredentialStore, admin: Admin, at: datetime) -> str:
+def ensure_admin(users: UserStore, api_keys: ApiKeyStore, admin: Admin, at: datetime) -> str:
     """Make `admin` a user, or the user of that name an active admin with that password; say which.
 
     A user who was not that yet loses sessions and API keys: anybody may have registered the name.
@@ -82,8 +82,8 @@ def ensure_admin(users: UserStore, credentials: CredentialStore, admin: Admin, a
     hashed = found.password_hash if is_set else hash_password(admin.password)
     changed = users.change(found.id, lambda user: taken_over(user, at, hashed))
     if changed.key_epoch != found.key_epoch:
-        # They let nobody in any more; this is tidiness.
-        credentials.forget_api_keys(found.id)
+        # The new epoch has made them invalid already; this only removes their items.
+        api_keys.delete_all(found.id)
     return f"{admin.username} is {'still' if changed == found else 'now'} an admin with this password"
 
 
@@ -107,7 +107,7 @@ def _steps() -> Iterator[str]:
     stack, admin = _required_variables(os.environ)
     outputs = outputs_of(boto3.client("cloudformation"), stack)
     client, table = boto3.client("dynamodb"), outputs["users_table_name"]
-    yield ensure_admin(UserStore(client, table), CredentialStore(client, table), admin, datetime.now(UTC))
+    yield ensure_admin(UserStore(client, table), ApiKeyStore(client, table), admin, datetime.now(UTC))
 
 
 def main() -> int:

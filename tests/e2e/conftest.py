@@ -19,8 +19,8 @@ from domain.contracts.contract import Contract
 from functions.api.contracts.schemas import TimelineView
 from infra.build.packaging import ROOT
 from infra.commands import processes
-from infra.local.cloud import Emulator, emulator
 from infra.local.deploy import deploy
+from infra.local.emulator import Emulator, emulator
 
 START_SECONDS = 90
 

@@ -19,7 +19,7 @@ from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
 from infra.ingestion_queue import delay_seconds
 from infra.local import dead_letters, publish
-from infra.local.cloud import Emulator
+from infra.local.emulator import Emulator
 from infra.local.stack import Stack
 from tests.e2e.conftest import Deployed, shown
 

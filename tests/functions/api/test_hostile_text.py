@@ -18,7 +18,7 @@ from functions.api.app import create_app
 from functions.api.handler import handler
 from tests.functions.api.calls import event
 from tests.functions.api.people import PASSWORD, enter
-from tests.patterns import NOT_DEPLOYED, compiled
+from tests.regular_expressions import NOT_DEPLOYED, compiled
 
 JSON = {"Content-Type": "application/json"}
 LONE = "\ud800"

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from infra.commands.command_error import CommandError
-from infra.local.api import first_syntax_error
+from infra.local.api_process import first_syntax_error
 from infra.local.run import Settings
 
 

@@ -6,7 +6,7 @@ import pytest
 from botocore.stub import Stubber
 
 from infra.commands.command_error import CommandError
-from infra.local.cloud import client_at
+from infra.local.emulator import client_at
 from infra.operate import destroy as teardown
 from infra.operate import forget, restore
 from infra.operate.command import outputs_of, run_steps

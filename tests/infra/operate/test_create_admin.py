@@ -40,14 +40,14 @@ def test_an_admin_is_made_once_and_mended_when_asked_for_again(cloud: None) -> N
     root = Admin.from_environment(ROOT)
     assert root is not None
 
-    assert ensure_admin(users, stores().credentials, root, NOW) == "made root, an admin"
-    assert ensure_admin(users, stores().credentials, root, NOW) == "root is still an admin with this password"
+    assert ensure_admin(users, stores().api_keys, root, NOW) == "made root, an admin"
+    assert ensure_admin(users, stores().api_keys, root, NOW) == "root is still an admin with this password"
     made = users.by_login("root")
     assert made is not None
     assert (made.role, made.is_active, made.version) == (Role.ADMIN, True, 1)
 
     # The password was lost: whoever may write to the table may set another.
-    assert ensure_admin(users, stores().credentials, root._replace(password="new horse"), NOW) == (
+    assert ensure_admin(users, stores().api_keys, root._replace(password="new horse"), NOW) == (
         "root is now an admin with this password"
     )
     mended = users.by_login("root")
@@ -58,9 +58,9 @@ def test_an_admin_is_made_once_and_mended_when_asked_for_again(cloud: None) -> N
 
 def test_an_address_of_another_user_is_told(cloud: None) -> None:
     users = stores().users
-    ensure_admin(users, stores().credentials, Admin("root", "same@example.com", "correct horse"), NOW)
+    ensure_admin(users, stores().api_keys, Admin("root", "same@example.com", "correct horse"), NOW)
     with pytest.raises(CommandError, match="set ADMIN_EMAIL"):
-        ensure_admin(users, stores().credentials, Admin("other", "same@example.com", "correct horse"), NOW)
+        ensure_admin(users, stores().api_keys, Admin("other", "same@example.com", "correct horse"), NOW)
 
 
 def test_where_nobody_can_type_a_password_it_is_asked_for(
@@ -87,37 +87,37 @@ def test_what_is_not_said_is_asked_for(
 
 
 def test_whoever_registered_the_name_before_loses_sessions_and_keys(cloud: None) -> None:
-    users, credentials = stores().users, stores().credentials
+    users, sessions, api_keys = stores().users, stores().sessions, stores().api_keys
     squatter = User("1" * 32, "root", "eve@example.com", NOW, NOW, hash_password("wrong horse"))
     users.create(squatter)
     key = ApiKey("2" * 16, squatter.id, "mine", Role.VIEWER, NOW, "secret hash")
-    credentials.add_api_key(key)
+    api_keys.create(key)
     session = Session.of(squatter, "3" * 32, "4" * 32, NOW)
-    credentials.start(session)
+    sessions.start(session)
 
-    ensure_admin(users, credentials, Admin("root", "root@example.com", "correct horse"), NOW)
+    ensure_admin(users, api_keys, Admin("root", "root@example.com", "correct horse"), NOW)
 
-    assert credentials.api_keys(squatter.id) == ()
-    assert caller_by_session(*credentials.session(squatter.id, session.id), NOW) is None
+    assert api_keys.list_of(squatter.id) == ()
+    assert caller_by_session(*sessions.get(squatter.id, session.id), NOW) is None
     # A key that was being made meanwhile counts as little.
-    credentials.add_api_key(key)
-    assert caller_by_key(*credentials.api_key(squatter.id, key.id)) is None
+    api_keys.create(key)
+    assert caller_by_key(*api_keys.get(squatter.id, key.id)) is None
     # One that the admin makes counts, also after the next start.
     admin = users.get(squatter.id)
     assert admin is not None
     own = replace(key, id="5" * 16, epoch=admin.key_epoch)
-    credentials.add_api_key(own)
-    ensure_admin(users, credentials, Admin("root", "root@example.com", "correct horse"), NOW)
-    assert caller_by_key(*credentials.api_key(squatter.id, own.id)) is not None
+    api_keys.create(own)
+    ensure_admin(users, api_keys, Admin("root", "root@example.com", "correct horse"), NOW)
+    assert caller_by_key(*api_keys.get(squatter.id, own.id)) is not None
 
 
 def test_keys_and_users_stored_before_there_were_epochs_still_count(cloud: None) -> None:
-    users, credentials = stores().users, stores().credentials
+    users, api_keys = stores().users, stores().api_keys
     user = User("1" * 32, "ada", "ada@example.com", NOW, NOW, "hash")
     users.create(user)
-    credentials.add_api_key(ApiKey("2" * 16, user.id, "mine", Role.VIEWER, NOW, "secret hash"))
+    api_keys.create(ApiKey("2" * 16, user.id, "mine", Role.VIEWER, NOW, "secret hash"))
     for name in ("USER", f"KEY#{'2' * 16}"):
         key = {"pk": {"S": f"USER#{user.id}"}, "sk": {"S": name}}
         users.client.update_item(TableName=users.table, Key=key, UpdateExpression="REMOVE key_epoch")
 
-    assert caller_by_key(*credentials.api_key(user.id, "2" * 16)) is not None
+    assert caller_by_key(*api_keys.get(user.id, "2" * 16)) is not None

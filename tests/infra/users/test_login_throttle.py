@@ -37,7 +37,7 @@ def test_a_window_begins_with_the_first_try_and_takes_exactly_the_limit(store: T
 
 
 def test_what_is_left_of_the_window_is_told(store: ThrottleStore) -> None:
-    for _ in range(LIMIT.tries):
+    for _ in range(LIMIT.attempts):
         store.count(LIMIT, "ada", NOW)
     with pytest.raises(ThrottledError) as told:
         store.count(LIMIT, "ada", NOW + timedelta(seconds=20))
@@ -45,7 +45,7 @@ def test_what_is_left_of_the_window_is_told(store: ThrottleStore) -> None:
 
 
 def test_subjects_and_kinds_do_not_share_a_counter(store: ThrottleStore) -> None:
-    for _ in range(LIMIT.tries):
+    for _ in range(LIMIT.attempts):
         store.count(LIMIT, "ada", NOW)
     assert passes(store, "eve")
     store.count(Limit("source", 5, 60), "ada", NOW)
@@ -58,7 +58,7 @@ def test_of_any_number_at_once_exactly_the_limit_passes(store: ThrottleStore, at
     with ThreadPoolExecutor(20) as pool:
         passed = list(pool.map(lambda _: passes(store, at=at), range(100)))
 
-    assert passed.count(True) == LIMIT.tries
+    assert passed.count(True) == LIMIT.attempts
 
 
 def test_the_table_holds_no_names_and_forgets_them(

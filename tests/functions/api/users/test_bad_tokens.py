@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from domain.users import Role
 from infra.secrets import signing_keys
 from infra.stores import stores
-from infra.users.access_tokens import AUDIENCE, ISSUER, PURPOSE, Claims, InvalidTokenError, Kind
+from infra.users.tokens import AUDIENCE, ISSUER, PURPOSE, Claims, InvalidTokenError, Kind
 from tests.functions.api.people import Headers, bearer, log_in, make_user
 
 SECRET = "s" * 64

@@ -26,7 +26,7 @@ from tests.functions.api.people import PASSWORD, make_user
 
 JSON = {"Content-Type": "application/json"}
 WRONG = PASSWORD[::-1]
-TRIES = PER_ACCOUNT_AND_SOURCE.tries
+TRIES = PER_ACCOUNT_AND_SOURCE.attempts
 
 From = Callable[[str], TestClient]
 
@@ -64,7 +64,7 @@ def test_wrong_passwords_from_elsewhere_do_not_close_an_account(caller_from: Fro
 def exhaust(user_id: str) -> None:
     """Count as many tries as an account has, as if many sources had made them."""
     store, now = stores().throttles, datetime.now(UTC)
-    for _ in range(PER_ACCOUNT.tries):
+    for _ in range(PER_ACCOUNT.attempts):
         with suppress(ThrottledError):
             store.count(PER_ACCOUNT, account_of(user_id, ""), now)
 

@@ -78,16 +78,16 @@ def test_guesses_of_the_current_password_are_throttled_apart_from_logins(
     user = make_user("ada")
     shown = bearer(log_in(api, "ada"))
     # A user id may be tried as a name, by anybody; that is no guess of this user's.
-    for _ in range(PER_CURRENT_PASSWORD.tries):
+    for _ in range(PER_CURRENT_PASSWORD.attempts):
         api.post("/token", data={"username": user.id, "password": "wrong password"})
     change = {"password": NEW, "current_password": "wrong password"}
 
     statuses = [
         api.put("/api/v1/users/me", json=change, headers=shown).status_code
-        for _ in range(PER_CURRENT_PASSWORD.tries + 2)
+        for _ in range(PER_CURRENT_PASSWORD.attempts + 2)
     ]
 
-    assert statuses == [400] * PER_CURRENT_PASSWORD.tries + [429] * 2
+    assert statuses == [400] * PER_CURRENT_PASSWORD.attempts + [429] * 2
 
 
 def test_a_session_that_ends_meanwhile_changes_nothing(closed: None, api: TestClient) -> None:

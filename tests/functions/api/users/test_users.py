@@ -168,7 +168,7 @@ def test_a_deleted_user_is_gone_and_the_name_is_free(api: TestClient, admin: Hea
     make_user("ada")
     # The namesake has none of the former one's keys.
     assert api.get("/api/v1/api-keys", headers=bearer(log_in(api, "ada"))).json()["items"] == []
-    assert stores().credentials.api_keys(user.id) == ()
+    assert stores().api_keys.list_of(user.id) == ()
 
 
 def test_an_admin_leaves_the_own_account_to_another(api: TestClient, admin: Headers) -> None:

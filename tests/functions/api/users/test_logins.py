@@ -198,7 +198,7 @@ def test_an_account_takes_so_many_logins_and_then_none_for_a_while(api: TestClie
     make_user("ada")
     answers = [
         api.post("/token", data={"username": name, "password": "wrong password"})
-        for name in ["ada", "ADA"] * (PER_ACCOUNT_AND_SOURCE.tries // 2)
+        for name in ["ada", "ADA"] * (PER_ACCOUNT_AND_SOURCE.attempts // 2)
     ]
     assert {answer.status_code for answer in answers} == {401}
 
@@ -212,6 +212,6 @@ def test_an_account_takes_so_many_logins_and_then_none_for_a_while(api: TestClie
 def test_a_name_of_nobody_is_throttled_like_any_other(api: TestClient) -> None:
     statuses = [
         api.post("/token", data={"username": "nobody", "password": PASSWORD}).status_code
-        for _ in range(PER_ACCOUNT_AND_SOURCE.tries + 1)
+        for _ in range(PER_ACCOUNT_AND_SOURCE.attempts + 1)
     ]
-    assert statuses == [401] * PER_ACCOUNT_AND_SOURCE.tries + [429]
+    assert statuses == [401] * PER_ACCOUNT_AND_SOURCE.attempts + [429]

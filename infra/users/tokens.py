@@ -1,6 +1,6 @@
-"""Access and refresh tokens: JWTs signed with HS256, by a key that the header names.
+"""Access and refresh tokens: JWTs signed with HS256, with a key that the header names.
 
-What a token says is where its session is found; whether that still counts is the table's to say.
+A token only says which session it belongs to; the table says whether that session is still valid.
 """
 
 import re
@@ -14,26 +14,26 @@ from infra.secrets import SigningKey
 ISSUER = "energy-operations"
 AUDIENCE = "energy-operations-api"
 PURPOSE = "tokens"
-"""What the signing keys are made for."""
+"""The purpose for which the signing keys are derived."""
 ACCESS_LIFETIME = timedelta(minutes=15)
 
 _ALGORITHM = "HS256"
 _MAX_LENGTH = 1024
 _CLAIMS = ["iss", "aud", "exp", "iat", "jti", "sub", "sid", "typ"]
-# The one spelling of a token: base64 has bits to spare in the last of the 43 characters of a signature,
-# and a lenient reader would take any of four.
+# Exactly one spelling of each token: the last of the 43 base64 characters of a signature has two unused bits,
+# so a lenient decoder would accept four spellings.
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 
 class Kind(StrEnum):
-    """What a token is for; one kind never counts as the other."""
+    """What a token is for; a token of one kind is never accepted as the other."""
 
     ACCESS = "access"
     REFRESH = "refresh"
 
 
 class Claims(NamedTuple):
-    """Whose token this is, of which session, and its own id."""
+    """The user and the session of a token, and its own id."""
 
     user_id: str
     session_id: str
@@ -41,18 +41,18 @@ class Claims(NamedTuple):
 
 
 class InvalidTokenError(Exception):
-    """A token that this service did not give out for this, or whose time has passed."""
+    """A token that this service did not issue for this purpose, or that has expired."""
 
 
 class Tokens:
-    """Issues and reads tokens with keys that are asked for when first needed, the current one first."""
+    """Issues and reads tokens; `keys` returns the signing keys when they are needed, the current one first."""
 
     def __init__(self, keys: Callable[[], tuple[SigningKey, ...]]) -> None:
         self._keys = keys
 
     def issue(self, kind: Kind, claims: Claims, at: datetime, until: datetime) -> str:
-        """Return a token that counts from `at` until `until`."""
-        import jwt  # noqa: PLC0415 - what needs no credentials needs not wait for it
+        """Return a token that is valid from `at` until `until`."""
+        import jwt  # noqa: PLC0415 - requests without tokens do not pay for the import
 
         key = self._keys()[0]
         payload = {
@@ -68,10 +68,10 @@ class Tokens:
         return jwt.encode(payload, key.secret, _ALGORITHM, headers={"kid": key.id})
 
     def read(self, kind: Kind, token: str) -> Claims:
-        """Return what a token of this `kind` says.
+        """Return the claims of a token of this `kind`.
 
         Raises:
-            InvalidTokenError: it does not count, for whatever reason.
+            InvalidTokenError: the token is not valid, for any reason.
         """
         import jwt  # noqa: PLC0415 - see above
 

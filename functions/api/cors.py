@@ -1,4 +1,4 @@
-"""Which hosts the API answers as, and which web origins may call it; only where they are configured."""
+"""CORS: which web origins may call the API, where any are configured."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from functions.api.error_shape import ErrorResponse
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _ALLOWED_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key")
-_SHOWN = ("Retry-After", "X-Process-Time", "X-Request-ID")
+_EXPOSED_HEADERS = ("Retry-After", "X-Process-Time", "X-Request-ID")
 
 
 class Cors(CORSMiddleware):
-    """Lets pages of the configured origins call the API; a refused preflight has the one error shape."""
+    """Lets pages of the configured origins call the API; a refused preflight gets the usual error body."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str], *, credentials: bool) -> None:
         super().__init__(
@@ -24,11 +24,11 @@ class Cors(CORSMiddleware):
             allow_methods=_METHODS,
             allow_headers=_ALLOWED_HEADERS,
             allow_credentials=credentials,
-            expose_headers=_SHOWN,
+            expose_headers=_EXPOSED_HEADERS,
         )
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Answer a browser's question whether a page may call."""
+        """Answer a browser's preflight request."""
         answer = super().preflight_response(request_headers)
         return answer if answer.status_code < 400 else _RefusedPreflight(headers=_allowed(answer))  # noqa: PLR2004
 
@@ -43,25 +43,3 @@ class _RefusedPreflight(Response):
         message = "Pages of this origin may not make this request."
         refusal = ErrorResponse(400, "cors_refused", message, scope["state"]["request_id"], headers=headers)
         await refusal(scope, receive, send)
-
-
-class KnownHosts:
-    """Refuses requests to a host name that is not one of the service's own; `*.name` is any below it."""
-
-    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
-        self.app = app
-        self.hosts = {host.lower() for host in hosts if not host.startswith("*.")}
-        self.suffixes = tuple(host[1:].lower() for host in hosts if host.startswith("*."))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request to a known host."""
-        if scope["type"] != "http" or self._knows(Headers(scope=scope).get("host", "")):
-            await self.app(scope, receive, send)
-            return
-        message = "This service does not answer as this host."
-        refusal = ErrorResponse(400, "unknown_host", message, scope["state"]["request_id"])
-        await refusal(scope, receive, send)
-
-    def _knows(self, header: str) -> bool:
-        host = header.partition(":")[0].lower()
-        return host in self.hosts or host.endswith(self.suffixes)

@@ -1,15 +1,15 @@
-"""Requests whose text UTF-8 cannot carry: JSON from the gateway can escape half of a surrogate pair."""
+"""Requests whose text UTF-8 cannot encode: JSON from the gateway can escape one half of a surrogate pair."""
 
 from base64 import b64encode
 from typing import Any
 from urllib.parse import quote_from_bytes
 
 
-def in_utf8(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the gateway's `event` so that it can be served, and is refused as malformed where it counts.
+def with_valid_unicode(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the gateway's `event` in a form that can be served, and refused as malformed where it matters.
 
-    The body and the query become the bytes that stand for surrogates, which are no UTF-8; elsewhere
-    U+FFFD replaces them.
+    In the body and the query a lone surrogate becomes bytes that are not valid UTF-8, so the application
+    refuses them; everywhere else U+FFFD replaces it.
     """
     cleaned: dict[str, Any] = _replaced(event)
     if isinstance(body := event.get("body"), str) and not event.get("isBase64Encoded"):

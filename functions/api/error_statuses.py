@@ -1,4 +1,4 @@
-"""The one place that knows which status each error has.
+"""The one place that maps errors to HTTP statuses and error codes.
 
 domain.contracts.contract.ContractExistsError       409 contract_exists
 domain.contracts.contract.ContractNotFoundError     404 contract_not_found
@@ -26,15 +26,15 @@ domain.users.UserExistsError               400 user_exists
 domain.users.UserNotFoundError             404 user_not_found
 domain.users.WrongPasswordError            400 wrong_password
 infra.users.login_throttle.ThrottledError             429 too_many_attempts
-functions.api.errors.ForbiddenError        403 forbidden
-functions.api.errors.InvalidLoginError     401 invalid_credentials
+functions.api.error_statuses.ForbiddenError        403 forbidden
+functions.api.error_statuses.InvalidLoginError     401 invalid_credentials
 infra.exports.files.FileGoneError           410 export_expired
-functions.api.errors.UnauthenticatedError  401 unauthorized
+functions.api.error_statuses.UnauthenticatedError  401 unauthorized
 infra.outcomes.PartlyAppliedError    503 outcome_unknown
 infra.outcomes.BusyError                   503 busy
 infra.outcomes.ImpossibleWriteError        500 internal_error
 infra.outcomes.OutcomeUnknownError         503 outcome_unknown
-botocore's errors, a secret not to be had  503 service_unavailable
+errors of botocore, an unreadable secret   503 service_unavailable
 anything else                              500 internal_error
 """
 
@@ -88,15 +88,15 @@ RETRY_AFTER_SECONDS = 2
 
 
 class UnauthenticatedError(Exception):
-    """The caller has shown no credentials that count."""
+    """The request has no valid credentials."""
 
 
 class InvalidLoginError(Exception):
-    """No user has this name and this password; which of them is wrong is nobody's business."""
+    """No active user has this name and this password; the answer does not say which of them is wrong."""
 
 
 class ForbiddenError(Exception):
-    """The caller is known, and may not do this."""
+    """The caller is identified, but is not allowed to do this."""
 
     def __init__(self) -> None:
         super().__init__("Your credentials do not allow this.")
@@ -132,7 +132,7 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Make `app` answer every error in the one shape."""
+    """Make `app` answer every error with the one error body."""
     for error_type in _STATUS_OF:
         app.add_exception_handler(error_type, _answer_known)
     for error_type in (*DEPENDENCY_ERRORS, GetParameterError):
@@ -168,7 +168,7 @@ async def _answer_invalid_login(request: Request, _: Exception) -> Response:
     return ErrorResponse(
         401,
         "invalid_credentials",
-        "There is no active user of this name and password.",
+        "There is no active user with this name and password.",
         request.state.request_id,
         headers={"WWW-Authenticate": "Bearer"},
     )
@@ -187,18 +187,18 @@ async def _answer_throttled(request: Request, error: Exception) -> Response:
 
 async def _answer_outcome_unknown(request: Request, error: Exception) -> Response:
     report_unknown(error)
-    return _try_again(request, "outcome_unknown", "Whether this took effect is not known. Send it again.")
+    return _try_again(request, "outcome_unknown", "It is not known whether this took effect. Send it again.")
 
 
 async def _answer_partly_applied(request: Request, error: Exception) -> Response:
-    # Nothing is in doubt here, so nothing rings; only the caller cannot tell which events were stored.
-    logger.warning("List of events applied in part", reason=repr(error.__cause__))
+    # No write has an unknown outcome, so no alarm; but the caller cannot know which events were stored.
+    logger.warning("List of events partly applied", reason=repr(error.__cause__))
     return _try_again(request, "outcome_unknown", "Not all events took effect. Send all of them again.")
 
 
 async def _answer_busy(request: Request, error: Exception) -> Response:
     logger.warning("Busy", reason=repr(error.__cause__ or error))
-    return _try_again(request, "busy", "Nothing was stored, as others were faster. Send it again.")
+    return _try_again(request, "busy", "Nothing was stored, because other writes came first. Send it again.")
 
 
 async def _answer_dependency(request: Request, error: Exception) -> Response:
@@ -213,7 +213,7 @@ def _try_again(request: Request, code: str, message: str) -> Response:
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette types all handlers alike
-    details = [_without_place(detail) for detail in error.errors()]
+    details = [_without_location(detail) for detail in error.errors()]
     return _invalid(request, field_errors(details))
 
 
@@ -227,12 +227,12 @@ async def _answer_readings(request: Request, error: Exception) -> Response:
     return _invalid(request, [FieldError(field=place, message=message) for place, message in error.problems])
 
 
-def _without_place(error: dict[str, Any]) -> dict[str, Any]:
-    """Name a field as its sender does: without `body`, `path` or `query` before it."""
-    place, *field = error["loc"]
+def _without_location(error: dict[str, Any]) -> dict[str, Any]:
+    """Name a field as the caller does: without `body`, `path` or `query` before it."""
+    location, *field = error["loc"]
     if error["type"] == "json_invalid":
-        return error | {"loc": (place,), "msg": "must be JSON"}
-    return error | {"loc": tuple(field) or (place,)}
+        return error | {"loc": (location,), "msg": "must be JSON"}
+    return error | {"loc": tuple(field) or (location,)}
 
 
 def _invalid(request: Request, details: list[FieldError]) -> Response:
@@ -244,7 +244,7 @@ def _invalid(request: Request, details: list[FieldError]) -> Response:
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette types all handlers alike
     if error.status_code == HTTPStatus.BAD_REQUEST:
-        # FastAPI's own answer to bytes that are no text, or JSON nested too deep.
+        # What FastAPI raises for bytes that are not text, and for JSON that is nested too deeply.
         return _invalid(request, [FieldError(field="body", message="must be JSON")])
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
@@ -260,7 +260,7 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 
 def _methods_at(request: Request) -> list[HTTPMethod]:
-    """Return every method the request's path takes; Starlette names those of the first route only."""
+    """Return every method that the request's path supports; Starlette names only those of the first route."""
     return [
         method
         for method in HTTPMethod

@@ -1,4 +1,4 @@
-"""Lists of what a table holds, page by page, from an index in which all of a kind stand in order."""
+"""Reads lists page by page, from the index `listing`, which holds all items of a kind in order."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class ListingPage(NamedTuple):
-    """Some items, and the key of the last one read where more may follow."""
+    """A page of items, and the key of the last one if there may be more."""
 
     items: list[Any]
     last: dict[str, Any] | None
@@ -18,8 +18,8 @@ def list_items(
 ) -> ListingPage:
     """Read up to `limit` items of the index `listing` that follow the key `after`.
 
-    `kind` names the index's partition and its value. Eventually consistent, as every index is: a
-    change shows up within about a second.
+    `kind` is the name and the value of the index's partition key. Eventually consistent, like every global index:
+    a change appears within about a second.
     """
     name, value = kind
     answer = client.query(

@@ -29,4 +29,4 @@ def test_of_200_logins_at_once_exactly_the_limit_is_evaluated(engine_api: TestCl
     with ThreadPoolExecutor(THREADS) as pool:
         statuses = Counter(status for part in pool.map(guess_in_turn, range(THREADS)) for status in part)
 
-    assert statuses == {401: PER_ACCOUNT_AND_SOURCE.tries, 429: LOGINS - PER_ACCOUNT_AND_SOURCE.tries}
+    assert statuses == {401: PER_ACCOUNT_AND_SOURCE.attempts, 429: LOGINS - PER_ACCOUNT_AND_SOURCE.attempts}

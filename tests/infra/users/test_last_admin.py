@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 
 from domain.users import LastAdminError, Role, User, UserNotFoundError, revise
 from infra.aws import OutcomeUnknownError
-from infra.users import admins
-from infra.users.admins import LIST_KEY, list_change
+from infra.users import last_admin
+from infra.users.last_admin import LIST_KEY, list_change
 from infra.users.user_store import UserStore
 from tests.conftest import create_table
-from tests.infra.users.test_users import NOW, a_user
+from tests.infra.users.test_user_store import NOW, a_user
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -103,7 +103,7 @@ def test_of_many_admins_removed_at_once_one_remains(store: UserStore) -> None:
 
 
 def test_without_the_condition_nobody_is_left(store: UserStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admins, "ANOTHER_REMAINS", ":one = :one OR #members = :id")
+    monkeypatch.setattr(last_admin, "ANOTHER_REMAINS", ":one = :one OR #members = :id")
     assert tries_that_leave_nobody(store, "demote", count=2, listed=True) == TRIES
 
 
@@ -178,5 +178,5 @@ def test_the_condition_and_the_rule_agree_in_every_small_case(store: UserStore) 
 def test_a_condition_with_one_fault_is_found_out(
     store: UserStore, monkeypatch: pytest.MonkeyPatch, mutant: str
 ) -> None:
-    monkeypatch.setattr(admins, "ANOTHER_REMAINS", mutant)
+    monkeypatch.setattr(last_admin, "ANOTHER_REMAINS", mutant)
     assert differences(store) > 0

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from domain.users import Role, Session, User, UserExistsError, UserNotFoundError, revise
-from infra.users.sessions import CredentialStore
+from infra.users.session_store import SessionStore
 from infra.users.user_store import UserStore
 from tests.conftest import create_table
 
@@ -141,7 +141,7 @@ def test_what_is_read_is_what_was_stored(store: UserStore) -> None:
 
 
 def test_of_refreshes_at_once_one_counts(store: UserStore) -> None:
-    sessions = CredentialStore(store.client, store.table)
+    sessions = SessionStore(store.client, store.table)
     user = a_user()
     store.create(user)
     session = Session.of(user, "1" * 32, "first", NOW)
@@ -150,7 +150,7 @@ def test_of_refreshes_at_once_one_counts(store: UserStore) -> None:
     outcomes = all_at_once(lambda number: sessions.rotate(session, f"next {number}"))
 
     assert outcomes.count(True) == 1
-    assert sessions.session(user.id, session.id) == (
+    assert sessions.get(user.id, session.id) == (
         user,
         replace(session, refresh_id=f"next {outcomes.index(True)}"),
     )

@@ -155,7 +155,7 @@ def test_an_error_nobody_foresaw_is_500_without_a_word_of_it(
         assert not re.search(r"secret|42|RuntimeError|Traceback|\.py", answer.json()["message"])
         request_id = answer.headers["X-Request-ID"]
         lines = [line for line in log_lines() if line["correlation_id"] == request_id]
-        (line,) = [line for line in lines if line["message"] == "Unforeseen error"]
+        (line,) = [line for line in lines if line["message"] == "Unexpected error"]
         assert "the secret is 42" in line["exception"]
 
 

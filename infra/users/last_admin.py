@@ -1,8 +1,8 @@
-"""The list of active admins: one item, changed in the transaction that makes or unmakes an active admin.
+"""Guarantees that one active admin always remains, by a list of active admins in one item.
 
-Whoever is on the list is an active admin; the reverse need not hold, since users stored before there was a list
-are put on it only when they are needed. Nobody leaves the list, or stops being an active admin, unless somebody
-else is on it: so one active admin always remains, whatever runs at once.
+The list changes in the same transaction as the user. A user can leave the list, or stop being an active admin, only
+if another user is on the list; this holds for concurrent requests too. Every user on the list is an active admin, but
+the list may be incomplete: users that were stored before the list existed are added when another admin is needed.
 """
 
 from typing import TYPE_CHECKING, Any, cast
@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from domain.users import LastAdminError, Role, User
 from infra.aws import write_errors_classified
-from infra.listings import list_items
+from infra.paging import list_items
 from infra.users.user_items import KIND, to_user, user_key
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ _PAGE = 200
 
 
 def list_change(table: str, before: User | None, after: User | None) -> list[dict[str, Any]]:
-    """Return the write on the list that goes with a change of a user, if one does; None is no user."""
+    """Return the write on the list that a change of a user needs, if any; None stands for no user."""
     was, becomes = (user is not None and user.is_active_admin for user in (before, after))
     if becomes and not was and after is not None:
-        # A set takes a member once, so this needs no condition.
+        # No condition: adding a member to a set twice changes nothing.
         return [_update(table, "ADD #members :member", {":member": {"SS": [after.id]}})]
     if was and not becomes and before is not None:
         values = {":member": {"SS": [before.id]}, ":id": {"S": before.id}, ":one": {"N": "1"}}
@@ -51,17 +51,17 @@ def _update(table: str, expression: str, values: dict[str, Any], **more: str) ->
 
 
 class AdminList:
-    """The list in the table of users."""
+    """The list of active admins in the table of users."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client
         self.table = table
 
     def find_another(self, user_id: str) -> None:
-        """Put an active admin other than `user_id` on the list, from the listing of all users.
+        """Add an active admin other than `user_id` to the list, found by paging through all users.
 
         Raises:
-            LastAdminError: there is none.
+            LastAdminError: there is no other active admin.
             OutcomeUnknownError: the table did not answer.
         """
         after = None
@@ -75,7 +75,7 @@ class AdminList:
                 raise LastAdminError
 
     def _put_on_list(self, user: User) -> bool:
-        """Put `user` on the list; False if it is no active admin any more."""
+        """Add `user` to the list; return False if it is no longer an active admin."""
         check = {
             "TableName": self.table,
             "Key": user_key(user.id),
@@ -89,6 +89,6 @@ class AdminList:
                 self.client.transact_write_items(TransactItems=writes)
         except ClientError as error:
             reasons = cast("list[dict[str, Any]]", error.response["CancellationReasons"])
-            # Where other transactions were at the same items, the caller's next attempt finds out.
+            # After a conflict with another transaction the caller's next attempt decides.
             return reasons[0].get("Code") != REFUSED
         return True

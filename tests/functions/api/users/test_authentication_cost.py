@@ -55,15 +55,15 @@ def test_the_use_of_a_key_is_noted_once_an_hour(
     shown: dict[str, Headers], api: TestClient, calls: Calls
 ) -> None:
     key = shown["key"]["X-API-Key"]
-    store = stores().credentials
-    _, stored = store.api_key(*key.split("_")[1:3])
+    store = stores().api_keys
+    _, stored = store.get(*key.split("_")[1:3])
     assert stored is not None
     calls.clear()
 
     for minutes in (1, 30, 59):
-        store.note_use(stored, datetime.now(UTC) + timedelta(minutes=minutes))
+        store.record_use(stored, datetime.now(UTC) + timedelta(minutes=minutes))
     assert calls == []
-    store.note_use(stored, datetime.now(UTC) + timedelta(minutes=61))
+    store.record_use(stored, datetime.now(UTC) + timedelta(minutes=61))
     assert calls == ["UpdateItem"]
 
 
@@ -107,7 +107,7 @@ def test_a_limited_source_is_refused_before_anything_is_read(
     closed: None, api: TestClient, calls: Calls
 ) -> None:
     store, now = stores().throttles, datetime.now(UTC)
-    for _ in range(PER_SOURCE.tries):
+    for _ in range(PER_SOURCE.attempts):
         store.count(PER_SOURCE, "testclient", now)
     calls.clear()
 

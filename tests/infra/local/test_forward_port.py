@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from infra.commands.command_error import CommandError
-from infra.local.forward import forwarded
+from infra.local.forward_port import forwarded
 
 
 def answer_once(server: socket.socket) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.commands.command_error import CommandError
-from infra.local.rundir import RunDirectory
+from infra.local.run_directory import RunDirectory
 
 
 def test_two_runs_cannot_have_one_folder(tmp_path: Path) -> None:
