@@ -1,4 +1,4 @@
-"""The process that serves the API on PORT: uvicorn with the application, kept alive."""
+"""The process that serves the API on PORT: uvicorn with the application, restarted when it ends."""
 
 import ast
 import subprocess
@@ -15,13 +15,13 @@ from infra.commands.processes import LOOPBACK
 _APPLICATION = "infra.local.guard:api"
 _START_SECONDS = 20
 _STOP_SECONDS = 6
-_STEADY_SECONDS = 10  # an API that lived this long did not crash at start; the next pause is short again
+_STABLE_SECONDS = 10  # an API that ran this long did not fail at its start; the next pause is short again
 _MAX_PAUSE = 30
 
 
 @dataclass
 class ApiProcess:
-    """The API on `port`; `say` takes a line for the person at the terminal."""
+    """The API on `port`; `say` prints a line for the person at the terminal."""
 
     port: int
     root: Path
@@ -45,26 +45,26 @@ class ApiProcess:
         self.log.write_bytes(b"")
 
     def start(self) -> str | None:
-        """Start the API and wait until it answers; returns why it does not, in one line."""
+        """Start the API and wait until it answers; return None, or in one line why it does not answer."""
         if problem := first_syntax_error(self.root):
-            return problem  # what runs goes on running
+            return problem  # the present process keeps running
         self.stop()
         options = ["--host", LOOPBACK, "--port", str(self.port), "--timeout-graceful-shutdown", "3"]
-        options += ["--no-proxy-headers"]  # nobody stands in between who would set them
+        options += ["--no-proxy-headers"]  # there is no proxy, so only callers could set them
         command = [sys.executable, "-m", "uvicorn", "--factory", _APPLICATION, *options]
         environment = processes.child_environment(self.environment)
         self._started = time.monotonic()
         self._process = processes.spawn(command, environment, self.log, self.root, keep=[self.lock])
         if processes.wait_for(self._process, f"{self.url}/health", _START_SECONDS):
-            self.new_output()  # uvicorn's words about its start: of no interest once it has started,
+            self.new_output()  # skips what uvicorn prints about its start
             return None
         self.stop()
-        self.new_output()  # and in one line when it has not
+        self.new_output()  # skips it too; the last line of the log is the reason
         reason = processes.last_line(self.log.read_text(errors="replace"))
         return f"the API does not start: {reason} (see {self.log})"
 
     def new_output(self) -> str:
-        """Return what the API has printed since the last call."""
+        """Return the API's output since the last call."""
         with self.log.open("rb") as log:
             log.seek(self._shown)
             output = log.read()
@@ -72,25 +72,25 @@ class ApiProcess:
         return output.decode(errors="replace")
 
     def stop(self) -> None:
-        """End the API, and give up on starting it again."""
+        """Stop the API, and cancel a planned restart."""
         self._restart_at = None
         if self._process is not None:
             processes.stop(self._process, _STOP_SECONDS)
             self._process = None
 
-    def revive(self) -> None:
-        """Start the API again if it ended by itself; when it keeps ending, after growing pauses."""
+    def restart_if_ended(self) -> None:
+        """Start the API again if its process has ended; if that repeats, after longer and longer pauses."""
         now = time.monotonic()
         if self._restart_at is None and self._process is not None and self._process.poll() is not None:
-            pause = 0 if now - self._started > _STEADY_SECONDS else self._next_pause
+            pause = 0 if now - self._started > _STABLE_SECONDS else self._next_pause
             self._next_pause = min(2 * pause + 1, _MAX_PAUSE)
             ending = processes.describe_exit(self._process)
             when = f"in {pause:.0f} s" if pause else "now"
-            self.say(f"the API process ended by itself ({ending}): starting it again {when}")
+            self.say(f"the API process ended unexpectedly ({ending}): starting it again {when}")
             self._restart_at = now + pause
         if self._restart_at is not None and now >= self._restart_at:
             if problem := self.start():
-                # It may have been ended again while it started; a mistake in the code is mended by a change.
+                # Its process may have been killed during the start; an error in the code needs a change.
                 self._restart_at = time.monotonic() + self._next_pause
                 self.say(f"{problem}; trying again in {self._next_pause:.0f} s")
                 self._next_pause = min(2 * self._next_pause + 1, _MAX_PAUSE)
@@ -99,7 +99,7 @@ class ApiProcess:
 
 
 def first_syntax_error(root: Path) -> str | None:
-    """Say where the first Python file of the deployed packages that cannot be parsed is wrong."""
+    """Return the location of the first syntax error in the deployed packages, or None."""
     for package in PACKAGES:
         for file in sorted((root / package).rglob("*.py")):
             try:

@@ -1,4 +1,4 @@
-"""The emulated AWS: one MiniStack process on the loopback, with everything it keeps in one folder."""
+"""The emulated AWS: one MiniStack process on the loopback interface, with all its data in one folder."""
 
 import secrets
 import shutil
@@ -21,16 +21,16 @@ from infra.commands.isolated_session import isolated_session
 from infra.commands.processes import LOOPBACK, REGION
 from infra.local import guard
 
-_PORTS = range(20000, 30000)  # below those that systems give to outgoing connections
+_PORTS = range(20000, 30000)  # below the range that systems use for outgoing connections
 _BOOT_SECONDS = 30
 _SAVE_SECONDS = 20
-# How its log tells that a part of the kept state could not be read. It then goes on without that part.
+# Log messages after which it continues without a part of its stored state, because it could not read that part.
 _UNREADABLE = ("Failed to restore persisted state", "Persistence: failed to load", "refusing to load")
 
 
 @dataclass(frozen=True)
 class Tls:
-    """A certificate for the loopback with its key, and the authority that vouches for it; files of PEM."""
+    """A certificate for the loopback address, its key, and the authority that signed it; PEM files."""
 
     certificate: Path
     key: Path
@@ -46,7 +46,7 @@ class Emulator:
     process: "subprocess.Popen[bytes]"
     tls: Tls | None = None
     secret: str = ""
-    """The session token without which it answers nobody; where it enforces IAM, credentials are its own matter."""
+    """The session token that every request needs; empty where the emulator enforces IAM and checks credentials."""
 
     @property
     def url(self) -> str:
@@ -55,12 +55,12 @@ class Emulator:
 
     @property
     def authority(self) -> Path | None:
-        """The file of the authority that vouches for the emulator; None where it speaks plain HTTP."""
+        """The file of the authority that signed the emulator's certificate; None if it uses plain HTTP."""
         return self.tls.authority if self.tls else None
 
     @property
     def log(self) -> Path:
-        """What the emulator and the functions in it printed."""
+        """The log file of the emulator and of the functions in it."""
         return log_of(self.directory)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
@@ -69,13 +69,13 @@ class Emulator:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the environment of a process needs so that it works on this emulated AWS."""
+        """The environment variables with which a process uses this emulated AWS."""
         token = {"AWS_SESSION_TOKEN": self.secret} if self.secret else {}
         return {"AWS_ENDPOINT_URL": self.url, **processes.EMULATED_AWS_KEYS, **token}
 
     @contextmanager
-    def kept_if_complete(self) -> Iterator[None]:
-        """End the emulator at once, without saving anything, when the block fails."""
+    def saved_only_on_success(self) -> Iterator[None]:
+        """Kill the emulator without saving its state if the block fails."""
         try:
             yield
         except BaseException:
@@ -99,7 +99,7 @@ def client_at(url: str, service: str, authority: Path | None = None, secret: str
 
 @cache
 def aws_session() -> botocore.session.Session:
-    """Return the session that all our clients share."""
+    """Return the session that all these clients share."""
     return isolated_session()
 
 
@@ -115,52 +115,60 @@ def emulator(
 ) -> Iterator[Emulator]:
     """Run an emulated AWS whose state, logs and temporary files are in `directory`.
 
-    The state is saved when the block ends and is there again at the next start. With `enforce_iam` the
-    functions may do only what their roles allow; with `tls` it speaks HTTPS alone. It answers under the
-    names `hosts`, to no page of another origin, and only to callers who have its secret.
+    The state is saved when the block ends and loaded at the next start. With `enforce_iam` the functions may do only
+    what their roles allow; with `tls` it uses only HTTPS. It answers requests to the names `hosts` that come from no
+    web page of another origin and carry its secret.
     """
     directory = directory.resolve()
     port = port or free_port(directory)
-    temporary = directory / "tmp"
-    shutil.rmtree(temporary, ignore_errors=True)  # each worker of a function leaves a folder behind
-    temporary.mkdir(parents=True)
+    shutil.rmtree(directory / "tmp", ignore_errors=True)  # each worker of a function leaves a folder there
+    (directory / "tmp").mkdir(parents=True)
     log_of(directory).unlink(missing_ok=True)
-    # Functions inherit it with the rest of the environment. Those that have roles get credentials of their own.
+    # Functions inherit it with the rest of the environment. With IAM their roles give them their own credentials.
     secret = "" if enforce_iam else secrets.token_hex(32)
     environment = processes.child_environment(
         {
-            "BIND_HOST": LOOPBACK,
-            "GATEWAY_PORT": str(port),
-            "MINISTACK_HOST": LOOPBACK,
-            "MINISTACK_REGION": REGION,
-            "LAMBDA_EXECUTOR": "local",
+            **_settings(directory, port),
             "AUTH": str(enforce_iam).lower(),
-            "PERSIST_STATE": "1",
-            "STATE_DIR": str(directory / "state"),
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(directory / "s3"),
-            "TMPDIR": str(temporary),
-            "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
             **({"AWS_SESSION_TOKEN": secret} if secret else {}),
-            **(_over(tls, port) if tls else {}),
+            **(_tls_settings(tls, port) if tls else {}),
         }
     )
-    # -P: beside the guard are modules named like those of others, `packaging` and the like.
+    # -P: modules in the guard's folder could otherwise hide packages of the same name.
     command = [sys.executable, "-P", guard.__file__, *hosts]
     process = processes.spawn(command, environment, log_of(directory), directory, keep)
     cloud = Emulator(port, directory, process, tls, secret)
     try:
-        with cloud.kept_if_complete():  # a graceful end would save an empty state over an unreadable one
+        with (
+            cloud.saved_only_on_success()
+        ):  # stopping normally would overwrite an unreadable state by an empty one
             _await(cloud)
         yield cloud
     finally:
         processes.stop(process, _SAVE_SECONDS)
 
 
-def _over(tls: Tls, port: int) -> dict[str, str]:
-    """What makes the emulator speak HTTPS, and its functions believe it."""
+def _settings(directory: Path, port: int) -> dict[str, str]:
+    """Return MiniStack's settings: the port, the folders, and what is switched off."""
+    return {
+        "BIND_HOST": LOOPBACK,
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": LOOPBACK,
+        "MINISTACK_REGION": REGION,
+        "LAMBDA_EXECUTOR": "local",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(directory / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(directory / "s3"),
+        "TMPDIR": str(directory / "tmp"),
+        "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+    }
+
+
+def _tls_settings(tls: Tls, port: int) -> dict[str, str]:
+    """Return the settings with which the emulator serves HTTPS, and its functions use and trust it."""
     return {
         "USE_SSL": "1",
         "MINISTACK_SSL_CERT": str(tls.certificate),
@@ -177,18 +185,18 @@ def _await(cloud: Emulator) -> None:
     text = cloud.log.read_text(errors="replace")
     if any(sign in text for sign in _UNREADABLE):
         raise CommandError(
-            f"what {cloud.directory} keeps of an earlier run cannot be read: "
-            "run `make clean-run` to start from nothing"
+            f"the data of an earlier run in {cloud.directory} cannot be read: "
+            "run `make clean-run` to start without data"
         )
 
 
 def log_of(directory: Path) -> Path:
-    """Where the emulator of `directory` logs to."""
+    """Return the log file of the emulator of `directory`."""
     return directory / "logs" / "cloud.log"
 
 
 def free_port(directory: Path) -> int:
-    """Return a free port, the same one for the same directory while nobody else takes it."""
+    """Return a free port; always the same one for a directory, as long as it is free."""
     first = crc32(str(directory).encode())
     for step in range(len(_PORTS)):
         port = _PORTS[(first + step) % len(_PORTS)]

@@ -1,6 +1,6 @@
-"""Passes connections to an address of this machine on to its loopback, where the emulated AWS listens.
+"""Forwards connections to another address of this machine to the loopback address, where the emulated AWS listens.
 
-It does not listen there itself: its queues keep the address that it had when they were made.
+The emulated AWS cannot listen on the other address itself: the URLs of its queues keep the address of their creation.
 """
 
 import contextlib
@@ -28,16 +28,16 @@ class _Connection(BaseRequestHandler):
     server: _Forwarder
 
     def handle(self) -> None:
-        """Pass bytes both ways until both ends have said all they had to say."""
+        """Copy bytes in both directions until both sides have closed their end."""
         with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, self.server.target)) as inner:
-            answers = threading.Thread(target=_pass_on, args=(inner, self.request), daemon=True)
+            answers = threading.Thread(target=_copy, args=(inner, self.request), daemon=True)
             answers.start()
-            _pass_on(self.request, inner)
+            _copy(self.request, inner)
             answers.join()
 
 
-def _pass_on(source: socket.socket, destination: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # one end is gone
+def _copy(source: socket.socket, destination: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # one side has closed the connection
         while chunk := source.recv(_CHUNK):
             destination.sendall(chunk)
     with contextlib.suppress(OSError):
@@ -46,7 +46,7 @@ def _pass_on(source: socket.socket, destination: socket.socket) -> None:
 
 @contextlib.contextmanager
 def forwarded(host: str, port: int, target: int) -> Iterator[int]:
-    """While the block runs, let `host`:`port` be `target` of the loopback; yields the port.
+    """Forward `host`:`port` to port `target` of the loopback address during the block; yields the port.
 
     Raises:
         CommandError: this machine cannot listen there.

@@ -1,4 +1,4 @@
-"""The folder that one local run owns: its lock, its data, its logs, and what it tells other programs.
+"""The folder of one local run (RUN_DIR): its lock, its data, its logs, and its outputs for other programs.
 
 Only the standard library is imported here: `make clean-run` runs this file before anything is installed.
 """
@@ -30,8 +30,8 @@ _ENTRIES = (
     "cloud-port",
     "lock",
 )
-_FORMER_RUN_SECONDS = 25
-_OTHERS = 0o077  # the bits of a mode that say what other people on the machine may do
+_PREVIOUS_RUN_SECONDS = 25
+_OTHER_USERS = 0o077  # the permission bits of the group and of other users
 
 
 class RunDirectory:
@@ -49,22 +49,21 @@ class RunDirectory:
 
     @contextmanager
     def locked(
-        self, patience: float = _FORMER_RUN_SECONDS, say: Callable[[str], None] = print
+        self, timeout: float = _PREVIOUS_RUN_SECONDS, say: Callable[[str], None] = print
     ) -> Iterator[int]:
-        """Hold the folder for one run; yields the lock's file, which the run's processes hold as well.
+        """Lock the folder for one run; yields the lock's file, which the run's processes inherit.
 
-        So the folder stays locked until the last of them is gone, even when the run itself was killed;
-        that is told to `say` and waited for, up to `patience` seconds. CommandError names a run that
-        is alive.
+        So the folder stays locked until the last of them has ended, even if the run itself was killed; then this
+        waits up to `timeout` seconds and says so. CommandError if another run is using the folder.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._close_to_others()
+            self._make_private()
             lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise CommandError(f"RUN_DIR={self.path} cannot be used: {error.strerror}") from error
         try:
-            self._acquire(lock, time.monotonic() + patience, say)
+            self._acquire(lock, time.monotonic() + timeout, say)
             os.ftruncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode(), 0)
             for left_by_a_killed_run in (self._outputs, self._aws_env):
@@ -76,13 +75,13 @@ class RunDirectory:
         finally:
             os.close(lock)
 
-    def _close_to_others(self) -> None:
-        """Take from everybody else what former runs left open; not a folder in which there are other things."""
+    def _make_private(self) -> None:
+        """Remove other users' permissions on the folder and its entries; a folder with other content stays as it is."""
         if self._lock.exists() or not any(self.path.iterdir()):
             self.path.chmod(0o700)
         for entry in (self.path / name for name in _ENTRIES):
             if entry.exists() and not entry.is_symlink():
-                entry.chmod(entry.stat().st_mode & ~_OTHERS)
+                entry.chmod(entry.stat().st_mode & ~_OTHER_USERS)
 
     def _acquire(self, lock: int, deadline: float, say: Callable[[str], None]) -> None:
         for attempt in count():
@@ -98,27 +97,27 @@ class RunDirectory:
             else:
                 return
             if attempt == 0:
-                say("waiting for a former run to end")
+                say("waiting for a previous run to end")
             time.sleep(0.1)
 
     def cloud_port(self) -> int | None:
-        """Return the port of the emulated AWS that this folder's first run chose."""
+        """Return the port of the emulated AWS that the first run in this folder chose."""
         try:
             return int(self._cloud_port.read_text())
         except (FileNotFoundError, ValueError):
             return None
 
     def keep_cloud_port(self, port: int) -> None:
-        """Let later runs use the same port, so that URLs stay valid."""
+        """Store the port for later runs, so that URLs stay valid."""
         self._cloud_port.write_text(str(port))
 
     @contextmanager
     def announced(
         self, outputs: Mapping[str, str], variables: Mapping[str, str] | None = None
     ) -> Iterator[None]:
-        """Show `outputs` in outputs.json while the block runs: its presence says that the run is ready.
+        """Write `outputs` to outputs.json during the block: the file exists only while the run is ready.
 
-        aws.env gives a shell the `variables` with which programs reach the run's emulated AWS.
+        aws.env exports the `variables` with which programs reach the run's emulated AWS.
         """
         _write(
             self._aws_env, "".join(f"export {name}={value}\n" for name, value in (variables or {}).items())
@@ -133,11 +132,11 @@ class RunDirectory:
             self._aws_env.unlink(missing_ok=True)
 
     def write_container_environment(self, variables: Mapping[str, Mapping[str, str]]) -> None:
-        """Keep `variables` of functions, while the run is up, where `sam local` takes them from."""
+        """Write the `variables` of functions to the file that `sam local` reads; it exists while the run is up."""
         _write(self._sam_local, json.dumps(variables, indent=2) + "\n")
 
     def outputs(self) -> dict[str, str]:
-        """Return what the run that is up has announced; CommandError when there is none."""
+        """Return the outputs of the run that uses this folder; CommandError if there is none."""
         try:
             outputs: dict[str, str] = json.loads(self._outputs.read_text())
         except OSError:
@@ -147,10 +146,10 @@ class RunDirectory:
         return outputs
 
     def clean(self) -> None:
-        """Remove what runs have left in the folder, and the folder when nothing else is in it."""
+        """Delete what runs have left in the folder, and the folder itself if it is then empty."""
         if not self._lock.exists():
             return
-        with self.locked(patience=0):
+        with self.locked(timeout=0):
             for name in _ENTRIES:
                 entry = self.path / name
                 if entry.is_dir() and not entry.is_symlink():
@@ -162,7 +161,7 @@ class RunDirectory:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file that nobody else may read, from its first byte on."""
+    """Write a file that only its owner may read, from its first byte on."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
@@ -179,7 +178,7 @@ def _is_alive(process: str) -> bool:
 
 
 def main() -> int:
-    """Remove what runs have left in RUN_DIR."""
+    """Delete what runs have left in RUN_DIR."""
     directory = RunDirectory(Path(os.environ.get("RUN_DIR") or ".run"))
     try:
         directory.clean()

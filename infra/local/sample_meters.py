@@ -1,4 +1,4 @@
-"""Meters that a local run has from its start: a simulated one, and one with a week of readings."""
+"""The sample meters of a local run: a simulated meter, and a meter with a week of stored readings."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,12 +18,12 @@ WEEK = Interval(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 8, tzinfo=UT
 
 
 def seed(client: "DynamoDBClient", outputs: Mapping[str, str]) -> None:
-    """Register the sample meters in the table that a stack's `outputs` name, unless they are there."""
+    """Store the sample meters in the table that a stack's `outputs` name, unless they are there already."""
     table = outputs["readings_table_name"]
     meters = MeterStore(client, table)
     meters.register(Meter(SIMULATED, MeterKind.SIMULATED, created_at=WEEK.start))
     if meters.get(METERED) is None:
         lines = (line for block in simulate(METERED, WEEK) for line in block.splitlines())
         ReadingStore(client, table).store(METERED, map(read_line, lines))
-        # Last, so that an interrupted start is made good by the next.
+        # Registered last, so that the next start repeats an interrupted one.
         meters.register(Meter(METERED, MeterKind.METERED, created_at=WEEK.start))

@@ -78,7 +78,7 @@ class Bus:
 
     def letters(self) -> set[str | None]:
         """Return the ids of the dead letters of the ingestion queue, which stay there."""
-        with dead_letters.held(
+        with dead_letters.received(
             self.sqs, "ingestion", dead_letters.url_of(self.stack, "ingestion")
         ) as letters:
             return {letter.envelope_id for letter in letters}
@@ -222,7 +222,7 @@ def test_what_the_bus_does_not_take_is_told_and_not_waited_for(
     sent = publish.send(nowhere, [START])
     assert sent[0].envelope_id is None
     assert "not taken" in capsys.readouterr().out
-    assert not publish.follow(nowhere, sent, datetime.now(UTC), patience=0)
+    assert not publish.follow(nowhere, sent, datetime.now(UTC), timeout=0)
 
 
 def test_the_recorded_payloads_are_what_the_functions_take(bus: Bus) -> None:

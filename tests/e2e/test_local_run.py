@@ -27,7 +27,7 @@ def test_data_survives_a_stop_and_nothing_else_does(local_run: LocalRun) -> None
 
     code, out, err = local_run.stop()
     assert (code, err) == (0, "")
-    assert "AUTH_MODE=open: every caller is let in; local use only" in out
+    assert "AUTH_MODE=open: callers need no credentials; for local use only" in out
     assert not (local_run.directory / "outputs.json").exists()
     assert local_run.left() == []
 
@@ -92,5 +92,5 @@ def test_an_interrupted_start_is_one_line_and_leaves_nothing(local_run: LocalRun
     while "starting the emulated AWS" not in process.stdout.readline():
         assert process.poll() is None
     code, _, err = local_run.stop()
-    assert (code, err) == (130, "interrupted before the service was up; nothing is left running\n")
+    assert (code, err) == (130, "interrupted before the service was ready; nothing is left running\n")
     assert local_run.left() == []

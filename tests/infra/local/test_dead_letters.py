@@ -33,7 +33,7 @@ def test_a_malformed_message_was_given_up_for_what_the_function_says_of_it(body:
 
 
 def test_an_export_that_was_given_up_sends_its_reader_to_the_job() -> None:
-    assert "what has become of the job" in reason_of(letter("export", '{"job_id": "1"}'), NO_STACK)
+    assert "see the status of the job" in reason_of(letter("export", '{"job_id": "1"}'), NO_STACK)
 
 
 def test_what_the_rule_could_not_deliver_says_what_the_bus_says_of_it() -> None:
@@ -52,15 +52,15 @@ def test_changes_that_could_not_be_told_name_their_place_in_the_stream() -> None
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "summary"),
     [
         (json.dumps({"id": "1", "detail": {"a": 1}}), '{"a": 1}'),
         (json.dumps({"id": "1", "detail": "x" * 500}), f'"{"x" * 159}…'),
         ("no JSON \x1b[2J", "no JSON ?[2J"),
     ],
 )
-def test_a_letter_is_shown_in_one_line_that_a_terminal_does_not_obey(body: str, said: str) -> None:
-    assert letter("ingestion", body).said == said
+def test_a_letter_is_shown_in_one_line_that_a_terminal_does_not_obey(body: str, summary: str) -> None:
+    assert letter("ingestion", body).summary == summary
 
 
 def test_the_id_of_an_envelope_is_found_where_there_is_one() -> None:

@@ -35,7 +35,7 @@ def test_each_of_several_origins_sites_and_tokens_counts() -> None:
     own, site = ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")
     assert refusal(HERE, KNOWN, own, site) == "a page of another site sent it"
     other = ("x-amz-security-token", "6" * 64)
-    assert refusal(HERE, KNOWN, other) == "it has not the session token of this run"
+    assert refusal(HERE, KNOWN, other) == "it does not have the session token of this run"
 
 
 def test_an_origin_with_another_scheme_is_another() -> None:
@@ -63,7 +63,7 @@ def test_the_gateway_and_the_sign_of_readiness_need_no_token(path: str) -> None:
     ["/_aws/execute-api/", "/_aws/execute-api/api", "/_aws/execute-api//", "/x/_aws/execute-api/api/", "//"],
 )
 def test_what_the_emulator_would_not_take_for_the_gateway_needs_the_token(path: str) -> None:
-    assert refusal(HERE, path=path) == "it has not the session token of this run"
+    assert refusal(HERE, path=path) == "it does not have the session token of this run"
 
 
 def test_where_roles_are_enforced_credentials_are_the_emulators_matter() -> None:

@@ -10,7 +10,7 @@ from infra.local.run_directory import RunDirectory
 
 def test_two_runs_cannot_have_one_folder(tmp_path: Path) -> None:
     with RunDirectory(tmp_path).locked(), pytest.raises(CommandError, match=f"process {os.getpid()}"):
-        RunDirectory(tmp_path).locked(patience=0.2).__enter__()
+        RunDirectory(tmp_path).locked(timeout=0.2).__enter__()
 
 
 def test_a_run_that_is_up_is_not_waited_for(tmp_path: Path) -> None:
@@ -20,12 +20,12 @@ def test_a_run_that_is_up_is_not_waited_for(tmp_path: Path) -> None:
         directory.announced({}),
         pytest.raises(CommandError, match="in use by another run"),
     ):
-        RunDirectory(tmp_path).locked(patience=3600).__enter__()
+        RunDirectory(tmp_path).locked(timeout=3600).__enter__()
 
 
 def test_the_folder_is_free_again_after_a_run(tmp_path: Path) -> None:
     for _ in range(2):
-        with RunDirectory(tmp_path).locked(patience=0):
+        with RunDirectory(tmp_path).locked(timeout=0):
             pass
 
 

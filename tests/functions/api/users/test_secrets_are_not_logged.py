@@ -1,4 +1,4 @@
-"""Secrets that callers send, through every route: none of them is ever logged or answered."""
+"""Secrets that callers send through every route: none of them is ever logged or answered."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,14 +10,14 @@ from fastapi.testclient import TestClient
 
 from domain.users import Role
 from functions.api.access import ACCESS_RULES
-from tests.functions.api.people import PASSWORD, bearer, log_in, make_key, make_user
+from tests.functions.api.people import PASSWORD, Headers, bearer, log_in, make_key, make_user
 from tests.functions.api.test_access import IDS
 
 LogLines = Callable[[], list[dict[str, Any]]]
 
 
 class Canaries:
-    """What must never be seen again, each under the name of what it stands for."""
+    """Unique secrets that must never appear again, by the name of what they stand for."""
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
@@ -34,7 +34,33 @@ class Canaries:
         return [name for name, secret in self.kept.items() if secret in text]
 
 
-def test_canaries_are_found_where_they_are() -> None:
+def headers_with_secrets(canaries: Canaries, session: Headers, key: str) -> list[Headers]:
+    return [
+        session,
+        {"X-API-Key": key},
+        {"Authorization": canaries.new("unknown token", "Bearer {}")},
+        {"Authorization": canaries.new("basic credentials", "Basic {}")},
+        {"X-API-Key": canaries.new("unknown key")},
+        {"Cookie": canaries.new("cookie", "session={}")},
+    ]
+
+
+def bodies_with_secrets(canaries: Canaries) -> list[dict[str, Any]]:
+    return [
+        {
+            "username": canaries.new("username"),
+            "email": canaries.new("email", "{}@example.com"),
+            "password": canaries.new("password"),
+        },
+        {"username": "ada", "password": canaries.new("wrong password")},
+        {"password": canaries.new("new password"), "current_password": canaries.new("current password")},
+        {"password": [canaries.new("password that is not text")]},
+        {"refresh_token": canaries.new("unknown refresh token")},
+        {canaries.new("name of an unknown field"): canaries.new("value of an unknown field")},
+    ]
+
+
+def test_a_canary_is_found_in_a_text_that_contains_it() -> None:
     canaries = Canaries()
     assert canaries.seen_in(f"x{canaries.new('password')}y") == ["password"]
 
@@ -54,26 +80,8 @@ def test_no_canary_is_ever_logged(
     if fails:
         failure = {"Error": {"Code": "InternalServerError", "Message": "no"}}
         request.getfixturevalue("dynamodb_raises")(ClientError(failure, "Any"))  # type: ignore[arg-type]
-    shown = [
-        bearer(tokens),
-        {"X-API-Key": key},
-        {"Authorization": canaries.new("unknown token", "Bearer {}")},
-        {"Authorization": canaries.new("basic credentials", "Basic {}")},
-        {"X-API-Key": canaries.new("unknown key")},
-        {"Cookie": canaries.new("cookie", "session={}")},
-    ]
-    bodies: list[dict[str, Any]] = [
-        {
-            "username": canaries.new("username"),
-            "email": canaries.new("email", "{}@example.com"),
-            "password": canaries.new("password"),
-        },
-        {"username": "ada", "password": canaries.new("wrong password")},
-        {"password": canaries.new("new password"), "current_password": canaries.new("current password")},
-        {"password": [canaries.new("password that is no text")]},
-        {"refresh_token": canaries.new("unknown refresh token")},
-        {canaries.new("name of an unknown field"): canaries.new("value of an unknown field")},
-    ]
+    shown = headers_with_secrets(canaries, bearer(tokens), key)
+    bodies = bodies_with_secrets(canaries)
     query = {
         "X-Amz-Signature": canaries.new("presigned query"),
         "access_token": canaries.new("token in a query"),
