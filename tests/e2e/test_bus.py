@@ -125,7 +125,7 @@ START = event(id="start")
 END = event("end", id="end", date="2024-06-01", created_at="2023-12-02T00:00:00Z")
 
 
-def test_an_end_its_late_start_duplicates_and_garbage_leave_the_timeline_that_was_meant(
+def test_a_late_start_duplicates_and_malformed_messages_leave_the_right_timeline(
     bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bus.create("2001")
@@ -156,7 +156,7 @@ def test_an_end_its_late_start_duplicates_and_garbage_leave_the_timeline_that_wa
         assert reason in lines
 
 
-def test_an_event_of_a_source_that_is_not_listed_does_not_count(bus: Bus) -> None:
+def test_an_event_of_a_source_that_is_not_listed_is_ignored(bus: Bus) -> None:
     bus.create("2002")
     entry = {"EventBusName": bus.stack.outputs["event_bus_name"], "DetailType": "component_event"}
     stranger = {
@@ -213,7 +213,7 @@ def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_c
     until(lambda: bus.is_idle() and len(bus.letters()) == before + 7, "what is malformed is given up again")
 
 
-def test_what_the_bus_does_not_take_is_told_and_not_waited_for(
+def test_events_that_the_bus_does_not_accept_are_reported_and_not_awaited(
     bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = Stack(
@@ -225,7 +225,7 @@ def test_what_the_bus_does_not_take_is_told_and_not_waited_for(
     assert not publish.follow(nowhere, sent, datetime.now(UTC), timeout=0)
 
 
-def test_the_recorded_payloads_are_what_the_functions_take(bus: Bus) -> None:
+def test_the_functions_accept_the_recorded_payloads(bus: Bus) -> None:
     bus.create("1001")
     answer = bus.invoke("api", "http_api_event.json")
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (200, "accepted")

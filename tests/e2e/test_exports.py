@@ -91,7 +91,7 @@ def test_the_command_saves_a_file(run_dir: Path, capsys: pytest.CaptureFixture[s
         ("123", "", "", "start_datetime: must be an instant such as 2024-01-31T12:00:00Z"),
     ],
 )
-def test_what_goes_wrong_is_one_line_of_the_command(
+def test_an_error_of_the_command_is_one_line(
     run_dir: Path, capsys: pytest.CaptureFixture[str], meter_id: str, start: str, end: str, message: str
 ) -> None:
     assert export.main([meter_id, start, end]) == 1
@@ -117,7 +117,7 @@ def test_a_large_file_is_at_a_signed_url(gateway: Gateway) -> None:
     assert hashlib.sha256(file.content).hexdigest() == info["sha256"]
 
 
-def test_a_compressed_answer_passes_the_gateway(gateway: Gateway) -> None:
+def test_the_gateway_passes_a_compressed_answer(gateway: Gateway) -> None:
     job_id = gateway.ask(sample_meters.METERED)
     info = gateway.wait(job_id)["file_info"]
     path = f"/api/export/download/{job_id}"
@@ -139,7 +139,7 @@ def test_uploads_are_stored_merged_and_shown(gateway: Gateway) -> None:
     assert [meter["smart_meter_id"] for meter in listed] == ["123", "sample-1", "uploaded"]
 
 
-def test_a_cancelled_and_an_unknown_meters_job_end_as_such(gateway: Gateway) -> None:
+def test_a_cancelled_job_and_a_job_of_an_unknown_meter_get_their_status(gateway: Gateway) -> None:
     unknown = gateway.ask("unheard-of")
     assert gateway.wait(unknown)["error"]["code"] == "SMART_METER_NOT_FOUND"
     job_id = gateway.ask(sample_meters.SIMULATED, end_datetime="2024-12-31T00:00:00Z")
@@ -149,7 +149,7 @@ def test_a_cancelled_and_an_unknown_meters_job_end_as_such(gateway: Gateway) -> 
     assert [job["job_id"] for job in history] == [unknown]
 
 
-def test_garbage_in_the_queue_blocks_no_export(gateway: Gateway) -> None:
+def test_malformed_messages_in_the_queue_block_no_export(gateway: Gateway) -> None:
     url = gateway.outputs["export_queue_url"]
     for body in ("garbage", "{}", json.dumps({"job_id": "nobody-knows"})):
         gateway.sqs.send_message(QueueUrl=url, MessageBody=body)

@@ -92,7 +92,7 @@ class Publisher:
             time.sleep(0.005)
 
 
-def test_a_kill_amid_many_events_loses_none_and_doubles_none(local_run: LocalRun) -> None:
+def test_killing_the_api_loses_no_event_and_applies_none_twice(local_run: LocalRun) -> None:
     url = local_run.start()["api_url"]
     local_run.let_it_talk()
     numbers = [f"4{index:03}" for index in range(CONTRACTS)]

@@ -16,7 +16,7 @@ from tests.e2e.conftest import LocalRun
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc")
 
 
-def test_data_survives_a_stop_and_nothing_else_does(local_run: LocalRun) -> None:
+def test_data_survives_a_stop_and_processes_do_not(local_run: LocalRun) -> None:
     outputs = local_run.start()
     for url in (outputs["api_url"], outputs["gateway_url"]):
         answer = httpx2.get(f"{url}/health", timeout=20, trust_env=False)
@@ -74,7 +74,7 @@ def _comes_back_when_its_api_process_is_killed(local_run: LocalRun, api_url: str
     pytest.fail("the API did not come back")
 
 
-def test_a_taken_port_is_one_line_and_leaves_nothing(local_run: LocalRun) -> None:
+def test_a_port_in_use_is_one_line_and_leaves_nothing(local_run: LocalRun) -> None:
     with socket.create_server(("127.0.0.1", local_run.port)):
         _, err = local_run.launch().communicate(timeout=30)
     assert local_run.process is not None

@@ -98,7 +98,7 @@ Write = Callable[["DynamoDBClient"], object]
 
 @pytest.mark.parametrize("answer", [THROTTLED, CONFLICT, NEVER_SENT], ids=["throttle", "conflict", "connect"])
 @pytest.mark.parametrize("send", [write, write_by_the_old_way])
-def test_what_surely_stored_nothing_and_may_pass_is_busy(send: Write, answer: Answer) -> None:
+def test_an_attempt_that_stored_nothing_and_may_work_later_is_busy(send: Write, answer: Answer) -> None:
     client, _ = scripted(answer)
     with pytest.raises(BusyError):
         send(client)
@@ -106,7 +106,7 @@ def test_what_surely_stored_nothing_and_may_pass_is_busy(send: Write, answer: An
 
 @pytest.mark.parametrize("answer", [NOT_ALLOWED, INVALID], ids=["not allowed", "invalid"])
 @pytest.mark.parametrize("send", [write, write_by_the_old_way])
-def test_what_will_never_work_is_tried_once_and_said_so(send: Write, answer: Answer) -> None:
+def test_a_write_that_can_never_work_is_sent_once_and_is_impossible(send: Write, answer: Answer) -> None:
     client, script = scripted(answer)
     with pytest.raises(ImpossibleWriteError):
         send(client)
@@ -127,7 +127,7 @@ DOUBTS = {
 
 @pytest.mark.parametrize("answers", DOUBTS.values(), ids=DOUBTS.keys())
 @pytest.mark.parametrize("send", [write, write_by_the_old_way])
-def test_one_attempt_in_doubt_makes_the_outcome_unknown_whatever_the_last_one_said(
+def test_one_attempt_in_doubt_makes_the_outcome_unknown_whatever_the_last_one_returned(
     send: Write, answers: list[Answer]
 ) -> None:
     client, _ = scripted(*answers)
@@ -135,13 +135,13 @@ def test_one_attempt_in_doubt_makes_the_outcome_unknown_whatever_the_last_one_sa
         send(client)
 
 
-def test_what_a_client_retried_unwatched_is_in_doubt() -> None:
+def test_retries_of_an_unwatched_client_are_in_doubt() -> None:
     client, _ = scripted(LOST, THROTTLED)
     with pytest.raises(OutcomeUnknownError), write_errors_classified():
         client.update_item(TableName="table", Key=ROW)
 
 
-def test_a_conflict_after_doubt_is_no_certainty_in_a_later_attempt_of_our_own() -> None:
+def test_a_conflict_after_doubt_leaves_the_outcome_unknown_in_later_attempts() -> None:
     client, _ = scripted(LOST, CONFLICT)
     with pytest.raises(OutcomeUnknownError):
         write(client)
@@ -152,7 +152,7 @@ def test_a_conflict_after_doubt_is_no_certainty_in_a_later_attempt_of_our_own() 
     [[CONFLICT, CONFLICT, APPLIED], [*[THROTTLED] * 7, APPLIED], [LOST, CONFLICT, APPLIED]],
     ids=["conflicts", "throttles", "doubt that a later attempt ends"],
 )
-def test_a_busy_contract_is_tried_again(answers: list[Answer]) -> None:
+def test_a_write_to_a_busy_contract_is_sent_again(answers: list[Answer]) -> None:
     client, _ = scripted(*answers)
     assert write(client) == Applied()
 
@@ -166,7 +166,7 @@ def test_attempts_end_with_the_time_of_a_request(monkeypatch: pytest.MonkeyPatch
     assert len(script.tokens) == 2
 
 
-def test_a_refusal_brings_what_the_condition_saw() -> None:
+def test_a_refusal_contains_the_item_of_the_condition() -> None:
     client, _ = scripted(LOST, REFUSED)
     assert write(client) == Refused((Reason(True, {"pk": {"S": "it"}}),))
 
@@ -184,7 +184,7 @@ def test_a_refusal_beside_a_conflict_or_a_throttle_decides_nothing(code: str) ->
     assert len(set(script.tokens)) == 1, "one token, so that no attempt is applied beside another"
 
 
-def test_a_transaction_that_is_cancelled_for_its_form_is_impossible() -> None:
+def test_a_transaction_that_is_cancelled_as_malformed_is_impossible() -> None:
     client, _ = scripted(cancelled({"Code": "ValidationError"}, FAILED))
     with pytest.raises(ImpossibleWriteError):
         transact(client)

@@ -60,7 +60,7 @@ def operation_of(api: TestClient, label: str) -> Any:
 
 @pytest.mark.usefixtures("batches_unaudited")
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_every_answer_is_one_that_the_document_describes(api: TestClient, label: str) -> None:
+def test_every_answer_matches_the_document(api: TestClient, label: str) -> None:
     create(api)
     send(api)
     operation = operation_of(api, label)

@@ -84,7 +84,7 @@ def assert_error(answer: Response, status: int, code: str) -> None:
     assert body["request_id"] == answer.headers["X-Request-ID"]
 
 
-def test_every_success_is_framed(api: TestClient) -> None:
+def test_every_success_has_the_common_headers(api: TestClient) -> None:
     create(api)
     for method, path, request in SUCCESSES:
         answer = api.request(method, path, **request)  # type: ignore[arg-type]
@@ -92,13 +92,13 @@ def test_every_success_is_framed(api: TestClient) -> None:
         assert_framed(answer)
 
 
-def test_every_error_is_framed_and_has_the_one_shape(api: TestClient) -> None:
+def test_every_error_has_the_common_headers_and_the_error_body(api: TestClient) -> None:
     create(api)
     for method, path, request, status, code in ERRORS:
         assert_error(api.request(method, path, **request), status, code)
 
 
-def test_nothing_is_stored_on_the_way_but_files_that_are_public_and_static(api: TestClient) -> None:
+def test_only_public_static_files_may_be_cached(api: TestClient) -> None:
     create(api)
     answers = [api.request(method, path, **request) for method, path, request in SUCCESSES]  # type: ignore[arg-type]
     answers += [api.request(method, path, **request) for method, path, request, _, _ in ERRORS]
@@ -109,13 +109,13 @@ def test_nothing_is_stored_on_the_way_but_files_that_are_public_and_static(api: 
     assert api.get("/docs/swagger-ui.css").headers["Cache-Control"] == "public, max-age=86400"
 
 
-def test_each_request_has_an_id_of_its_own_whatever_the_caller_sends(api: TestClient) -> None:
+def test_each_request_gets_its_own_id_whatever_the_caller_sends(api: TestClient) -> None:
     ids = [api.get("/health", headers={"X-Request-ID": "mine"}).headers["X-Request-ID"] for _ in range(3)]
 
     assert len({*ids, "mine"}) == 4
 
 
-def test_405_names_every_method_the_path_takes(api: TestClient) -> None:
+def test_405_names_every_method_of_the_path(api: TestClient) -> None:
     allowed = {
         "/": "GET",
         "/contract": "GET, POST",
@@ -136,7 +136,7 @@ def test_405_names_every_method_the_path_takes(api: TestClient) -> None:
             assert ", ".join(sorted(answer.headers["Allow"].split(", "))) == methods
 
 
-def test_an_error_nobody_foresaw_is_500_without_a_word_of_it(
+def test_an_unexpected_error_is_500_and_reveals_nothing(
     api: TestClient, dynamodb_raises: Raise, log_lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
     dynamodb_raises(RuntimeError("the secret is 42"))
@@ -217,7 +217,7 @@ def test_a_write_that_fails_says_whether_it_may_have_been_stored_and_only_doubt_
         assert "hush" not in answer.text
 
 
-def test_when_dynamodb_does_not_answer_a_read_is_503_and_says_when_to_come_back(
+def test_when_dynamodb_does_not_answer_a_read_is_503_with_retry_after(
     api: TestClient, dynamodb_raises: Raise
 ) -> None:
     for failure in FAILURES.values():
@@ -235,7 +235,7 @@ def test_when_dynamodb_does_not_answer_a_read_is_503_and_says_when_to_come_back(
             assert "hush" not in answer.text
 
 
-def test_an_event_whose_answer_was_lost_is_never_called_rejected_and_is_counted(
+def test_an_event_whose_response_was_lost_is_never_called_rejected_and_is_counted(
     api: TestClient, dynamodb_raises: Raise, counted: Callable[[], dict[str, float]]
 ) -> None:
     dynamodb_raises(FAILURES["no answer in time"])
@@ -246,7 +246,7 @@ def test_an_event_whose_answer_was_lost_is_never_called_rejected_and_is_counted(
         assert counted() == {"OutcomeUnknown": 1}
 
 
-def test_when_the_signing_secret_is_not_to_be_had_what_needs_a_cursor_is_503(
+def test_without_the_signing_secret_requests_with_a_cursor_are_503(
     api: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create(api)
@@ -265,7 +265,7 @@ def test_when_the_signing_secret_is_not_to_be_had_what_needs_a_cursor_is_503(
 OPEN_TO_ALL = ["/", "/health", "/health/ready", "/docs", "/docs/swagger-ui.css", "/openapi.json"]
 
 
-def test_where_credentials_are_required_nobody_gets_in(
+def test_where_credentials_are_required_requests_without_them_are_refused(
     api: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTH_MODE", "required")
@@ -287,7 +287,7 @@ def test_where_credentials_are_required_nobody_gets_in(
     assert len(bodies) == 1
 
 
-def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one(cloud: None) -> None:
+def test_an_incomplete_body_is_not_treated_as_a_complete_one(cloud: None) -> None:
     parts = iter([{"type": "http.request", "body": b"{}", "more_body": True}, {"type": "http.disconnect"}])
     answered: list[Any] = []
 

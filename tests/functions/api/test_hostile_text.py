@@ -72,7 +72,7 @@ def test_a_lone_surrogate_is_malformed_in_every_field_of_every_body(api: TestCli
 
 
 @pytest.mark.parametrize("field", ["username", "password", "scope", "client_id", "client_secret"])
-def test_a_form_that_is_no_utf8_is_malformed(api: TestClient, field: str) -> None:
+def test_a_form_that_is_not_utf8_is_malformed(api: TestClient, field: str) -> None:
     form = {"username": "ada", "password": "x", field: "%ED%A0%80"}
     content = "&".join(f"{name}={value}" for name, value in form.items())
     answer = api.post(
@@ -85,7 +85,7 @@ def test_a_form_that_is_no_utf8_is_malformed(api: TestClient, field: str) -> Non
     ("query", "field"),
     [("cursor=%ED%A0%80", "cursor"), ("%FF=1", "query"), ("limit=5&cursor=%C3", "cursor"), ("a=\xff", "")],
 )
-def test_a_query_that_is_no_utf8_is_malformed(api: TestClient, query: str, field: str) -> None:
+def test_a_query_that_is_not_utf8_is_malformed(api: TestClient, query: str, field: str) -> None:
     for path, status in (("/contract", 422), ("/health", 422), ("/api/meters", 400)):
         answer = api.get(f"{path}?{query}")
         if query == "a=\xff":

@@ -41,7 +41,7 @@ ODD_BODIES: dict[str, bytes] = {
 }
 
 
-def test_an_odd_body_is_422_that_names_the_body(api: TestClient) -> None:
+def test_a_malformed_body_is_422_and_names_the_body(api: TestClient) -> None:
     for path, (name, body) in product(("/contract", "/event", "/events"), ODD_BODIES.items()):
         answer = api.post(path, content=body, headers=JSON)
         assert (answer.status_code, answer.json()["code"]) == (422, "validation_error"), name
@@ -61,7 +61,7 @@ ODD_VALUES: dict[str, tuple[bytes, str]] = {
 }
 
 
-def test_an_odd_value_is_422_that_names_its_field_in_bulk_its_own_verdict(api: TestClient) -> None:
+def test_a_malformed_value_is_422_and_names_its_field_or_in_bulk_a_verdict(api: TestClient) -> None:
     create(api)
     for name, (value, field) in ODD_VALUES.items():
         body = EVENT.replace(b'"2024-01-01"', value)
@@ -87,14 +87,14 @@ def test_a_lone_surrogate_is_refused_in_every_text_of_an_event(api: TestClient, 
         assert {many.status_code} <= {200, 422}
 
 
-def test_of_a_name_given_twice_the_last_value_counts(api: TestClient) -> None:
+def test_of_a_duplicate_name_the_last_value_is_used(api: TestClient) -> None:
     create(api)
     body = EVENT[:-1] + b', "date": "2030-01-01"}'
 
     assert api.post("/event", content=body, headers=JSON).json()["date"] == "2030-01-01"
 
 
-def test_nothing_of_a_value_that_was_refused_is_repeated_in_the_answer(api: TestClient) -> None:
+def test_a_refused_value_is_not_repeated_in_the_answer(api: TestClient) -> None:
     answer = api.post("/event", json=event(contract_number="my secret", id=["hush"], date="quiet"))
 
     assert answer.status_code == 422
@@ -103,7 +103,7 @@ def test_nothing_of_a_value_that_was_refused_is_repeated_in_the_answer(api: Test
         assert word not in answer.text
 
 
-def test_an_answer_to_many_mistakes_stays_short(api: TestClient) -> None:
+def test_an_answer_to_many_errors_stays_short(api: TestClient) -> None:
     answer = api.post("/event", json={f"{n}{'x' * 500}": n for n in range(1000)})
 
     assert answer.status_code == 422
@@ -111,7 +111,7 @@ def test_an_answer_to_many_mistakes_stays_short(api: TestClient) -> None:
     assert len(answer.content) < 10_000
 
 
-def test_a_body_of_one_byte_more_than_a_mebibyte_is_413(api: TestClient) -> None:
+def test_a_body_of_a_mebibyte_and_one_byte_is_413(api: TestClient) -> None:
     def in_pieces() -> Iterator[bytes]:
         yield from (b" " * 1024 for _ in range(1024))
         yield b" "
@@ -188,7 +188,7 @@ ODD_NUMBERS = {
 }
 
 
-def test_an_odd_number_in_a_path_has_the_outcome_pinned_here(api: TestClient) -> None:
+def test_an_unusual_contract_number_in_a_path_has_a_defined_outcome(api: TestClient) -> None:
     create(api)
     for number, status in ODD_NUMBERS.items():
         for method, path in [
@@ -204,7 +204,7 @@ def test_an_odd_number_in_a_path_has_the_outcome_pinned_here(api: TestClient) ->
     assert api.get("/contract/1001").status_code == 200
 
 
-def test_odd_paths_are_404_and_never_a_redirect(api: TestClient) -> None:
+def test_unusual_paths_are_404_and_never_a_redirect(api: TestClient) -> None:
     for path in (
         "/contract/1001//contract_timeline",
         "/contract_timeline",
@@ -216,7 +216,7 @@ def test_odd_paths_are_404_and_never_a_redirect(api: TestClient) -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
 
 
-def test_odd_queries_and_headers_are_never_answered_500_or_above(api: TestClient) -> None:
+def test_malformed_queries_and_headers_are_never_a_server_error(api: TestClient) -> None:
     create(api)
     odd = [
         "",

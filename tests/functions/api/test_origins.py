@@ -27,7 +27,7 @@ def started(monkeypatch: pytest.MonkeyPatch, **variables: str) -> TestClient:
     return TestClient(start(), raise_server_exceptions=False)
 
 
-def test_no_page_may_call_unless_its_origin_is_configured(
+def test_web_pages_may_call_only_from_configured_origins(
     cloud: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = started(monkeypatch)
@@ -37,9 +37,7 @@ def test_no_page_may_call_unless_its_origin_is_configured(
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_pages_of_configured_origins_may_call_and_no_others(
-    cloud: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_preflight_from_another_origin_is_refused(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     api = started(monkeypatch, ALLOWED_ORIGINS=f"{PAGE}, https://other.example.com")
 
     preflight = api.options("/event", headers=PREFLIGHT)
@@ -56,7 +54,7 @@ def test_pages_of_configured_origins_may_call_and_no_others(
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_pages_may_read_what_went_wrong(
+def test_pages_may_read_errors(
     cloud: None, monkeypatch: pytest.MonkeyPatch, dynamodb_raises: Callable[[Exception], None]
 ) -> None:
     api = started(monkeypatch, ALLOWED_ORIGINS=PAGE)
@@ -70,9 +68,7 @@ def test_pages_may_read_what_went_wrong(
         assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
 
 
-def test_hosts_that_are_not_the_services_own_are_refused(
-    cloud: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_for_other_hosts_are_refused(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     api = started(monkeypatch, ALLOWED_HOSTS="api.example.com,*.internal.example.com")
 
     for host in ("api.example.com", "API.example.com:443", "a.internal.example.com"):
@@ -102,7 +98,7 @@ def test_hosts_that_are_not_the_services_own_are_refused(
         ({"REGISTRATION": "maybe"}, "REGISTRATION"),
     ],
 )
-def test_the_service_does_not_start_unsafely(
+def test_the_service_refuses_to_start_with_unsafe_settings(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], reason: str
 ) -> None:
     with pytest.raises(ValidationError, match=reason):
@@ -118,7 +114,9 @@ def test_the_service_does_not_start_unsafely(
         "http://host.docker.internal:4566",
     ],
 )
-def test_a_local_run_is_open_where_its_aws_is_emulated(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_auth_mode_open_is_allowed_with_an_emulated_aws(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     """The emulated AWS gives functions a name as Lambda does, so a name alone tells nothing."""
     variables = {"AUTH_MODE": "open", "STAGE": "local", "AWS_LAMBDA_FUNCTION_NAME": "api"}
     assert started(monkeypatch, **variables, AWS_ENDPOINT_URL=address)
@@ -130,7 +128,7 @@ def test_the_service_does_not_start_without_a_secret(monkeypatch: pytest.MonkeyP
         started(monkeypatch)
 
 
-def test_what_nobody_has_chosen_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_defaults_are_the_safe_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AUTH_MODE", "REGISTRATION"):
         monkeypatch.delenv(name)
     told = settings(ApiSettings)
@@ -140,7 +138,9 @@ def test_what_nobody_has_chosen_is_closed(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("secret", ["", "short", '{"current": "short"}', '{"previous": "' + "p" * 64 + '"}'])
-def test_a_secret_too_short_signs_nothing(cloud: None, monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+def test_a_signing_secret_that_is_too_short_is_refused(
+    cloud: None, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
     import boto3  # noqa: PLC0415
 
     from infra.secrets import UnusableSecretError, signing_keys  # noqa: PLC0415

@@ -15,7 +15,7 @@ def answer_once(server: socket.socket) -> None:
         connection.sendall(said.upper())
 
 
-def test_what_is_said_there_is_heard_and_answered_here() -> None:
+def test_bytes_are_forwarded_in_both_directions() -> None:
     said = b"a long story, " * 100_000
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=answer_once, args=(server,), daemon=True).start()
@@ -28,7 +28,7 @@ def test_what_is_said_there_is_heard_and_answered_here() -> None:
             assert b"".join(iter(lambda: caller.recv(65536), b"")) == said.upper()
 
 
-def test_a_caller_is_hung_up_on_when_nobody_is_here() -> None:
+def test_a_connection_is_closed_if_the_target_does_not_listen() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         nobody = server.getsockname()[1]
     with (
@@ -38,7 +38,7 @@ def test_a_caller_is_hung_up_on_when_nobody_is_here() -> None:
         assert caller.recv(1) == b""
 
 
-def test_nobody_listens_there_afterwards() -> None:
+def test_the_port_is_closed_afterwards() -> None:
     with forwarded("127.0.0.1", 0, 1) as port:
         pass
     with pytest.raises(ConnectionRefusedError):
@@ -46,6 +46,6 @@ def test_nobody_listens_there_afterwards() -> None:
 
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no such host"])
-def test_an_address_of_another_machine_is_told(host: str) -> None:
+def test_an_address_of_another_machine_is_refused(host: str) -> None:
     with pytest.raises(CommandError, match=f"BIND_HOST={host}: cannot listen"):
         forwarded(host, 0, 1).__enter__()

@@ -8,7 +8,7 @@ from infra.commands.command_error import CommandError
 from infra.local.run_directory import RunDirectory
 
 
-def test_two_runs_cannot_have_one_folder(tmp_path: Path) -> None:
+def test_two_runs_cannot_use_one_folder(tmp_path: Path) -> None:
     with RunDirectory(tmp_path).locked(), pytest.raises(CommandError, match=f"process {os.getpid()}"):
         RunDirectory(tmp_path).locked(timeout=0.2).__enter__()
 
@@ -29,7 +29,7 @@ def test_the_folder_is_free_again_after_a_run(tmp_path: Path) -> None:
             pass
 
 
-def test_outputs_are_there_only_while_the_run_is_ready(tmp_path: Path) -> None:
+def test_outputs_exist_only_while_the_run_is_ready(tmp_path: Path) -> None:
     directory, outputs = RunDirectory(tmp_path), tmp_path / "outputs.json"
     with directory.locked():
         assert not outputs.exists()
@@ -38,7 +38,7 @@ def test_outputs_are_there_only_while_the_run_is_ready(tmp_path: Path) -> None:
         assert not outputs.exists()
 
 
-def test_outputs_of_a_killed_run_are_gone_once_the_next_starts(tmp_path: Path) -> None:
+def test_outputs_of_a_killed_run_are_deleted_when_the_next_starts(tmp_path: Path) -> None:
     (tmp_path / "outputs.json").write_text("{}")
     with RunDirectory(tmp_path).locked():
         assert not (tmp_path / "outputs.json").exists()
@@ -67,7 +67,7 @@ def test_cleaning_removes_a_folder_that_holds_nothing_else(tmp_path: Path) -> No
     assert not (tmp_path / "run").exists()
 
 
-def test_cleaning_leaves_a_folder_alone_that_never_was_a_run(tmp_path: Path) -> None:
+def test_cleaning_does_not_touch_a_folder_without_a_run(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     RunDirectory(tmp_path).clean()
     assert (tmp_path / "state").is_dir()
@@ -81,13 +81,13 @@ def test_cleaning_does_not_touch_a_run_that_is_up(tmp_path: Path) -> None:
     assert directory.logs.is_dir()
 
 
-def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+def test_an_unusable_folder_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CommandError, match="cannot be used"):
         RunDirectory(tmp_path / "file").locked().__enter__()
 
 
-def test_what_containers_are_told_is_there_only_while_the_run_is_up(tmp_path: Path) -> None:
+def test_the_environment_of_containers_exists_only_while_the_run_is_up(tmp_path: Path) -> None:
     directory, told = RunDirectory(tmp_path), tmp_path / "sam-local.json"
     with directory.locked():
         directory.write_container_environment({"ApiFunction": {"STAGE": "local"}})
@@ -99,7 +99,7 @@ def mode(path: Path) -> str:
     return oct(path.stat().st_mode & 0o777)
 
 
-def test_a_run_closes_its_folder_to_others_and_what_former_runs_left_open(tmp_path: Path) -> None:
+def test_a_run_makes_its_folder_and_the_data_of_previous_runs_private(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir(mode=0o755)
     (folder / "state").mkdir(mode=0o755)
@@ -115,7 +115,7 @@ def test_a_run_closes_its_folder_to_others_and_what_former_runs_left_open(tmp_pa
     assert not (folder / "aws.env").exists()
 
 
-def test_the_mode_of_a_folder_with_other_things_in_it_is_its_owners_matter(tmp_path: Path) -> None:
+def test_the_mode_of_a_folder_with_other_content_is_not_changed(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "notes.txt").touch(mode=0o644)
     with RunDirectory(tmp_path).locked():

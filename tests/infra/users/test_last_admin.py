@@ -94,15 +94,17 @@ def tries_that_leave_nobody(store: UserStore, way: str, *, count: int, listed: b
 
 @pytest.mark.parametrize("listed", [True, False], ids=["listed", "in a table older than the list"])
 @pytest.mark.parametrize("way", WAYS)
-def test_admins_who_remove_each_other_at_once_leave_one(store: UserStore, way: str, *, listed: bool) -> None:
+def test_admins_who_remove_each_other_concurrently_leave_one(
+    store: UserStore, way: str, *, listed: bool
+) -> None:
     assert tries_that_leave_nobody(store, way, count=2, listed=listed) == 0
 
 
-def test_of_many_admins_removed_at_once_one_remains(store: UserStore) -> None:
+def test_of_many_admins_removed_concurrently_one_remains(store: UserStore) -> None:
     assert tries_that_leave_nobody(store, "delete", count=6, listed=False) == 0
 
 
-def test_without_the_condition_nobody_is_left(store: UserStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_condition_no_admin_remains(store: UserStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(last_admin, "ANOTHER_REMAINS", ":one = :one OR #members = :id")
     assert tries_that_leave_nobody(store, "demote", count=2, listed=True) == TRIES
 
@@ -118,7 +120,7 @@ def test_the_last_admin_stays_and_any_other_may_go(store: UserStore, way: str) -
     assert store.get(second.id) == second
 
 
-def test_whoever_becomes_an_admin_again_counts_again(store: UserStore) -> None:
+def test_a_user_who_becomes_an_admin_again_is_on_the_list_again(store: UserStore) -> None:
     first, second = make_admins(store, 2)
     remove(store, first, "deactivate")
     store.change(first.id, lambda user: revise(user, NOW, is_active=True))
@@ -127,7 +129,7 @@ def test_whoever_becomes_an_admin_again_counts_again(store: UserStore) -> None:
     assert remaining(store) == members(store) == {first.id}
 
 
-def test_the_listing_may_lag_and_nobody_who_is_gone_is_listed(store: UserStore) -> None:
+def test_an_outdated_listing_does_not_put_a_former_admin_on_the_list(store: UserStore) -> None:
     first, second = make_admins(store, 2, listed=False)
     # The listing still shows this one as an admin.
     stale = replace(second)
@@ -175,7 +177,7 @@ def test_the_condition_and_the_rule_agree_in_every_small_case(store: UserStore) 
         "attribute_not_exists(#members) AND (size(#members) > :one OR NOT contains(#members, :id))",
     ],
 )
-def test_a_condition_with_one_fault_is_found_out(
+def test_a_condition_with_one_fault_is_detected(
     store: UserStore, monkeypatch: pytest.MonkeyPatch, mutant: str
 ) -> None:
     monkeypatch.setattr(last_admin, "ANOTHER_REMAINS", mutant)

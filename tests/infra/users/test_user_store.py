@@ -54,7 +54,7 @@ def names_in(store: UserStore) -> set[str]:
 
 
 @pytest.mark.parametrize("same", ["username", "email"])
-def test_of_many_who_want_a_name_at_once_one_gets_it(store: UserStore, same: str) -> None:
+def test_of_many_concurrent_users_with_one_name_only_one_is_created(store: UserStore, same: str) -> None:
     def register(number: int) -> None:
         name = "ADA" if number % 2 else "ada"
         taken = name if same == "username" else f"{name}@example.com"
@@ -67,7 +67,7 @@ def test_of_many_who_want_a_name_at_once_one_gets_it(store: UserStore, same: str
     assert len(store.page(50, None).users) == 1
 
 
-def test_changes_at_once_are_all_kept(store: UserStore) -> None:
+def test_concurrent_changes_are_all_kept(store: UserStore) -> None:
     user = a_user()
     store.create(user)
     fields: list[dict[str, object]] = [{"first_name": "Ada"}, {"last_name": "L"}, {"role": Role.OPERATOR}]
@@ -86,7 +86,7 @@ def test_changes_at_once_are_all_kept(store: UserStore) -> None:
     assert stored.version == 4
 
 
-def test_who_has_read_an_older_version_replaces_nothing(store: UserStore) -> None:
+def test_a_change_of_an_older_version_is_not_stored(store: UserStore) -> None:
     before = a_user()
     store.create(before)
     first = revise(before, NOW, first_name="first", username="first")
@@ -99,7 +99,7 @@ def test_who_has_read_an_older_version_replaces_nothing(store: UserStore) -> Non
     assert names_in(store) == {"NAME#first", "EMAIL#ada@example.com"}
 
 
-def test_a_changed_name_frees_the_former_and_takes_the_new(store: UserStore) -> None:
+def test_a_changed_name_frees_the_old_one_and_takes_the_new_one(store: UserStore) -> None:
     ada, eve = a_user("ada"), a_user("eve")
     for user in (ada, eve):
         store.create(user)
@@ -116,7 +116,7 @@ def test_a_changed_name_frees_the_former_and_takes_the_new(store: UserStore) -> 
     assert (found.id, found.username) == (ada.id, "LOVELACE")
 
 
-def test_deleting_at_once_deletes_once_and_leaves_no_name(store: UserStore) -> None:
+def test_concurrent_deletions_delete_once_and_leave_no_name(store: UserStore) -> None:
     user = a_user()
     store.create(user)
 
@@ -140,7 +140,7 @@ def test_what_is_read_is_what_was_stored(store: UserStore) -> None:
     assert listed == replace(user, password_hash="")
 
 
-def test_of_refreshes_at_once_one_counts(store: UserStore) -> None:
+def test_of_concurrent_refreshes_one_succeeds(store: UserStore) -> None:
     sessions = SessionStore(store.client, store.table)
     user = a_user()
     store.create(user)

@@ -34,7 +34,7 @@ def send(api: TestClient, headers: Headers, at: str) -> None:
 
 
 @pytest.mark.parametrize("credential", ["session", "key"])
-def test_an_event_of_a_known_caller_costs_one_call_more(
+def test_an_event_with_credentials_costs_one_more_call(
     shown: dict[str, Headers],
     api: TestClient,
     calls: Calls,
@@ -51,7 +51,7 @@ def test_an_event_of_a_known_caller_costs_one_call_more(
     assert calls == EVENT_ALONE
 
 
-def test_the_use_of_a_key_is_noted_once_an_hour(
+def test_the_use_of_a_key_is_recorded_once_an_hour(
     shown: dict[str, Headers], api: TestClient, calls: Calls
 ) -> None:
     key = shown["key"]["X-API-Key"]
@@ -67,14 +67,16 @@ def test_the_use_of_a_key_is_noted_once_an_hour(
     assert calls == ["UpdateItem"]
 
 
-def test_credentials_that_cannot_be_cost_no_call(closed: None, api: TestClient, calls: Calls) -> None:
+def test_malformed_credentials_cost_no_call(closed: None, api: TestClient, calls: Calls) -> None:
     for headers in ({}, {"Authorization": "Bearer x"}, {"X-API-Key": "x"}, {"Authorization": "Basic Og=="}):
         assert api.post("/event", json=event(), headers=headers).status_code == 401
 
     assert calls == []
 
 
-def test_a_login_asks_as_often_for_a_name_of_nobody(closed: None, api: TestClient, calls: Calls) -> None:
+def test_a_login_with_an_unknown_name_costs_the_same_calls(
+    closed: None, api: TestClient, calls: Calls
+) -> None:
     make_user("ada")
     asked = []
     for name in ("ada", "nobody"):

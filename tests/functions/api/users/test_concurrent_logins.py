@@ -13,7 +13,7 @@ LOGINS = 200
 THREADS = 20
 
 
-def test_of_200_logins_at_once_exactly_the_limit_is_evaluated(engine_api: TestClient) -> None:
+def test_of_200_concurrent_logins_exactly_the_limit_is_evaluated(engine_api: TestClient) -> None:
     make_user("ada")
     barrier = Barrier(THREADS, timeout=30)
 

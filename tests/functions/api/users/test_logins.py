@@ -30,7 +30,7 @@ def test_a_registered_user_may_read_and_nothing_else(closed: None, api: TestClie
     assert api.post("/contract", json={}, headers=shown).status_code == 403
 
 
-def test_a_name_or_an_address_is_taken_whatever_its_case(api: TestClient) -> None:
+def test_names_and_email_addresses_are_unique_ignoring_case(api: TestClient) -> None:
     api.post("/api/v1/auth/register", json=ADA)
 
     for other in ({"email": "other@example.com", "username": "aDA"}, {"email": "aDA@EXAMPLE.com"}):
@@ -43,7 +43,7 @@ def test_a_name_or_an_address_is_taken_whatever_its_case(api: TestClient) -> Non
         assert answer.status_code == 201
 
 
-def test_nobody_registers_where_registration_is_closed(
+def test_registering_is_refused_where_registration_is_closed(
     closed: None, api: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REGISTRATION")
@@ -76,7 +76,9 @@ def test_nobody_registers_where_registration_is_closed(
         *({"password": common} for common in ("password", "PassWord1", "12345678", "qwertyuiop", "P@ssw0rd")),
     ],
 )
-def test_what_is_malformed_is_named_and_not_repeated(api: TestClient, wrong: dict[str, object]) -> None:
+def test_a_malformed_field_is_named_but_its_value_is_not_repeated(
+    api: TestClient, wrong: dict[str, object]
+) -> None:
     answer = api.post("/api/v1/auth/register", json=ADA | wrong)
 
     (detail,) = answer.json()["details"]
@@ -85,7 +87,7 @@ def test_what_is_malformed_is_named_and_not_repeated(api: TestClient, wrong: dic
 
 
 @pytest.mark.parametrize("path", ["/api/v1/auth/login", "/api/v1/auth/token", "/token"])
-def test_a_login_is_json_or_a_form_by_name_or_by_address(api: TestClient, path: str) -> None:
+def test_a_login_is_json_or_a_form_with_username_or_email_address(api: TestClient, path: str) -> None:
     make_user("ada")
     form = {"grant_type": "password", "scope": "", "client_id": "", "client_secret": ""}
     for login in ("ada", "ADA", "ada@example.com", "Ada@Example.COM"):
@@ -120,7 +122,7 @@ def test_a_malformed_login_is_422(api: TestClient, content: bytes, kind: str) ->
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_error")
 
 
-def test_a_login_fails_in_the_same_words_whatever_is_wrong(api: TestClient) -> None:
+def test_every_failed_login_gets_the_same_answer(api: TestClient) -> None:
     make_user("ada")
     make_user("gone", is_active=False)
     bodies = set()
@@ -139,7 +141,7 @@ def test_a_login_fails_in_the_same_words_whatever_is_wrong(api: TestClient) -> N
     assert len(bodies) == 1
 
 
-def test_a_refresh_gives_the_next_tokens_and_a_reused_one_ends_the_session(
+def test_a_refresh_issues_the_next_tokens_and_a_reused_one_ends_the_session(
     closed: None, api: TestClient
 ) -> None:
     make_user("ada")
@@ -181,7 +183,7 @@ def test_a_logout_ends_the_session_and_no_other(closed: None, api: TestClient, h
     assert api.get("/api/v1/users/me", headers=bearer(other)).status_code == 200
 
 
-def test_a_hash_of_bcrypt_still_counts_and_is_replaced_at_the_login(api: TestClient) -> None:
+def test_a_bcrypt_hash_is_valid_and_is_replaced_at_the_login(api: TestClient) -> None:
     user = make_user("ada", password_hash=BCRYPT)
     session = bearer(log_in(api, "ada"))
 
@@ -194,7 +196,7 @@ def test_a_hash_of_bcrypt_still_counts_and_is_replaced_at_the_login(api: TestCli
     log_in(api, "ada")
 
 
-def test_an_account_takes_so_many_logins_and_then_none_for_a_while(api: TestClient) -> None:
+def test_the_logins_of_an_account_are_limited_in_each_window(api: TestClient) -> None:
     make_user("ada")
     answers = [
         api.post("/token", data={"username": name, "password": "wrong password"})
@@ -209,7 +211,7 @@ def test_an_account_takes_so_many_logins_and_then_none_for_a_while(api: TestClie
     assert 0 < int(answer.headers["Retry-After"]) <= PER_ACCOUNT_AND_SOURCE.seconds
 
 
-def test_a_name_of_nobody_is_throttled_like_any_other(api: TestClient) -> None:
+def test_an_unknown_name_is_throttled_like_any_other(api: TestClient) -> None:
     statuses = [
         api.post("/token", data={"username": "nobody", "password": PASSWORD}).status_code
         for _ in range(PER_ACCOUNT_AND_SOURCE.attempts + 1)

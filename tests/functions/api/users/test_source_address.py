@@ -31,7 +31,7 @@ def login(number: int, source: str, headers: dict[str, str]) -> int:
     return int(handler(event, Context())["statusCode"])
 
 
-def test_a_header_does_not_make_another_source(cloud: None) -> None:
+def test_a_header_does_not_change_the_source(cloud: None) -> None:
     statuses = [
         login(
             number,

@@ -22,7 +22,7 @@ def user_of(api: TestClient, shown: Headers) -> dict[str, Any]:
     return dict(api.get("/api/v1/users/me", headers=shown).json())
 
 
-def test_users_change_what_is_theirs(closed: None, api: TestClient) -> None:
+def test_users_change_their_own_account(closed: None, api: TestClient) -> None:
     shown = enter(api, Role.VIEWER, "ada")
     before = user_of(api, shown)
 
@@ -41,7 +41,7 @@ def test_users_change_what_is_theirs(closed: None, api: TestClient) -> None:
     assert api.post("/api/v1/auth/register", json=other).status_code == 201
 
 
-def test_a_name_that_another_has_is_a_conflict(closed: None, api: TestClient) -> None:
+def test_a_name_of_another_user_is_refused(closed: None, api: TestClient) -> None:
     make_user("other")
     shown = enter(api, Role.VIEWER, "ada")
     for changes in ({"username": "OTHER"}, {"email": "Other@example.com"}):
@@ -84,9 +84,7 @@ MORE_THAN_ONES_OWN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("more", MORE_THAN_ONES_OWN)
-def test_nobody_gives_themselves_more_than_is_theirs(
-    closed: None, api: TestClient, more: dict[str, Any]
-) -> None:
+def test_users_cannot_change_their_own_role(closed: None, api: TestClient, more: dict[str, Any]) -> None:
     shown = enter(api, Role.VIEWER, "ada")
     before = user_of(api, shown)
     mine = {"email": "eve@example.com", "username": "eve", "password": PASSWORD}
@@ -129,7 +127,7 @@ def test_admins_make_users_of_any_role(api: TestClient, admin: Headers) -> None:
     assert api.post("/api/v1/users", json=told, headers=admin).json()["code"] == "user_exists"
 
 
-def test_a_deactivation_takes_every_credential_away_at_once_and_for_good(
+def test_a_deactivation_ends_every_credential_at_once_and_permanently(
     api: TestClient, admin: Headers
 ) -> None:
     user = make_user("ada", Role.OPERATOR)
@@ -171,7 +169,7 @@ def test_a_deleted_user_is_gone_and_the_name_is_free(api: TestClient, admin: Hea
     assert stores().api_keys.list_of(user.id) == ()
 
 
-def test_an_admin_leaves_the_own_account_to_another(api: TestClient, admin: Headers) -> None:
+def test_admins_cannot_delete_or_demote_their_own_account(api: TestClient, admin: Headers) -> None:
     me = f"/api/v1/users/{user_of(api, admin)['id']}"
     for answer in (
         api.delete(me, headers=admin),
@@ -183,7 +181,7 @@ def test_an_admin_leaves_the_own_account_to_another(api: TestClient, admin: Head
     assert user_of(api, admin)["is_superuser"] is True
 
 
-def test_the_last_admin_cannot_be_removed_by_anybody(api: TestClient) -> None:
+def test_the_last_admin_cannot_be_removed(api: TestClient) -> None:
     admin, other = make_user("admin", Role.ADMIN), make_user("other", Role.ADMIN)
     path = f"/api/v1/users/{admin.id}"
     # Where everybody is let in, nobody in particular asks.
@@ -197,7 +195,7 @@ def test_the_last_admin_cannot_be_removed_by_anybody(api: TestClient) -> None:
     assert api.get(path).json()["is_superuser"] is True
 
 
-def test_an_admin_sets_a_password_and_the_user_starts_over(api: TestClient, admin: Headers) -> None:
+def test_a_password_set_by_an_admin_ends_the_sessions_of_the_user(api: TestClient, admin: Headers) -> None:
     user = make_user("ada")
     shown = bearer(log_in(api, "ada"))
 
@@ -207,6 +205,6 @@ def test_an_admin_sets_a_password_and_the_user_starts_over(api: TestClient, admi
     log_in(api, "ada", NEW)
 
 
-def test_ids_that_cannot_be_are_422(api: TestClient, admin: Headers) -> None:
+def test_malformed_ids_are_422(api: TestClient, admin: Headers) -> None:
     for wrong in ("x", "0" * 31, "G" * 32, "me%00", "..%2Fme"):
         assert api.get(f"/api/v1/users/{wrong}", headers=admin).status_code in {404, 422}
