@@ -121,9 +121,7 @@ def emulator(
     """
     directory = directory.resolve()
     port = port or free_port(directory)
-    shutil.rmtree(directory / "tmp", ignore_errors=True)  # each worker of a function leaves a folder there
-    (directory / "tmp").mkdir(parents=True)
-    log_of(directory).unlink(missing_ok=True)
+    _remove_leftovers(directory)
     # Functions inherit it with the rest of the environment. With IAM their roles give them their own credentials.
     secret = "" if enforce_iam else secrets.token_hex(32)
     environment = processes.child_environment(
@@ -146,6 +144,13 @@ def emulator(
         yield cloud
     finally:
         processes.stop(process, _SAVE_SECONDS)
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Delete the log and the temporary files of an earlier run; each worker of a function leaves a folder there."""
+    shutil.rmtree(directory / "tmp", ignore_errors=True)
+    (directory / "tmp").mkdir(parents=True)
+    log_of(directory).unlink(missing_ok=True)
 
 
 def _settings(directory: Path, port: int) -> dict[str, str]:

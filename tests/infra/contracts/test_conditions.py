@@ -111,7 +111,7 @@ def mutants() -> list[tuple[Action, str]]:
 
 @pytest.mark.parametrize("bench", [False], indirect=True, ids=[""])
 @pytest.mark.parametrize(("action", "mutant"), mutants())
-def test_a_condition_with_one_fault_is_detected(
+def test_a_condition_with_one_fault_is_found_out(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, action: Action, mutant: str
 ) -> None:
     monkeypatch.setitem(CONDITIONS, action, mutant)
