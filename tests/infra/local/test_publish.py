@@ -36,7 +36,7 @@ def test_a_file_holds_one_event_a_list_or_one_on_each_line(text: str, events: li
 
 
 def test_a_line_that_is_not_json_is_named() -> None:
-    with pytest.raises(CommandError, match=r"^events:3: no JSON"):
+    with pytest.raises(CommandError, match=r"^events:3: not JSON"):
         read_events(f"{json.dumps(START)}\n\n{{\n", "events")
 
 
