@@ -161,7 +161,7 @@ def require_free(port: int, variable: str) -> None:
     """Raise CommandError if `port` is in use; another one can be chosen with `variable`."""
     if not is_free(port):
         raise CommandError(
-            f"port {port} is in use by another process: stop it, or choose another port with {variable}="
+            f"port {port} is taken by another process: stop it, or choose another port with {variable}="
         )
 
 

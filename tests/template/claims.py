@@ -10,7 +10,7 @@ import pytest
 
 from infra.build.packaging import ROOT
 from infra.build.template import Template, read
-from infra.checks.expand import expanded
+from infra.checks.expand import expand
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/5f6b1e0c-0000-4000-8000-000000000000"
 
@@ -28,7 +28,7 @@ class Expansions:
         """Expand for `parameters`, and for the defaults of the others."""
         if self.source is source():
             return _expanded(tuple(parameters.items()))
-        return expanded(self.source, parameters)
+        return expand(self.source, parameters)
 
     @property
     def everything(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def source() -> Template:
 
 @cache
 def _expanded(parameters: tuple[tuple[str, str], ...]) -> Template:
-    return expanded(source(), dict(parameters))
+    return expand(source(), dict(parameters))
 
 
 def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:

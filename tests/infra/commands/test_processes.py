@@ -22,7 +22,7 @@ def test_the_error_about_a_used_port_names_the_variable_that_chooses_another(use
     with pytest.raises(CommandError) as error:
         processes.require_free(used_port, "PORT")
     assert str(error.value) == (
-        f"port {used_port} is in use by another process: stop it, or choose another port with PORT="
+        f"port {used_port} is taken by another process: stop it, or choose another port with PORT="
     )
 
 
