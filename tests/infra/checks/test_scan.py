@@ -27,8 +27,8 @@ def test_a_finding_names_the_check_the_resource_and_the_expansions(tmp_path: Pat
     found = {"check_id": "CKV_AWS_27", "check_name": "Ensure", "resource": "AWS::SQS::Queue.Queue"}
     failed = [{**found, "file_path": f"/{name}.json"} for name in ("production", "defaults")]
     report = {"summary": {"resource_count": 2}, "results": {"failed_checks": failed}}
-    found_here = list(findings(scanner_with(tmp_path, report), QUEUE))
-    assert found_here == ["CKV_AWS_27 AWS::SQS::Queue.Queue: Ensure (defaults, production)"]
+    reported = list(findings(scanner_with(tmp_path, report), QUEUE))
+    assert reported == ["CKV_AWS_27 AWS::SQS::Queue.Queue: Ensure (defaults, production)"]
 
 
 @pytest.mark.parametrize(
