@@ -168,7 +168,7 @@ def test_the_sweep_has_the_permissions_it_needs(stage: Stage) -> None:
 def test_the_stage_has_alarms_and_a_dashboard(stage: Stage, kind: str) -> None:
     cloudwatch = stage.cloud.client("cloudwatch")
     resources = template.read(ROOT / "template.yaml")["Resources"]
-    alarms = [name for name, made in resources.items() if made["Type"] == "AWS::CloudWatch::Alarm"]
+    alarms = [name for name, one in resources.items() if one["Type"] == "AWS::CloudWatch::Alarm"]
     if kind == "alarms":
         assert len(cloudwatch.describe_alarms()["MetricAlarms"]) == len(alarms) > 20
     else:

@@ -34,7 +34,7 @@ def test_a_finding_names_the_check_the_resource_and_the_expansions(tmp_path: Pat
 @pytest.mark.parametrize(
     "report",
     [
-        {"resource_count": 0},  # of a file without a resource that it knows
+        {"resource_count": 0},  # of a file without any resource
         {
             "summary": {"resource_count": 1},
             "results": {"failed_checks": []},
