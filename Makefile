@@ -15,7 +15,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive create-admin destroy forget restore test e2e proof bench check scan licences audit \
+.PHONY: help run export publish dlq redrive announce create-admin destroy forget restore test e2e proof bench check scan licences audit \
 	format lock build sam-check clean-run
 
 help:  ## list the targets
@@ -35,6 +35,9 @@ dlq: $(VENV)/synced  ## list the events that were given up, and why (RUN_DIR=)
 
 redrive: $(VENV)/synced  ## send the events that were given up through the queue once more (RUN_DIR=)
 	@exec $(BIN)/python -m infra.local.dead_letters redrive
+
+announce: $(VENV)/synced  ## publish the present timelines of contracts (CONTRACTS=1,2; STACK= of a deployed stage, else RUN_DIR=)
+	@$(BIN)/python -m infra.$(if $(STACK),operate,local).announce
 
 create-admin: $(VENV)/synced  ## make an admin of a deployed stack (STACK=, ADMIN_USERNAME=, ADMIN_EMAIL=); asks for the password
 	@$(BIN)/python -m infra.operate.create_admin

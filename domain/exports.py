@@ -18,6 +18,9 @@ MAX_ATTEMPTS = 3
 """Equals the queue's maxReceiveCount."""
 MAX_OPEN_EXPORTS = 5
 """Jobs that one user may have waiting or under way at a time."""
+CANCELLED_COUNTS = timedelta(minutes=1)
+"""How long after it was asked for a cancelled job counts among them: else asking and cancelling in turn would
+make work without end."""
 LEASE = timedelta(seconds=330)
 """How long an attempt owns its job: a little longer than the worker's timeout, after which it is dead."""
 UNSENT_AFTER = timedelta(minutes=3)
@@ -109,7 +112,8 @@ class TooManyExportsError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            f"At most {MAX_OPEN_EXPORTS} exports may be open at a time. Wait for one, or cancel it."
+            f"At most {MAX_OPEN_EXPORTS} exports may be open at a time; a cancelled one counts until a minute after"
+            " it was asked for. Wait for one."
         )
 
 
@@ -148,6 +152,12 @@ class Refusal(StrEnum):
 def visible_to(job: ExportJob | None, caller: Caller) -> ExportJob | None:
     """Return `job` where `caller` may know of it: an admin, or who asked for it."""
     return job if job is not None and (caller.is_admin or job.owner == caller.id) else None
+
+
+def counts_as_open(job: ExportJob, now: datetime) -> bool:
+    """Tell whether `job` is one of the MAX_OPEN_EXPORTS that its owner may have."""
+    recently_cancelled = job.status is Status.CANCELLED and now - job.created_at < CANCELLED_COUNTS
+    return job.status is Status.PENDING or recently_cancelled
 
 
 def new_job(job_id: str, meter_id: str, period: Interval, owner: str, now: datetime) -> ExportJob:

@@ -12,8 +12,8 @@ _FIRST_DELAY_SECONDS = 5
 _MAX_DELAY_SECONDS = 300
 
 GIVE_UP_DELAY_SECONDS = 1
-"""How long a message rests that is given up. At once would be while its batch is still worked on: each
-such message would come again alone, to another instance of the function."""
+"""How long a message rests that is given up, or that there was no time for. At once would be while its batch is
+still worked on: each such message would come again alone, to another instance of the function."""
 
 
 def delay_seconds(receives: int) -> int:
@@ -39,3 +39,16 @@ class IngestionQueue:
             )
         except DEPENDENCY_ERRORS as error:
             logger.warning("Visibility not changed", reason=str(error))
+
+    def send_anew(self, body: str) -> bool:
+        """Put a message on the queue once more, as one that was never received; say whether that worked.
+
+        Whoever deletes the original afterwards loses nothing: dying in between leaves the message twice, which
+        the id in its envelope makes harmless.
+        """
+        try:
+            self.client.send_message(QueueUrl=self.url, MessageBody=body)
+        except DEPENDENCY_ERRORS as error:
+            logger.warning("Message not sent anew", reason=str(error))
+            return False
+        return True

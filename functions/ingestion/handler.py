@@ -15,12 +15,20 @@ from domain.meters.uploads import InvalidReadingsError
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_messages import MalformedMessageError, read_message
+from infra.contracts.event_payloads import utc_now
 from infra.contracts.timeline_store import Decision
 from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, delay_seconds
-from infra.meters.reading_messages import has_readings, store_readings
+from infra.meters.reading_messages import Upload, has_readings, store_all
 from infra.settings import IngestionSettings, settings
 from infra.stores import stores
 from infra.telemetry import logger, report, report_unknown
+from infra.time_left import IsTimeLeft, NoTimeError, more_than
+
+_TIME_TO_FINISH_SECONDS = 12
+"""Nothing is begun with less time left: a call to AWS that times out three times takes so long, pauses included."""
+
+_FINAL = (IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
+"""What no repetition of a message will help."""
 
 RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 """Refusals that an event which overtook another may meet; they are final on the last receive only."""
@@ -36,8 +44,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     messages = [SQSRecord(message) for message in event["Records"]]
     readings = [message for message in messages if has_readings(message.body)]
     events = [message for message in messages if message not in readings]
+    is_time_left = more_than(_TIME_TO_FINISH_SECONDS, context)
     # Events first: storing many readings takes long, and they would wait for it.
-    failures = _apply(events, context.aws_request_id) | _store(readings)
+    failures = _apply(events, context.aws_request_id, is_time_left) | _store(readings, is_time_left)
+    if untried := sum(isinstance(error, NoTimeError) for error in failures.values()):
+        logger.warning("No time left", messages=untried)
 
     def settle(record: SQSRecord) -> None:
         if record.message_id in failures:
@@ -48,7 +59,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     return process_partial_response(event, settle, processor, context)
 
 
-def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
+def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Apply what the messages say; return why some of them are to come again."""
     failures: dict[str, Exception] = {}
     arrivals: list[tuple[SQSRecord, Arrival]] = []
@@ -56,12 +67,15 @@ def _apply(messages: list[SQSRecord], request_id: str) -> dict[str, Exception]:
         try:
             arrivals.append((message, _arrival(message, request_id)))
         except MalformedMessageError as error:
-            failures[message.message_id] = _give_up(message, error)
+            failures |= _give_up(message, error)
+        except Exception as error:  # whatever is wrong with one message, the others are not to wait for it
+            logger.exception("Message not read", message_id=message.message_id)
+            failures |= _return(message, error)
     decided = []
-    outcomes = apply_all(stores().timelines, [arrival for _, arrival in arrivals])
+    outcomes = apply_all(stores().timelines, [arrival for _, arrival in arrivals], is_time_left)
     for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
-        if not isinstance(outcome, Decision) or _is_retryable(outcome, arrival):
-            failures[message.message_id] = _return(message, outcome)
+        if isinstance(outcome, Exception) or _is_retryable(outcome, arrival):
+            failures |= _return(message, outcome)
         elif not outcome.repeated:
             decided.append((arrival.event, outcome.verdict))
     report(decided)
@@ -73,16 +87,13 @@ def _is_retryable(decision: Decision, arrival: Arrival) -> bool:
     return decision.verdict.code in arrival.retryable and not decision.repeated
 
 
-def _store(messages: list[SQSRecord]) -> dict[str, Exception]:
+def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Store the readings that the messages hold; return why some of them are to come again."""
+    uploads = [Upload(message.body, _receives(message)) for message in messages]
     failures: dict[str, Exception] = {}
-    for message in messages:
-        try:
-            store_readings(message.body, datetime.now(UTC))
-        except (InvalidReadingsError, MeterIsSimulatedError) as error:
-            failures[message.message_id] = _give_up(message, error)
-        except (OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:
-            failures[message.message_id] = _try_again(message, error)
+    for message, error in zip(messages, store_all(uploads, utc_now, is_time_left), strict=True):
+        if error is not None:
+            failures |= _return(message, error)
     return failures
 
 
@@ -92,6 +103,7 @@ def _arrival(message: SQSRecord, request_id: str) -> Arrival:
         event=read_message(message.body),
         reception=Reception(datetime.now(UTC), Source.BUS, request_id),
         retryable=() if is_last else RETRYABLE_CODES,
+        receives=_receives(message),
     )
 
 
@@ -99,23 +111,33 @@ def _receives(message: SQSRecord) -> int:
     return int(message.attributes.approximate_receive_count)
 
 
-def _return(message: SQSRecord, outcome: Outcome) -> Exception:
-    """Have a message come again whose event is not decided yet; return why."""
-    if isinstance(outcome, IdempotencyKeyReusedError):
+def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
+    """Have a message come again that is not dealt with yet; return why, by its id."""
+    if isinstance(outcome, _FINAL):
         return _give_up(message, outcome)
-    if isinstance(outcome, OutcomeUnknownError):
-        return _try_again(message, outcome)
+    if isinstance(outcome, NoTimeError):
+        return _hand_back(message, outcome)
+    if isinstance(outcome, (OutcomeUnknownError, *DEPENDENCY_ERRORS)):
+        report_unknown(outcome, message_id=message.message_id)
     stores().ingestion_queue.postpone(message.receipt_handle, delay_seconds(_receives(message)))
-    return NotFinalError(outcome.message)
+    error = outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
+    return {message.message_id: error}
 
 
-def _try_again(message: SQSRecord, error: Exception) -> Exception:
-    report_unknown(error, message_id=message.message_id)
-    stores().ingestion_queue.postpone(message.receipt_handle, delay_seconds(_receives(message)))
-    return error
+def _hand_back(message: SQSRecord, error: NoTimeError) -> dict[str, Exception]:
+    """Have a message come again that there was no time for.
+
+    That it was received counts all the same; so that it never becomes a dead letter untried, the last
+    receive is followed by a message of the same body that was received by nobody.
+    """
+    is_last = _receives(message) >= settings(IngestionSettings).max_receives
+    if is_last and stores().ingestion_queue.send_anew(message.body):
+        return {}
+    stores().ingestion_queue.postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
+    return {message.message_id: error}
 
 
-def _give_up(message: SQSRecord, error: Exception) -> Exception:
+def _give_up(message: SQSRecord, error: Exception) -> dict[str, Exception]:
     """Send a message that no repetition will help on to the dead letter queue.
 
     It comes again soon, until its receives are used up: so the queue itself moves it, and it can
@@ -123,4 +145,4 @@ def _give_up(message: SQSRecord, error: Exception) -> Exception:
     """
     logger.error("Message given up", message_id=message.message_id, reason=str(error))
     stores().ingestion_queue.postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
-    return error
+    return {message.message_id: error}

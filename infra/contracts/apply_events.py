@@ -10,43 +10,65 @@ from domain.contracts.trails import IdempotencyKeyReusedError, Reception
 from domain.contracts.verdicts import Code
 from infra.aws import OutcomeUnknownError
 from infra.contracts.timeline_store import Decision, TimelineStore
+from infra.telemetry import logger
+from infra.time_left import IsTimeLeft, NoTimeError, always
 
 _CONTRACTS_AT_ONCE = 10
 """Threads; the client keeps ten connections, and more threads gain nothing."""
 
 
 class Arrival(NamedTuple):
-    """An event, how it came in, and the refusals that are not final yet."""
+    """An event, how it came in, the refusals that are not final yet, and how often it was received."""
 
     event: ComponentEvent
     reception: Reception
     retryable: Collection[Code] = ()
+    receives: int = 1
 
 
-Outcome = Decision | IdempotencyKeyReusedError | OutcomeUnknownError
+Outcome = Decision | Exception
+"""A decision, or why there is none: IdempotencyKeyReusedError, NoTimeError, or whatever `apply` raised."""
 
 
-def apply_all(store: TimelineStore, arrivals: Sequence[Arrival]) -> list[Outcome]:
+def apply_all(
+    store: TimelineStore, arrivals: Sequence[Arrival], is_time_left: IsTimeLeft = always
+) -> list[Outcome]:
     """Apply events in the order of `created_at`, ties as given; answer in the order given.
 
-    Once the outcome of an event is unknown, the later ones of its contract are not tried, since
-    they would overtake it; they are answered as unknown too.
+    Once an event of a contract has failed, the later ones of that contract are not tried, since they would
+    overtake it; they are answered with the same error. The events of other contracts do not notice.
+    Contracts whose events were received most often come first, so that no event runs out of receives
+    because there was never time for it.
     """
     by_contract: dict[str, list[int]] = {}
     for index in sorted(range(len(arrivals)), key=lambda index: arrivals[index].event.created_at):
         by_contract.setdefault(arrivals[index].event.contract_number, []).append(index)
+    groups = sorted(
+        by_contract.values(), key=lambda group: max(arrivals[index].receives for index in group), reverse=True
+    )
 
     def apply_in_turn(indexes: list[int]) -> list[tuple[int, Outcome]]:
         outcomes: list[tuple[int, Outcome]] = []
         for index in indexes:
-            try:
-                outcomes.append((index, store.apply(*arrivals[index])))
-            except IdempotencyKeyReusedError as error:
-                outcomes.append((index, error))
-            except OutcomeUnknownError as error:
-                return outcomes + [(later, error) for later in indexes[len(outcomes) :]]
+            outcome = _apply(store, arrivals[index], is_time_left)
+            if isinstance(outcome, Exception) and not isinstance(outcome, IdempotencyKeyReusedError):
+                return outcomes + [(later, outcome) for later in indexes[len(outcomes) :]]
+            outcomes.append((index, outcome))
         return outcomes
 
     with ThreadPoolExecutor(_CONTRACTS_AT_ONCE) as pool:
-        outcomes = dict(chain.from_iterable(pool.map(apply_in_turn, by_contract.values())))
+        outcomes = dict(chain.from_iterable(pool.map(apply_in_turn, groups)))
     return [outcomes[index] for index in range(len(arrivals))]
+
+
+def _apply(store: TimelineStore, arrival: Arrival, is_time_left: IsTimeLeft) -> Outcome:
+    if not is_time_left():
+        return NoTimeError()
+    event, reception, retryable, _ = arrival
+    try:
+        return store.apply(event, reception, retryable)
+    except (IdempotencyKeyReusedError, OutcomeUnknownError) as error:
+        return error
+    except Exception as error:  # an item that cannot be read, say: the other contracts are not to wait for it
+        logger.exception("Events not applied", contract_number=event.contract_number)
+        return error

@@ -1,4 +1,4 @@
-"""Changes of timelines: read from the table's stream, told on the bus."""
+"""Changes of timelines: read from the table's stream, published on the bus."""
 
 import json
 from collections.abc import Mapping
@@ -40,8 +40,22 @@ def change_of(record: Mapping[str, Any]) -> Change | None:
     before, after = _timeline_of(images.get("OldImage")), _timeline_of(images.get("NewImage"))
     if _known(before) == _known(after):
         return None
-    number = images["Keys"]["pk"]["S"].partition("#")[2]
-    return Change(record["eventID"], number, before, after)
+    return Change(record["eventID"], number_of(record), before, after)
+
+
+def present_state(item: Mapping[str, Any] | None, number: str, fresh_id: str) -> Change:
+    """Return what announces a contract as its item has it: a change in which nothing changes.
+
+    What is known of the contract is on both sides, so that who keeps timelines takes `after`, and who acts on
+    differences finds none.
+    """
+    state = _timeline_of(item)
+    return Change(fresh_id, number, state, state)
+
+
+def number_of(record: Mapping[str, Any]) -> str:
+    """Return the number of the contract that a record of the stream is about."""
+    return str(record["dynamodb"]["Keys"]["pk"]["S"]).partition("#")[2]
 
 
 def _timeline_of(image: Mapping[str, Any] | None) -> Timeline:

@@ -1,16 +1,18 @@
 """How many exports a user may have open: each open job holds one of the user's slots.
 
-A slot is an item beside the jobs that names the job holding it, and it is free again when that job is no
-longer pending; so nothing that ends a job has to know of slots.
+A slot is an item beside the jobs that names the job holding it, and it is free again when that job no longer
+counts as open; so nothing that ends a job has to know of slots.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from domain.exports import MAX_OPEN_EXPORTS, ExportJob, Status, TooManyExportsError
+from domain.exports import MAX_OPEN_EXPORTS, ExportJob, TooManyExportsError, counts_as_open
 from infra.aws import OutcomeUnknownError, write_errors_classified
+from infra.exports.job_items import readable
 from infra.exports.job_store import ExportStore
 
 # Condition of taking a slot: nobody else has since it was found free.
@@ -27,7 +29,7 @@ def create_in_slot(jobs: ExportStore, job: ExportJob) -> None:
         OutcomeUnknownError: the answer to the write was lost.
     """
     for _ in range(_ATTEMPTS):
-        slot, former = _free_slot(jobs, job.owner)
+        slot, former = _free_slot(jobs, job.owner, now=job.created_at)
         take = {
             "TableName": jobs.table,
             "Item": _slot_key(job.owner, slot) | {"holder": {"S": job.id}},
@@ -45,12 +47,12 @@ def create_in_slot(jobs: ExportStore, job: ExportJob) -> None:
     raise OutcomeUnknownError
 
 
-def _free_slot(jobs: ExportStore, owner: str) -> tuple[int, str]:
+def _free_slot(jobs: ExportStore, owner: str, now: datetime) -> tuple[int, str]:
     """Return a slot that no open job holds, and the job that held it last, if any."""
     slots = _read(jobs, [_slot_key(owner, slot) for slot in range(MAX_OPEN_EXPORTS)])
     holders = {item["job_id"]["S"]: item["holder"]["S"] for item in slots}
     held = _read(jobs, [{"job_id": {"S": holder}} for holder in holders.values()]) if holders else []
-    open_jobs = {item["job_id"]["S"] for item in held if item["status"]["S"] == Status.PENDING}
+    open_jobs = {job.id for job in readable(held) if counts_as_open(job, now)}
     for slot in range(MAX_OPEN_EXPORTS):
         former = holders.get(_slot_key(owner, slot)["job_id"]["S"], "")
         if former not in open_jobs:

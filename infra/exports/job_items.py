@@ -1,12 +1,13 @@
 """Export jobs as DynamoDB keeps them: one item each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from domain.exports import ExportFile, ExportJob, Failure, Status
 from domain.instants import from_micros, to_micros
 from domain.meters.readings import Interval
+from infra.telemetry import logger
 
 Item = Mapping[str, Any]
 
@@ -84,6 +85,15 @@ def to_job(item: Item) -> StoredJob:
         failure=_to_failure(item["failure"]["M"]) if "failure" in item else None,
     )
     return StoredJob(job, item["change"]["S"])
+
+
+def readable(items: Iterable[Item]) -> Iterator[ExportJob]:
+    """Read the jobs of many items; one that cannot be read is left out, and named in the log."""
+    for item in items:
+        try:
+            yield to_job(item).job
+        except (LookupError, TypeError, ValueError):
+            logger.exception("Export cannot be read", job_id=item["job_id"]["S"])
 
 
 def _instant(number: Item) -> datetime:

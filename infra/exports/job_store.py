@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from domain.exports import ExportJob, Refusal
-from domain.instants import to_micros
 from infra.aws import refused_item, write_errors_classified
-from infra.exports.job_items import OPEN, StoredJob, number_of, to_item, to_job
+from infra.exports.job_items import OPEN, StoredJob, number_of, readable, to_item, to_job
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -19,6 +17,9 @@ if TYPE_CHECKING:
 IS_NEW = "attribute_not_exists(#job_id)"
 IS_UNCHANGED = "#change = :change"
 
+
+MOST_TOUCHED = 500
+"""Items that are read for one page of a history, however few of them it shows."""
 
 Decide = Callable[[ExportJob], ExportJob | Refusal]
 
@@ -116,29 +117,19 @@ class ExportStore:
     def page(self, meter_id: str, limit: int, after: str | None, owner: str | None = None) -> Page:
         """List the jobs of a meter, the newest first; a change shows up within about a second.
 
-        With an `owner` others' jobs are skipped, and nothing tells that there are any.
+        With an `owner` only the owner's own jobs are read, of all meters: at most MOST_TOUCHED for one page,
+        which may so hold fewer than `limit` jobs although more follow. Of others' there is no sign.
         """
-        query: dict[str, Any] = {
-            "TableName": self.table,
-            "IndexName": "by_meter",
-            "KeyConditionExpression": "#meter = :meter",
-            "ExpressionAttributeNames": {"#meter": "smart_meter_id"},
-            "ExpressionAttributeValues": {":meter": {"S": meter_id}},
-            "ScanIndexForward": False,
-        }
+        query = _query_of_meter(meter_id, limit) if owner is None else _query_of_owner(owner, meter_id)
         if after is not None:
-            query["ExclusiveStartKey"] = _position_key(meter_id, after)
-        if owner is None:
-            query["Limit"] = limit + 1  # one more than asked for tells whether others follow
-        else:
-            query["FilterExpression"] = "#owner = :owner"
-            query["ExpressionAttributeNames"]["#owner"] = "owner"
-            query["ExpressionAttributeValues"][":owner"] = {"S": owner}
-        pages = self.client.get_paginator("query").paginate(**query)
-        found = list(islice((item for page in pages for item in page["Items"]), limit + 1))
-        jobs = tuple(to_job(item).job for item in found[:limit])
-        more = len(found) > limit
-        return Page(jobs, f"{to_micros(jobs[-1].created_at)} {jobs[-1].id}" if more else None)
+            query["ExclusiveStartKey"] = _position_key(query, after)
+        answer = self.client.query(TableName=self.table, **query)
+        shown = answer["Items"][:limit]
+        read_to = shown[-1] if len(answer["Items"]) > limit else answer.get("LastEvaluatedKey")
+        return Page(
+            tuple(readable(shown)),
+            f"{read_to['created_at']['N']} {read_to['job_id']['S']}" if read_to else None,
+        )
 
     def overdue(self, now: datetime) -> Iterator[str]:
         """Find the ids of pending jobs that were due before `now`, the longest waiting first."""
@@ -154,10 +145,36 @@ class ExportStore:
                 yield item["job_id"]["S"]
 
 
-def _position_key(meter_id: str, position: str) -> dict[str, Any]:
+def _query_of_meter(meter_id: str, limit: int) -> dict[str, Any]:
+    return {
+        "IndexName": "by_meter",
+        "KeyConditionExpression": "#meter = :meter",
+        "ExpressionAttributeNames": {"#meter": "smart_meter_id"},
+        "ExpressionAttributeValues": {":meter": {"S": meter_id}},
+        "ScanIndexForward": False,
+        "Limit": limit + 1,  # one more than asked for tells whether others follow
+    }
+
+
+def _query_of_owner(owner: str, meter_id: str) -> dict[str, Any]:
+    return {
+        "IndexName": "by_owner",
+        "KeyConditionExpression": "#owner = :owner",
+        "FilterExpression": "#meter = :meter",
+        "ExpressionAttributeNames": {"#owner": "owner", "#meter": "smart_meter_id"},
+        "ExpressionAttributeValues": {":owner": {"S": owner}, ":meter": {"S": meter_id}},
+        "ScanIndexForward": False,
+        "Limit": MOST_TOUCHED,
+    }
+
+
+def _position_key(query: dict[str, Any], position: str) -> dict[str, Any]:
     created_at, job_id = position.split(" ")
+    partition = {"by_meter": "meter", "by_owner": "owner"}[query["IndexName"]]
     return {
         "job_id": {"S": job_id},
-        "smart_meter_id": {"S": meter_id},
+        query["ExpressionAttributeNames"][f"#{partition}"]: query["ExpressionAttributeValues"][
+            f":{partition}"
+        ],
         "created_at": {"N": created_at},
     }

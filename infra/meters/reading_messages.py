@@ -1,25 +1,37 @@
-"""The readings among the messages of the ingestion queue."""
+"""The readings among the messages of the ingestion queue: those of one meter in turn, meters side by side."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import chain
+from typing import Any, NamedTuple
 
-from domain.meters.readings import Reading
+from domain.meters.readings import MeterIsSimulatedError, Reading
+from domain.meters.uploads import InvalidReadingsError
+from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.meters.store_upload import load_exactly, read_detail, store_upload
 from infra.stores import stores
+from infra.telemetry import logger
+from infra.time_left import IsTimeLeft, NoTimeError
 
 DETAIL_TYPE = "meter_readings"
+
+_METERS_AT_ONCE = 8
+"""Threads; what fits into a message is rarely more than one batch of hours, and the client keeps ten connections."""
 
 
 def has_readings(body: str) -> bool:
     """Tell whether a message says that it holds readings."""
-    if f'"{DETAIL_TYPE}"' not in body:
-        return False
+    return f'"{DETAIL_TYPE}"' in body and _envelope(body).get("detail-type") == DETAIL_TYPE
+
+
+def _envelope(body: str) -> Mapping[str, Any]:
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(envelope, dict) and envelope.get("detail-type") == DETAIL_TYPE
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
 
 
 def read_readings(body: str, now: datetime) -> tuple[str, list[Reading]]:
@@ -42,3 +54,59 @@ def store_readings(body: str, now: datetime) -> None:
     """
     meter_id, readings = read_readings(body, now)
     store_upload(stores().meters, stores().readings, meter_id, readings, now)
+
+
+class Upload(NamedTuple):
+    """A message with readings, and how often it was received."""
+
+    body: str
+    receives: int
+
+    @property
+    def meter_id(self) -> str:
+        """The meter that the message names, whether or not it may."""
+        detail = _envelope(self.body).get("detail")
+        return str(detail.get("smart_meter_id")) if isinstance(detail, dict) else ""
+
+
+def store_all(
+    uploads: Sequence[Upload], now: Callable[[], datetime], is_time_left: IsTimeLeft
+) -> list[Exception | None]:
+    """Store the readings of many messages; answer in the order given what went wrong with each, if anything.
+
+    A meter's messages are stored in the order given, since of two readings of one timestamp the one stored
+    last counts: once the outcome of one is unknown, the later ones of that meter are not tried, and are
+    answered with the same error. Meters whose messages were received most often come first.
+    """
+    by_meter: dict[str, list[int]] = {}
+    for index, upload in enumerate(uploads):
+        by_meter.setdefault(upload.meter_id, []).append(index)
+    groups = sorted(
+        by_meter.values(), key=lambda group: max(uploads[index].receives for index in group), reverse=True
+    )
+
+    def store_in_turn(indexes: list[int]) -> list[tuple[int, Exception | None]]:
+        outcomes: list[tuple[int, Exception | None]] = []
+        for index in indexes:
+            error = _store(uploads[index], now, is_time_left)
+            if isinstance(error, (NoTimeError, OutcomeUnknownError, *DEPENDENCY_ERRORS)):
+                return outcomes + [(later, error) for later in indexes[len(outcomes) :]]
+            outcomes.append((index, error))
+        return outcomes
+
+    with ThreadPoolExecutor(_METERS_AT_ONCE) as pool:
+        outcomes = dict(chain.from_iterable(pool.map(store_in_turn, groups)))
+    return [outcomes[index] for index in range(len(uploads))]
+
+
+def _store(upload: Upload, now: Callable[[], datetime], is_time_left: IsTimeLeft) -> Exception | None:
+    if not is_time_left():
+        return NoTimeError()
+    try:
+        store_readings(upload.body, now())
+    except (InvalidReadingsError, MeterIsSimulatedError, OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:
+        return error
+    except Exception as error:  # an item that cannot be read, say: the other messages are not to wait for it
+        logger.exception("Readings not stored", smart_meter_id=upload.meter_id)
+        return error
+    return None

@@ -21,6 +21,11 @@ def required_variable(environment: Mapping[str, str], variable: str, meaning: st
     return value
 
 
+def names_in(environment: Mapping[str, str], variable: str) -> list[str]:
+    """Return the names that a variable gives, with commas between them."""
+    return [name for part in environment.get(variable, "").split(",") if (name := part.strip())]
+
+
 def confirmed(environment: Mapping[str, str], name: str, consequence: str) -> None:
     """Go on only if CONFIRM repeats `name`; CommandError tells the consequence."""
     if environment.get("CONFIRM") != name:

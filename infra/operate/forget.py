@@ -17,7 +17,7 @@ from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import key_of
 from infra.contracts.trail_store import partition_of
 from infra.meters.meter_store import partition_of as meter_partition_of
-from infra.operate.command import confirmed, outputs_of, required_variable, run_steps
+from infra.operate.command import confirmed, names_in, outputs_of, required_variable, run_steps
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
@@ -86,13 +86,9 @@ def forget(
         yield f"meter {meter_id}: {count} items deleted"
 
 
-def _names(text: str) -> list[str]:
-    return [name for part in text.split(",") if (name := part.strip())]
-
-
 def _steps() -> Iterator[str]:
     stack = required_variable(os.environ, "STACK", "the deployed stack")
-    contracts, meters = (_names(os.environ.get(variable, "")) for variable in ("CONTRACTS", "METERS"))
+    contracts, meters = (names_in(os.environ, variable) for variable in ("CONTRACTS", "METERS"))
     whom = [*contracts, *meters]
     if not whom:
         raise CommandError("CONTRACTS= or METERS= names whom to forget, with commas between them")

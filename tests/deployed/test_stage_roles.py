@@ -38,7 +38,7 @@ ALLOWED = {
     "ApiRole": {
         *{f"{call} contracts" for call in ("get", "put", "update", "query listing", "query by_created_at")},
         *{f"{call} readings" for call in ("get", "batch_get", "put", "query", "query listing")},
-        *{f"{call} export_jobs" for call in ("get", "batch_get", "put", "query by_meter")},
+        *{f"{call} export_jobs" for call in ("get", "batch_get", "put", "query by_meter", "query by_owner")},
         *{
             f"{call} users"
             for call in ("get", "batch_get", "put", "update", "delete", "query", "query listing")
@@ -54,6 +54,7 @@ ALLOWED = {
         *{f"{call} contracts" for call in ("put", "update")},
         *{f"{call} readings" for call in ("get", "batch_get", "put")},
         *{f"{call} ingestion" for call in _RECEIVE},
+        "send ingestion",
     },
     "PublisherRole": {"publish", "send publisher_dead_letter"},
     "ExportRole": {
@@ -73,7 +74,7 @@ ALLOWED = {
 _INDICES = {
     "contracts": {"listing": "kind", "by_created_at": "pk"},
     "readings": {"listing": "listed_as"},
-    "export_jobs": {"by_meter": "smart_meter_id", "open": "open"},
+    "export_jobs": {"by_meter": "smart_meter_id", "by_owner": "owner", "open": "open"},
     "users": {"listing": "kind"},
 }
 

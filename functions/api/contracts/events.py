@@ -22,7 +22,6 @@ from functions.api.contracts.schemas import (
 )
 from functions.api.dependencies import IdempotencyKey
 from functions.api.error_shape import describe
-from infra.aws import OutcomeUnknownError
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_payloads import EventPayload, Instant, read_event
 from infra.contracts.timeline_store import Decision
@@ -102,10 +101,10 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
 
 
 def _show(index: int, event: ComponentEvent, outcome: Outcome) -> BulkVerdict | UnusableEntry:
-    if isinstance(outcome, OutcomeUnknownError):
-        raise outcome
     if isinstance(outcome, IdempotencyKeyReusedError):
         return UnusableEntry(index=index, code="idempotency_key_reused", message=str(outcome))
+    if isinstance(outcome, Exception):
+        raise outcome
     return BulkVerdict.of(event, outcome, index=index, repeated=outcome.repeated or None)
 
 

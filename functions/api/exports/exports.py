@@ -160,10 +160,15 @@ async def list_exports(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> HistoryPage:
-    """List one's own exports of a meter, the newest first; admins see those of all."""
-    scope = f"exports {smart_meter_id}"
-    after = None if cursor is None else seal.open(scope, cursor)
-    page = jobs.page(smart_meter_id, limit, after, owner=None if caller.is_admin else caller.id)
+    """List one's own exports of a meter, the newest first; admins see those of all.
+
+    A page may hold fewer exports than its limit, or none, although more follow: `next_cursor` tells.
+    """
+    owner = None if caller.is_admin else caller.id
+    scope = f"exports {smart_meter_id}" if owner is None else f"exports {smart_meter_id} of {owner}"
+    page = jobs.page(
+        smart_meter_id, limit, after=None if cursor is None else seal.open(scope, cursor), owner=owner
+    )
     now = utc_now()
     return HistoryPage(
         items=[HistoryView.of(job, now) for job in page.jobs],

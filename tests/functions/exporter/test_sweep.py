@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from domain import exports
 from domain.exports import LEASE, LOST_AFTER, MAX_ATTEMPTS, UNSENT_AFTER, Status
@@ -67,6 +68,68 @@ def test_more_overdue_jobs_than_a_page_holds_are_all_found(world: World, queue: 
         "provide-client-params.dynamodb.Query", lambda params, **_: params | {"Limit": 7}
     )
     assert sorted(world.jobs.overdue(world.now + UNSENT_AFTER)) == ids
+
+
+def spoil(world: World, job_id: str) -> None:
+    """Give a job a status that no version of the code knows."""
+    world.jobs.client.update_item(
+        TableName=world.jobs.table,
+        Key={"job_id": {"S": job_id}},
+        UpdateExpression="SET #status = :status",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":status": {"S": "paused"}},
+    )
+
+
+def test_a_job_that_cannot_be_read_stops_no_other(
+    world: World,
+    queue: ExportQueue,
+    counted: Callable[[], dict[str, float]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    jobs = [world.new_job() for _ in range(5)]
+    spoil(world, jobs[0])
+    spoil(world, jobs[3])
+    with pytest.raises(sweep.SweepError, match="2 jobs"):
+        sweep.sweep(world.jobs, queue, world.now + UNSENT_AFTER)
+    assert sent(queue) == [jobs[1], jobs[2], jobs[4]]
+    assert counted() == {"ExportsNotRecovered": 2}
+    named = [line.__dict__["job_id"] for line in caplog.records if line.message == "Export not recovered"]
+    assert sorted(named) == [jobs[0], jobs[3]]
+
+
+def test_a_job_that_cannot_be_sent_stops_no_other(world: World, queue: ExportQueue) -> None:
+    jobs = [world.new_job() for _ in range(3)]
+
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        if jobs[1] in params["MessageBody"]:
+            raise EndpointConnectionError(endpoint_url="https://sqs")
+
+    queue.client.meta.events.register_first("provide-client-params.sqs.SendMessage", refuse)
+    with pytest.raises(sweep.SweepError, match="1 job"):
+        sweep.sweep(world.jobs, queue, world.now + UNSENT_AFTER)
+    assert sent(queue) == [jobs[0], jobs[2]]
+
+
+def test_a_sweep_stops_in_time_and_the_next_one_goes_on(world: World, queue: ExportQueue) -> None:
+    jobs = sorted(world.new_job() for _ in range(5))
+    answers = iter([True, True, False])
+    sweep.sweep(world.jobs, queue, world.now + UNSENT_AFTER, lambda: next(answers))
+    first = sent(queue)
+    assert len(first) == 2
+    sweep.sweep(world.jobs, queue, world.now + UNSENT_AFTER)
+    assert sorted(first + sent(queue)) == jobs
+
+
+def test_a_sweep_asks_lambda_for_its_time(world: World, queue: ExportQueue) -> None:
+    class Context:
+        def get_remaining_time_in_millis(self) -> int:
+            return 14_000
+
+    job_id = world.new_job()
+    sweep.handler({}, Context())  # type: ignore[arg-type]
+    # With time it would have failed: it has waited for more than a day.
+    assert world.job(job_id).status is Status.PENDING
 
 
 def record(body: str, receives: int = 1) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A queue, its dead letter queue and the tables on an emulated AWS, and a poller like Lambda's."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -24,6 +24,10 @@ class Context:
     """What Lambda tells a function of an invocation, as far as it is read."""
 
     aws_request_id: str = field(default_factory=lambda: uuid4().hex)
+    seconds_left: Callable[[], float] = lambda: 30
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round(1000 * self.seconds_left())
 
 
 @pytest.fixture(scope="session")
@@ -68,9 +72,9 @@ class Ingestion:
             for message in answer.get("Messages", [])
         ]
 
-    def handle(self, records: list[dict[str, Any]]) -> set[str]:
+    def handle(self, records: list[dict[str, Any]], context: Context | None = None) -> set[str]:
         """Invoke the function with `records`; give the ids that failed."""
-        answer = ingestion.handler({"Records": records}, Context())  # type: ignore[arg-type]
+        answer = ingestion.handler({"Records": records}, context or Context())  # type: ignore[arg-type]
         return {str(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
 
     def drain(self, rounds: int = 200) -> None:

@@ -1,5 +1,6 @@
 """Readings that come over the bus, among events and garbage."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -52,6 +53,33 @@ def test_readings_of_the_bus_are_stored_with_every_digit(
     ingestion_of.drain()
     assert stored(store) == b"2024-01-01T00:00:00Z,m,0.10,6,230,1\r\n"
     assert ingestion_of.dead() == []
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ('"123456789.1234567890"', "123456789.1234567890"),
+        ('"0.10"', "0.10"),
+        # What the handbook of the bus says of the emulated one: it reads numbers as doubles.
+        ("123456789.1234567890", "123456789.12345679"),
+        ("0.10", "0.1"),
+    ],
+)
+def test_over_the_emulated_bus_text_keeps_every_digit_and_a_number_those_of_a_double(
+    ingestion_of: Ingestion, store: ReadingStore, written: str, kept: str
+) -> None:
+    bus, sqs = uuid4().hex, aws.sqs()
+    queue = sqs.get_queue_attributes(QueueUrl=ingestion_of.queue, AttributeNames=["QueueArn"])
+    aws.eventbridge().create_event_bus(Name=bus)
+    pattern = json.dumps({"detail-type": ["meter_readings"]})
+    aws.eventbridge().put_rule(Name="rule", EventBusName=bus, EventPattern=pattern)
+    target = {"Id": "queue", "Arn": queue["Attributes"]["QueueArn"]}
+    aws.eventbridge().put_targets(Rule="rule", EventBusName=bus, Targets=[target])  # type: ignore[list-item]
+    detail = json.dumps({"smart_meter_id": "m", "readings": [READING | {"energy_kwh": "value"}]})
+    entry = {"Source": "meters", "DetailType": "meter_readings", "Detail": detail.replace('"value"', written)}
+    aws.eventbridge().put_events(Entries=[entry | {"EventBusName": bus}])  # type: ignore[list-item]
+    ingestion_of.drain()
+    assert stored(store) == f"2024-01-01T00:00:00Z,m,{kept},6,230,1\r\n".encode()
 
 
 def test_a_message_that_comes_twice_changes_nothing(ingestion_of: Ingestion, store: ReadingStore) -> None:

@@ -59,13 +59,17 @@ def test_a_change_is_told_with_the_dates_before_and_after(monkeypatch: pytest.Mo
     assert answer == {"batchItemFailures": []}
 
 
-def test_a_change_the_bus_does_not_take_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_the_bus_does_not_take_comes_again_and_the_log_names_its_contract(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def refuse(parsed: dict[str, Any], **_: Any) -> None:
         parsed |= {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
 
     aws.eventbridge().meta.events.register("after-call.eventbridge.PutEvents", refuse)
     _, answer = published(BATCH, monkeypatch)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "4421584500000000017450439091"}]}
+    lines = [line for line in caplog.records if line.message == "Change not published"]
+    assert [line.__dict__["contract_number"] for line in lines] == ["1001"]
 
 
 def test_a_contract_of_which_nothing_is_known_is_no_change() -> None:

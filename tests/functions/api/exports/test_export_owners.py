@@ -9,13 +9,17 @@ from uuid import uuid4
 import pytest
 from fastapi.testclient import TestClient
 
-from domain.exports import MAX_OPEN_EXPORTS, Refusal, TooManyExportsError, cancel, new_job
+from domain.exports import CANCELLED_COUNTS, MAX_OPEN_EXPORTS, Refusal, TooManyExportsError, cancel, new_job
 from domain.meters.readings import Interval
 from domain.users import Role
+from functions.api.exports import exports as routes
+from infra.contracts.event_payloads import utc_now
+from infra.exports import job_store as stored_exports
 from infra.exports.create_export import create_in_slot
 from infra.exports.job_store import ExportStore
+from infra.stores import stores
 from tests.conftest import create_table
-from tests.functions.api.people import Headers, enter, make_key
+from tests.functions.api.people import Headers, bearer, enter, log_in, make_key, make_user
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -98,19 +102,99 @@ def test_the_same_idempotency_key_of_another_user_is_another_request(closed: Non
     assert len({answer.json()["job_id"] for answer in jobs}) == 2
 
 
-def test_a_user_has_so_many_open_exports_and_a_cancelled_one_makes_room(
-    closed: None, api: TestClient
+def store_job(owner: str, meter_id: str, second: int) -> str:
+    """Store a job that `owner` asked for, without the queue and the limit of open ones."""
+    day = Interval(NOW - timedelta(days=2), NOW - timedelta(days=1))
+    job = new_job(str(uuid4()), meter_id, day, owner, NOW + timedelta(seconds=second))
+    stores().exports.create(job)
+    return job.id
+
+
+def test_a_page_of_a_history_reads_a_bounded_number_of_jobs_and_none_of_others(
+    closed: None, api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, eve = make_user("ada", Role.OPERATOR).id, make_user("eve", Role.OPERATOR).id
+    own = [store_job(ada, "123", second) for second in (1, 2, 90, 91)]
+    for second in range(10, 80):
+        store_job(eve, "123", second)
+        store_job(ada, "other", second)
+    read: list[int] = []
+    stores().exports.client.meta.events.register(
+        "after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["ScannedCount"])
+    )
+    monkeypatch.setattr(stored_exports, "MOST_TOUCHED", 10)
+
+    assert history(api, bearer(log_in(api, "ada"))) == own[::-1]
+    assert max(read) <= 10
+    # Of her own 74 jobs each is read once, but for those of a page that were too many for it; of eve's none.
+    assert sum(read) < 74 + 20
+
+
+def test_a_history_of_others_jobs_is_that_of_a_meter_that_nobody_asked_about(
+    closed: None, api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = make_user("eve", Role.OPERATOR).id
+    for second in range(30):
+        store_job(eve, "123", second)
+    monkeypatch.setattr(stored_exports, "MOST_TOUCHED", 5)
+    ada = enter(api, Role.OPERATOR, "ada")
+    answers = [
+        api.get(f"/api/export/history/{meter}?limit=2", headers=ada).json() for meter in ("123", "none")
+    ]
+    assert answers[0] == answers[1]
+    assert (answers[0]["items"], answers[0]["next_cursor"]) == ([], None)
+
+
+def test_a_job_that_cannot_be_read_is_missing_from_the_history_and_takes_no_other_along(
+    closed: None, api: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada, admin = make_user("ada", Role.OPERATOR).id, enter(api, Role.ADMIN, "root")
+    jobs = [store_job(ada, "123", second) for second in range(4)]
+    store = stores().exports
+    store.client.update_item(
+        TableName=store.table,
+        Key={"job_id": {"S": jobs[2]}},
+        UpdateExpression="SET progress = :progress",
+        ExpressionAttributeValues={":progress": {"S": "half"}},
+    )
+    for shown in (bearer(log_in(api, "ada")), admin):
+        assert history(api, shown) == [jobs[3], jobs[1], jobs[0]]
+    assert {line.__dict__["job_id"] for line in caplog.records if line.exc_info} == {jobs[2]}
+
+
+def test_a_user_has_so_many_open_exports_and_one_that_is_cancelled_counts_for_a_minute(
+    closed: None, api: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = enter(api, Role.OPERATOR, "ada")
-    jobs = [ask(api, ada) for _ in range(MAX_OPEN_EXPORTS)]
+    now = utc_now()
 
+    def at(seconds: int) -> None:
+        monkeypatch.setattr(routes, "utc_now", lambda: now + timedelta(seconds=seconds))
+
+    at(0)
+    jobs = [ask(api, ada) for _ in range(MAX_OPEN_EXPORTS)]
     refused = api.post("/api/export/csv", json=WISH, headers=ada)
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_exports")
     assert ask(api, enter(api, Role.OPERATOR, "eve"))
 
     api.delete(f"/api/export/{jobs[2]}", headers=ada)
+    at(59)
+    assert api.post("/api/export/csv", json=WISH, headers=ada).status_code == 429
+    at(60)
     ask(api, ada)
     assert api.post("/api/export/csv", json=WISH, headers=ada).status_code == 429
+
+
+def test_asking_and_cancelling_in_turn_gets_no_more_jobs_than_may_be_open(
+    closed: None, api: TestClient
+) -> None:
+    ada = enter(api, Role.OPERATOR, "ada")
+    answers = []
+    for _ in range(4 * MAX_OPEN_EXPORTS):
+        answers.append(api.post("/api/export/csv", json=WISH, headers=ada))
+        if answers[-1].status_code == 200:
+            api.delete(f"/api/export/{answers[-1].json()['job_id']}", headers=ada)
+    assert [answer.status_code for answer in answers].count(200) == MAX_OPEN_EXPORTS
 
 
 @pytest.mark.xdist_group("engine")
@@ -119,10 +203,10 @@ def test_of_exports_asked_for_at_once_exactly_the_limit_is_open(engine_client: "
     create_table(engine_client, "ExportJobsTable", table)
     jobs = ExportStore(engine_client, table, fresh_id=lambda: uuid4().hex)
     period = Interval(NOW - timedelta(days=2), NOW - timedelta(days=1))
-    at_once = 12
+    at_once, later = 12, NOW
 
     def ask_at_once(_: int) -> str | None:
-        job = new_job(str(uuid4()), "123", period, "ada", NOW)
+        job = new_job(str(uuid4()), "123", period, "ada", later)
         barrier.wait()
         try:
             create_in_slot(jobs, job)
@@ -138,6 +222,7 @@ def test_of_exports_asked_for_at_once_exactly_the_limit_is_open(engine_client: "
 
     for job_id in created[:2]:
         assert not isinstance(jobs.change(job_id, lambda job: cancel(job, NOW)), Refusal)
+    later = NOW + CANCELLED_COUNTS
     barrier = Barrier(at_once, timeout=30)
     with ThreadPoolExecutor(at_once) as pool:
         assert len([job for job in pool.map(ask_at_once, range(at_once)) if job]) == 2
