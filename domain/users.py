@@ -107,6 +107,7 @@ class Caller:
     role: Role
     user: User | None = None
     session: Session | None = None
+    api_key: ApiKey | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -129,7 +130,7 @@ def caller_by_key(user: User | None, key: ApiKey | None) -> Caller | None:
     """Return whom a key lets in, if anybody: never with more than its owner may do now."""
     if user is None or key is None or not user.is_active:
         return None
-    return Caller(user.id, key.role if user.role.includes(key.role) else user.role, user)
+    return Caller(user.id, key.role if user.role.includes(key.role) else user.role, user, api_key=key)
 
 
 def revise(user: User, at: datetime, **changes: object) -> User:

@@ -79,7 +79,11 @@ def store(
     `known` are the past versions of the hour, needed where `has_outdated`: an outdated reading that is
     known already is not kept twice.
     """
-    if not block.lines and not block.deleted and (first := _first_upload(meter_id, readings, actor, recorded_at)):
+    if (
+        not block.lines
+        and not block.deleted
+        and (first := _first_upload(meter_id, readings, actor, recorded_at))
+    ):
         return Change(first, [], Counter({Effect.STORED: len(readings)}), is_change=True)
     work = _Work.of(block, known)
     for reading in sorted(readings, key=attrgetter("created_at")):
@@ -97,7 +101,10 @@ def _first_upload(
     ):
         return None
     lines = "".join(
-        [f"{at},{meter_id},{energy},{power},{voltage},{current}\r\n" for at, energy, power, voltage, current, _, _ in readings]
+        [
+            f"{at},{meter_id},{energy},{power},{voltage},{current}\r\n"
+            for at, energy, power, voltage, current, _, _ in readings
+        ]
     )
     quarters: dict[int, list[Reading]] = {}
     for reading in readings:
@@ -231,7 +238,11 @@ def _sums_after(
     before: Mapping[int, Sums] | None, alive: Sequence[Stored], touched: set[int]
 ) -> dict[int, Sums]:
     """Return the sums by quarter; only those of quarters that a write touched are computed anew."""
-    kept = {} if before is None else {quarter: sums for quarter, sums in before.items() if quarter not in touched}
+    kept = (
+        {}
+        if before is None
+        else {quarter: sums for quarter, sums in before.items() if quarter not in touched}
+    )
     quarters: dict[int, list[Stored]] = {}
     for stored in alive:
         if (quarter := _quarter_of(stored.line)) not in kept:

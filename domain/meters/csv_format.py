@@ -42,7 +42,7 @@ def values_of(line: bytes) -> tuple[str, ...]:
 def read_line(line: bytes, created_at: int = 0, quality: Quality = Quality.MEASURED) -> Reading:
     """Read a line that `format_line` wrote; a line does not say when it was made, or how."""
     timestamp, _, *values = line.decode().rstrip("\r\n").split(",")
-    return Reading(timestamp, *values, quality, created_at)  # type: ignore[arg-type]
+    return Reading(timestamp, *values, quality, created_at)  # type: ignore[arg-type,call-arg]
 
 
 def clip(lines: bytes, first: bytes, end: bytes) -> bytes:
@@ -70,7 +70,7 @@ def append_columns(lines: bytes, origins: Sequence[Origin], columns: Sequence[Ex
         for origin in set(origins)
     }
     if len(endings) == 1:
-        return lines.replace(b"\r\n", *endings.values())
+        return lines.replace(b"\r\n", endings[origins[0]])
     split = lines.split(b"\r\n")[:-1]
     return b"".join(line + endings[origin] for line, origin in zip(split, origins, strict=True))
 

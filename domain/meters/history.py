@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from domain.meters.csv_format import TIMESTAMP_LENGTH, values_of
 from domain.meters.corrections import Stored
+from domain.meters.csv_format import TIMESTAMP_LENGTH, values_of
 from domain.meters.versions import HourBlock, Origin, PastVersions
 
 
@@ -68,5 +68,3 @@ def version_in_force(block: HourBlock, timestamp: bytes) -> Version | None:
 
 def _values_or_none(line: bytes) -> tuple[str, ...] | None:
     return None if len(line) == TIMESTAMP_LENGTH else values_of(line)
-
-

@@ -53,7 +53,7 @@ from domain.exports import (
 )
 from domain.meters.periods import PeriodError
 from domain.meters.readings import MeterIsSimulatedError, MeterNotFoundError
-from domain.meters.uploads import InvalidReadingsError
+from domain.meters.uploads import InvalidReadingsError, TooManyReadingsError
 from domain.users import (
     ApiKeyNotFoundError,
     OwnAccountError,
@@ -127,6 +127,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(OutcomeUnknownError, _answer_outcome_unknown)
     app.add_exception_handler(PeriodError, _answer_period)
     app.add_exception_handler(InvalidReadingsError, _answer_readings)
+    app.add_exception_handler(TooManyReadingsError, _answer_readings)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
 

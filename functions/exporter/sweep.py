@@ -56,7 +56,7 @@ def _recover(jobs: ExportStore, queue: ExportQueue, job_id: str, now: datetime) 
     job = jobs.change(job_id, lambda stored: recover(stored, now))
     if isinstance(job, Refusal):
         return
-    logger.warning("Export looked after", job_id=job_id, status=job.status, attempt=job.attempt)
+    logger.warning("Export recovered", job_id=job_id, status=job.status, attempt=job.attempt)
     if job.status is Status.PENDING:
         queue.send(job_id)
     elif job.status is Status.FAILED:

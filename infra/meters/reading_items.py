@@ -105,6 +105,12 @@ def to_sums(item: Item) -> dict[int, Sums] | None:
     return _to_sums(_unpack(item["facts"]["B"])[0]) if "facts" in item else None
 
 
+def count_of(item: Item) -> int:
+    """Return how many readings an hour's item has, without its lines; items without facts have a count."""
+    sums = to_sums(item)
+    return int(item["count"]["N"]) if sums is None else sum(quarter.readings for quarter in sums.values())
+
+
 def to_past(item: Item) -> PastVersions:
     """Read an item of past versions."""
     origin_facts, places = _unpack(item["facts"]["B"])

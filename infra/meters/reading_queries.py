@@ -84,13 +84,15 @@ class ReadingQueries:
                 yield Block(lines, (FORMER,))
             return
         first, end = interval.timestamps
-        for item in self._hours(meter.id, (first, end), ["sk", "body", "facts", "changed_at", "version"], at_once):
+        for item in self._hours(
+            meter.id, (first, end), ["sk", "body", "facts", "changed_at", "version"], at_once
+        ):
             block = self._known(meter.id, item, known_at)
             if clip(block.lines, first, end) == block.lines:
                 inside, origins = block.lines, block.origins
             else:
-                lines, where = split_clipped(block.lines, first, end)
-                inside, origins = b"".join(lines), block.origins_by_line()[where]
+                clipped, where = split_clipped(block.lines, first, end)
+                inside, origins = b"".join(clipped), block.origins_by_line()[where]
             if inside:
                 yield Block(inside, origins)
 
@@ -139,7 +141,7 @@ class ReadingQueries:
         """
         key = {"pk": partition_of(meter_id), "sk": hour_key(hour_of(at))}
         answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
-        if "Item" not in answer:
+        if "Item" not in answer or at.microsecond:
             return VersionPage([], None)
         timestamp = format_timestamp(at).encode()
         start, shown = position.rsplit("#", 1) if position else ("", "0")

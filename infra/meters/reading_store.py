@@ -23,7 +23,7 @@ from domain.meters.uploads import MAX_HOURS, MAX_STORED_READINGS, TooManyReading
 from domain.meters.versions import HourBlock
 from infra.aws import RANDOM, OutcomeUnknownError, write_errors_classified
 from infra.meters.meter_store import partition_of
-from infra.meters.reading_items import StoredHour, hour_item, hour_key, past_items, to_hour, to_sums
+from infra.meters.reading_items import StoredHour, count_of, hour_item, hour_key, past_items, to_hour
 from infra.meters.reading_queries import ReadingQueries
 
 # Conditions of the writes below. An hour may have been written by another upload; past versions are named
@@ -126,12 +126,11 @@ class ReadingStore(ReadingQueries):
 
         names = []
         count = 0
-        for item in self._hours(meter_id, (first, end), ["sk", "facts"]):
-            sums = to_sums(item)
-            count += 0 if sums is None else sum(quarter.readings for quarter in sums.values())
+        for item in self._hours(meter_id, (first, end), ["sk", "facts", "count"]):
+            count += count_of(item)
             names.append(item["sk"]["S"].removeprefix("HOUR#"))
             if count > MAX_STORED_READINGS or len(names) > MAX_HOURS:
-                raise TooManyReadingsError
+                raise TooManyReadingsError("end")
         _, deleted = self._change(meter_id, names, apply)
         return deleted
 
@@ -144,12 +143,11 @@ class ReadingStore(ReadingQueries):
         absent = set(names)
         count = 0
         for first in range(0, len(names), _MAX_ITEMS):
-            for item in self._get(meter_id, names[first : first + _MAX_ITEMS], "#sk,#facts"):
+            for item in self._get(meter_id, names[first : first + _MAX_ITEMS], "#sk,#facts,#count"):
                 absent.discard(item["sk"]["S"].removeprefix("HOUR#"))
-                sums = to_sums(item)
-                count += 0 if sums is None else sum(quarter.readings for quarter in sums.values())
+                count += count_of(item)
             if count > MAX_STORED_READINGS:
-                raise TooManyReadingsError
+                raise TooManyReadingsError("readings")
         return absent
 
     def _change(
@@ -249,8 +247,8 @@ class ReadingStore(ReadingQueries):
             if not request:
                 return items
             time.sleep(_pause(attempt))
-        error = {"Code": "ProvisionedThroughputExceededException", "Message": "keys stayed unprocessed"}
-        raise ClientError({"Error": error}, "BatchGetItem")
+        code, message = "ProvisionedThroughputExceededException", "keys stayed unprocessed"
+        raise ClientError({"Error": {"Code": code, "Message": message}}, "BatchGetItem")
 
     def _write_all(self, writes: Sequence[Write]) -> bool:
         """Write all or, where another upload was faster, nothing.

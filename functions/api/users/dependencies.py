@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
+from domain.actors import Actor, ActorKind
 from domain.users import Caller, Session, User
 from functions.api.dependencies import provided
 from functions.api.errors import UnauthenticatedError
@@ -17,6 +18,20 @@ async def caller(request: Request) -> Caller:
     """Return whom the door has let in; a route that is open to all knows no caller."""
     known: Caller = request.state.caller
     return known
+
+
+def actor_of(caller: Caller) -> Actor:
+    """Return how a history names `caller`: an API key by itself, since its owner may have several."""
+    if caller.api_key is not None:
+        return Actor(ActorKind.API_KEY, caller.api_key.id, caller.api_key.name)
+    if caller.user is not None:
+        return Actor(ActorKind.USER, caller.user.id, caller.user.username)
+    return Actor(ActorKind.ANONYMOUS)
+
+
+async def actor(caller: Annotated[Caller, Depends(caller)]) -> Actor:
+    """Return how a history names the caller."""
+    return actor_of(caller)
 
 
 async def me(caller: Annotated[Caller, Depends(caller)]) -> User:
@@ -50,6 +65,7 @@ async def source(request: Request) -> str:
 
 
 CurrentCaller = Annotated[Caller, Depends(caller)]
+CurrentActor = Annotated[Actor, Depends(actor)]
 Me = Annotated[User, Depends(me)]
 CurrentSession = Annotated[Session, Depends(session)]
 Users = Annotated[UserStore, provided(lambda stores: stores.users)]
