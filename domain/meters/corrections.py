@@ -209,7 +209,7 @@ class _Work:
         if not (self.past or self.touched or self.is_confirmed):
             return Change(block, [], self.effects, is_change=False)
         alive = [self.rows[at] for at in sorted(self.rows) if not self.rows[at].is_deletion]
-        origins = [stored.origin for stored in alive]
+        origins = tuple(stored.origin for stored in alive)
         return Change(
             replace(
                 block,

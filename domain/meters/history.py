@@ -28,7 +28,7 @@ def known_at(block: HourBlock, past: Iterable[PastVersions], instant: int) -> Ho
         if stored.origin.recorded_at <= instant:
             rows[stored.line[:TIMESTAMP_LENGTH]] = stored
     alive = [rows[at] for at in sorted(rows) if not rows[at].is_deletion]
-    origins = [stored.origin for stored in alive]
+    origins = tuple(stored.origin for stored in alive)
     return HourBlock(
         lines=b"".join(stored.line for stored in alive),
         origins=origins[:1] if len(set(origins)) == 1 else origins,

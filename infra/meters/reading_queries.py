@@ -14,7 +14,7 @@ from domain.meters.summaries import HourSums
 from domain.meters.sums import Sums, add, sum_lines
 from domain.meters.versions import FORMER, HourBlock, Origin, PastVersions
 from infra.meters.meter_store import partition_of
-from infra.meters.reading_items import decompress, hour_key, past_prefix, to_block, to_past, to_sums
+from infra.meters.reading_items import decompress, hour_key, past_prefix, to_block, to_past, to_facts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -85,7 +85,7 @@ class ReadingQueries:
             return
         first, end = interval.timestamps
         for item in self._hours(
-            meter.id, (first, end), ["sk", "body", "facts", "changed_at", "version"], at_once
+            meter.id, (first, end), ["sk", "body", "facts", "version"], at_once
         ):
             block = self._known(meter.id, item, known_at)
             if clip(block.lines, first, end) == block.lines:
@@ -102,7 +102,7 @@ class ReadingQueries:
             for lines in simulate(meter.id, interval):
                 yield HourSums(lines[:13].decode(), sum_lines(lines), _HOUR_COST + len(lines))
             return
-        for item in self._hours(meter.id, interval.timestamps, ["sk", "facts", "changed_at"]):
+        for item in self._hours(meter.id, interval.timestamps, ["sk", "facts"]):
             hour = item["sk"]["S"].removeprefix("HOUR#")
             found = self._stored_sums(item, interval, known_at)
             cost = _STORED_SUMS_COST + _STORED_READING_COST * found.readings if found else 0
@@ -115,10 +115,10 @@ class ReadingQueries:
         """Return the stored sums of an hour where they answer, which a cut or corrected hour's do not."""
         begin = datetime.fromisoformat(item["sk"]["S"].removeprefix("HOUR#") + ":00:00+00:00")
         is_whole = interval.start <= begin and begin + _HOUR <= interval.end
-        if not is_whole or _is_changed_after(item, known_at):
+        facts = to_facts(item) if is_whole else None
+        if facts is None or _is_changed_after(facts.changed_at, known_at):
             return None
-        quarters = to_sums(item)
-        return None if quarters is None else add(quarters.values())
+        return add(facts.sums.values())
 
     def _summed(
         self, meter: Meter, hour: str, interval: Interval, known_at: datetime | None
@@ -166,7 +166,7 @@ class ReadingQueries:
     def _known(self, meter_id: str, item: Any, known_at_instant: datetime | None) -> HourBlock:  # noqa: ANN401
         """Read an hour's block as it was known; hours that were not changed after that need nothing else."""
         block = to_block(item)
-        if known_at_instant is None or not _is_changed_after(item, known_at_instant):
+        if known_at_instant is None or not _is_changed_after(block.changed_at, known_at_instant):
             return block
         instant = to_micros(known_at_instant)
         return known_at(block, self._past_after(meter_id, item, instant), instant)
@@ -238,5 +238,5 @@ class ReadingQueries:
             yield from page["Items"]
 
 
-def _is_changed_after(item: Any, known_at: datetime | None) -> bool:  # noqa: ANN401 - an item as boto3 reads it
-    return known_at is not None and int(item.get("changed_at", {"N": "0"})["N"]) > to_micros(known_at)
+def _is_changed_after(changed_at: int, known_at: datetime | None) -> bool:
+    return known_at is not None and changed_at > to_micros(known_at)

@@ -19,7 +19,8 @@ import boto3
 from botocore.config import Config
 
 from domain import exports
-from domain.meters.readings import COLUMNS, Interval
+from domain.meters.csv_format import COLUMNS
+from domain.meters.readings import Interval
 from functions.exporter.worker import Worker
 from infra.exports.files import ExportFiles
 from infra.exports.job_store import ExportStore
@@ -76,7 +77,7 @@ def decompress_and_write(bodies: Iterable[bytes], path: Path) -> None:
     """Do what no export of compressed blocks can do without: the floor."""
     with path.open("wb") as file:
         for body in bodies:
-            file.write(zlib.decompress(body, 31))
+            file.write(zlib.decompress(body, 47))
 
 
 def one_item_each(dynamodb: "DynamoDBClient", path: Path) -> int:

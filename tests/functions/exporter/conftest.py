@@ -10,7 +10,8 @@ import pytest
 
 from domain import exports
 from domain.exports import ExportJob
-from domain.meters.readings import HEADER, Interval, Meter, MeterKind, read_line
+from domain.meters.csv_format import HEADER, read_line
+from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
 from functions.exporter.worker import Worker
 from infra import aws

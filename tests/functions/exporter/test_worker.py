@@ -8,7 +8,8 @@ import pytest
 
 from domain import exports
 from domain.exports import LEASE, ExportJob, Refusal, Status
-from domain.meters.readings import HEADER, Interval, Meter, MeterKind
+from domain.meters.csv_format import HEADER
+from domain.meters.readings import Interval, Meter, MeterKind
 from functions.exporter.worker import LeasedError
 from tests.functions.exporter.conftest import CONTENT, START, World
 

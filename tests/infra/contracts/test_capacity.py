@@ -11,7 +11,8 @@ from domain.contracts.contract import Contract
 from domain.contracts.events import Component, ComponentEvent, EventType
 from domain.contracts.trails import Reception, Source
 from domain.contracts.verdicts import Code
-from domain.meters.readings import Interval, Meter, MeterKind, read_line
+from domain.meters.csv_format import read_line
+from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.timeline_store import TimelineStore
@@ -89,6 +90,6 @@ def test_a_day_of_minutes_is_read_for_five_units(
     store = ReadingStore(engine_client, table)
     store.store("m", (read_line(line) for block in simulate("m", day) for line in block.splitlines()))
     units()
-    rows = b"".join(store.blocks(Meter("m", MeterKind.METERED, NOW), day)).splitlines()
+    rows = b"".join(store.lines(Meter("m", MeterKind.METERED, NOW), day)).splitlines()
     assert len(rows) == 24 * 60
     assert 4 <= units() <= 5
