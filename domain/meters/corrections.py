@@ -208,14 +208,16 @@ class _Work:
         """Return what has become of `block`."""
         if not (self.past or self.touched or self.is_confirmed):
             return Change(block, [], self.effects, is_change=False)
-        alive = [self.rows[at] for at in sorted(self.rows) if not self.rows[at].is_deletion]
-        origins = tuple(stored.origin for stored in alive)
+        rows = [self.rows[at] for at in sorted(self.rows)]
+        alive = [stored for stored in rows if not stored.is_deletion]
+        deleted = {} if len(alive) == len(rows) else {row.line: row.origin for row in rows if row.is_deletion}
+        origins = tuple([stored.origin for stored in alive])
         return Change(
             replace(
                 block,
-                lines=b"".join(stored.line for stored in alive),
-                origins=origins[:1] if len(set(origins)) == 1 else origins,
-                deleted={at: stored.origin for at, stored in self.rows.items() if stored.is_deletion},
+                lines=b"".join([stored.line for stored in alive]),
+                origins=origins[:1] if all(origin == origins[0] for origin in origins) else origins,
+                deleted=deleted,
                 sums=_sums_after(block.sums, alive, self.touched),
                 changed_at=recorded_at if self.past or self.touched else block.changed_at,
             ),

@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from domain.actors import Actor, ActorKind
@@ -25,13 +26,14 @@ _SMALL_LEVEL, _LARGE_LEVEL = 9, 7
 # What facts usually look like, for the compressor to refer to; without it nothing that is stored can be read.
 _USUAL_FACTS = (
     b'"user","api_key","publisher","energy-operations"'
-    b'[[[0,60,"0.0],[[[0,15,"0.","],[1,15,"0.","],[2,15,"0.","],[3,15,"0."]],17[[1704067200,0,0,0,'
-    b'["anonymous",null,null]]],[],[]]'
+    b'[[[0,60,"0.0],[[[0,15,"0.","],[1,15,"0.","],[2,15,"0.","],[3,15,"0."]],17'
+    b'[[17,[0],[0],[0],[["anonymous",null,null]]],[],[]]'
 )
 # A past version takes at most about 100 bytes; an item may have 400 KB.
 _VERSIONS_OF_AN_ITEM = 3600
 
 _QUALITIES = tuple(Quality)
+_UNKNOWN = -1  # of a confirmation, which never comes before its reading was made
 _CODES = {quality: code for code, quality in enumerate(_QUALITIES)}
 
 
@@ -70,8 +72,9 @@ def past_items(
         origins = list(dict.fromkeys((past.origin, past.outdated) for past in chunk))
         places = {origin: place for place, origin in enumerate(origins)}
         facts = [
-            [[*_origin_facts(origin), int(outdated)] for origin, outdated in origins],
-            [places[past.origin, past.outdated] for past in chunk] if len(origins) > 1 else [],
+            _origin_facts([origin for origin, _ in origins]),
+            [int(outdated) for _, outdated in origins],
+            _differences([places[past.origin, past.outdated] for past in chunk]) if len(origins) > 1 else [],
         ]
         lines = b"".join(past.line if past.line.endswith(b"\n") else past.line + b"\r\n" for past in chunk)
         yield {
@@ -93,11 +96,11 @@ def to_block(item: Item) -> HourBlock:
     if "facts" not in item:
         return HourBlock(lines, (FORMER,), sums=None)
     sums, changed_at, origin_facts, places, deleted = _unpack(item["facts"]["B"])
-    origins = [_to_origin(facts) for facts in origin_facts]
+    origins = _to_origins(origin_facts)
     count = 1 if lines else 0
     return HourBlock(
         lines,
-        tuple(origins[place] for place in places) if places else tuple(origins[:count]),
+        tuple(origins[place] for place in accumulate(places)) if places else tuple(origins[:count]),
         {timestamp.encode(): origins[place] for timestamp, place in deleted},
         _to_sums(sums),
         changed_at,
@@ -127,12 +130,12 @@ def count_of(item: Item) -> int:
 
 def to_past(item: Item) -> PastVersions:
     """Read an item of past versions."""
-    origin_facts, places = _unpack(item["facts"]["B"])
-    origins = [(_to_origin(facts), bool(facts[-1])) for facts in origin_facts]
+    origin_facts, outdated, places = _unpack(item["facts"]["B"])
+    origins = list(zip(_to_origins(origin_facts), map(bool, outdated), strict=True))
     lines = decompress(item["body"]["B"]).splitlines(keepends=True)
     versions = [
         PastVersion(_without_ending(line), *origins[place])
-        for line, place in zip(lines, places or [0] * len(lines), strict=True)
+        for line, place in zip(lines, accumulate(places or [0] * len(lines)), strict=True)
     ]
     return PastVersions(int(item["replaced_at"]["N"]), versions)
 
@@ -167,11 +170,11 @@ def _unpack(packed: bytes) -> Any:  # noqa: ANN401 - JSON
 def _facts_of(block: HourBlock) -> list[Any]:
     origins = list(dict.fromkeys((*block.origins, *block.deleted.values())))
     places = {origin: place for place, origin in enumerate(origins)}
-    by_line = [places[origin] for origin in block.origins] if len(block.origins) > 1 else []
+    by_line = _differences([places[origin] for origin in block.origins]) if len(block.origins) > 1 else []
     return [
         [[quarter, *_sums_facts(sums)] for quarter, sums in sorted((block.sums or {}).items())],
         block.changed_at,
-        [_origin_facts(origin) for origin in origins],
+        _origin_facts(origins),
         by_line,
         [[timestamp.decode(), places[origin]] for timestamp, origin in sorted(block.deleted.items())],
     ]
@@ -199,29 +202,39 @@ def _sums_from(readings: int, *facts: Any) -> Sums:  # noqa: ANN401 - JSON
     )
 
 
-def _origin_facts(origin: Origin) -> list[Any]:
-    """Return an origin as JSON; what is younger than `created_at` as the microseconds between."""
-    actor = origin.actor
-    named = [actor.kind, actor.id, actor.name] if actor else None
-    if origin.created_at is None or origin.confirmed_at is None:
-        return [None, origin.confirmed_at, origin.recorded_at, _CODES[origin.quality], named]
+def _origin_facts(origins: Sequence[Origin]) -> list[Any]:
+    """Return origins as JSON columns: actors once each, instants as what they differ by, which compresses well."""
+    actors: dict[Actor | None, int] = {}
+    created = [origin.created_at or 0 for origin in origins]
     return [
-        origin.created_at,
-        origin.confirmed_at - origin.created_at,
-        origin.recorded_at - origin.created_at,
-        _CODES[origin.quality],
-        named,
+        _differences(created),
+        [
+            _UNKNOWN if origin.confirmed_at is None else origin.confirmed_at - at
+            for origin, at in zip(origins, created, strict=True)
+        ],
+        [origin.recorded_at - at for origin, at in zip(origins, created, strict=True)],
+        [_CODES[origin.quality] for origin in origins],
+        [actors.setdefault(origin.actor, len(actors)) for origin in origins],
+        [[actor.kind, actor.id, actor.name] if actor else None for actor in actors],
     ]
 
 
-def _to_origin(facts: Sequence[Any]) -> Origin:
-    created_at, confirmed_at, recorded_at, code, named = facts[:5]
-    actor = Actor(ActorKind(named[0]), named[1], named[2]) if named else None
-    offset = created_at or 0
-    return Origin(
-        created_at,
-        None if confirmed_at is None else offset + confirmed_at,
-        offset + recorded_at,
-        _QUALITIES[code],
-        actor,
-    )
+def _to_origins(facts: Sequence[Any]) -> list[Origin]:
+    *columns, named = facts
+    columns[0] = accumulate(columns[0])
+    actors = [Actor(ActorKind(name[0]), name[1], name[2]) if name else None for name in named]
+    return [
+        Origin(
+            created_at or None,
+            None if confirmed_at == _UNKNOWN else created_at + confirmed_at,
+            created_at + recorded_at,
+            _QUALITIES[code],
+            actors[place],
+        )
+        for created_at, confirmed_at, recorded_at, code, place in zip(*columns, strict=True)
+    ]
+
+
+def _differences(numbers: Sequence[int]) -> list[int]:
+    """Return by how much each number differs from the one before it; `accumulate` is the way back."""
+    return [number - before for before, number in pairwise((0, *numbers))]

@@ -14,7 +14,7 @@ from domain.meters.summaries import HourSums
 from domain.meters.sums import Sums, add, sum_lines
 from domain.meters.versions import FORMER, HourBlock, Origin, PastVersions
 from infra.meters.meter_store import partition_of
-from infra.meters.reading_items import decompress, hour_key, past_prefix, to_block, to_past, to_facts
+from infra.meters.reading_items import decompress, hour_key, past_prefix, to_block, to_facts, to_past
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -84,9 +84,7 @@ class ReadingQueries:
                 yield Block(lines, (FORMER,))
             return
         first, end = interval.timestamps
-        for item in self._hours(
-            meter.id, (first, end), ["sk", "body", "facts", "version"], at_once
-        ):
+        for item in self._hours(meter.id, (first, end), ["sk", "body", "facts", "version"], at_once):
             block = self._known(meter.id, item, known_at)
             if clip(block.lines, first, end) == block.lines:
                 inside, origins = block.lines, block.origins

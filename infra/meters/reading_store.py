@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -157,8 +157,11 @@ class ReadingStore(ReadingQueries):
         rest = iter(names)
         batches = iter(lambda: list(islice(rest, _MAX_ITEMS)), [])
         change = partial(self._change_batch, meter_id, apply, frozenset(absent))
+        first = next(batches, [])
+        if len(first) < _MAX_ITEMS:
+            return change(first)
         with ThreadPoolExecutor(_BATCHES_AT_ONCE) as pool:
-            results = list(pool.map(change, batches))
+            results = list(pool.map(change, chain([first], batches)))
         counts, deleted = Counts(), 0
         for part, count in results:
             counts, deleted = counts.plus(part), deleted + count
