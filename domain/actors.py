@@ -24,3 +24,17 @@ class Actor:
     kind: ActorKind
     id: str | None = None
     name: str | None = None
+
+
+_MAX_NAME_LENGTH = 256
+"""Characters of an account or a source; EventBridge allows no more."""
+
+
+def publisher(account: object, source: object) -> Actor:
+    """Return a publisher, by what stands in the envelope as account and source: nothing where that is no name."""
+    return Actor(ActorKind.PUBLISHER, _name(account), _name(source))
+
+
+def _name(value: object) -> str | None:
+    is_name = isinstance(value, str) and 0 < len(value) <= _MAX_NAME_LENGTH and value.isprintable()
+    return str(value) if is_name else None

@@ -5,10 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.common_passwords import COMMON_PASSWORDS
+
 USERNAME_PATTERN = r"^[A-Za-z0-9._-]{3,64}$"
 EMAIL_PATTERN = (
     r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"
 )
+NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""Of what people and keys are called: any text without control characters, C1 included."""
 MAX_EMAIL_LENGTH = 254
 MAX_NAME_LENGTH = 100
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
@@ -17,8 +21,6 @@ MAX_API_KEYS = 20
 
 SESSION_LIFETIME = timedelta(days=14)
 """From a login until a new one is needed, however often it is refreshed."""
-RECENT = timedelta(minutes=5)
-"""A login this young proves the password as well as giving it again would."""
 
 _USERNAME = re.compile(USERNAME_PATTERN[1:-1], re.ASCII)
 _EMAIL = re.compile(EMAIL_PATTERN[1:-1], re.ASCII)
@@ -44,7 +46,7 @@ class User:
     """A person who may log in.
 
     `version` counts the changes. `epoch` counts those that end every session: a new password, and
-    a deactivation.
+    a deactivation. `key_epoch` counts those that end every API key: somebody else takes the account over.
     """
 
     id: str
@@ -59,6 +61,12 @@ class User:
     is_active: bool = True
     version: int = 1
     epoch: int = 1
+    key_epoch: int = 1
+
+    @property
+    def is_active_admin(self) -> bool:
+        """Whether this user may manage the others now."""
+        return self.is_active and self.role is Role.ADMIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,7 @@ class ApiKey:
     created_at: datetime
     secret_hash: str = field(repr=False)
     last_used_at: datetime | None = None
+    epoch: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +137,7 @@ def caller_by_session(user: User | None, session: Session | None, at: datetime) 
 
 def caller_by_key(user: User | None, key: ApiKey | None) -> Caller | None:
     """Return whom a key lets in, if anybody: never with more than its owner may do now."""
-    if user is None or key is None or not user.is_active:
+    if user is None or key is None or not user.is_active or key.epoch != user.key_epoch:
         return None
     return Caller(user.id, key.role if user.role.includes(key.role) else user.role, user, api_key=key)
 
@@ -145,6 +154,17 @@ def revise(user: User, at: datetime, **changes: object) -> User:
     return replace(changed, updated_at=at, version=user.version + 1, epoch=user.epoch + ends_sessions)
 
 
+def taken_over(user: User, at: datetime, password_hash: str) -> User:
+    """Return `user` as the active admin that an operator makes of a name, or `user` itself where it is one.
+
+    Whoever had the name before loses its sessions and its API keys.
+    """
+    admin = revise(user, at, role=Role.ADMIN, is_active=True, password_hash=password_hash)
+    if admin is user:
+        return user
+    return replace(admin, epoch=user.epoch + 1, key_epoch=user.key_epoch + 1)
+
+
 def rehashed(user: User, password_hash: str) -> User:
     """Return `user` with a better hash of the same password, which ends no session."""
     return replace(user, password_hash=password_hash, version=user.version + 1)
@@ -153,6 +173,11 @@ def rehashed(user: User, password_hash: str) -> User:
 def name_key(name: str) -> str:
     """Return what makes two usernames, or two email addresses, the same."""
     return name.lower()
+
+
+def is_common_password(text: str) -> bool:
+    """Tell whether `text` is among the most common passwords, whatever its case."""
+    return text.casefold() in COMMON_PASSWORDS
 
 
 def is_username(text: str) -> bool:
@@ -193,6 +218,13 @@ class TooManyApiKeysError(Exception):
         super().__init__(f"A user may have {MAX_API_KEYS} API keys; revoke one first.")
 
 
+class OwnCredentialsError(Exception):
+    """One's own password and email address are changed only where the current password is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("Change your own password and email address at /api/v1/users/me.")
+
+
 class OwnAccountError(Exception):
     """Admins leave their own rights to another admin, so that one always remains."""
 
@@ -200,11 +232,18 @@ class OwnAccountError(Exception):
         super().__init__("An admin cannot delete, deactivate or demote the own account.")
 
 
+class LastAdminError(Exception):
+    """The change would leave no active admin."""
+
+    def __init__(self) -> None:
+        super().__init__("One active admin must remain.")
+
+
 class WrongPasswordError(Exception):
     """The current password was not given, or is another."""
 
     def __init__(self) -> None:
-        super().__init__("The current password is needed to change it, and it is not this.")
+        super().__init__("A new password or email address needs current_password, the right one.")
 
 
 class RegistrationClosedError(Exception):

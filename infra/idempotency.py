@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from domain.contracts.trails import IdempotencyKeyReusedError
-from infra.aws import OutcomeUnknownError
+from infra.outcomes import BusyError, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,7 +41,8 @@ class IdempotencyStore:
 
         Raises:
             IdempotencyKeyReusedError: the key came before with another payload.
-            OutcomeUnknownError: the request that came first is still being worked on.
+            BusyError: the request that came first is still being worked on, or nothing was begun.
+            OutcomeUnknownError: `work` was done, and its answer could not be kept.
         """
         # Here and not above: only requests that bear a key pay for the import.
         from aws_lambda_powertools.utilities.idempotency import (  # noqa: PLC0415
@@ -55,7 +56,11 @@ class IdempotencyStore:
             IdempotencyValidationError,
         )
 
+        begun = False
+
         def run(*, request: Answer) -> Answer:  # noqa: ARG001 - Powertools reads the key from it
+            nonlocal begun
+            begun = True
             return work()
 
         config = IdempotencyConfig(
@@ -77,4 +82,4 @@ class IdempotencyStore:
         except IdempotencyValidationError as error:
             raise IdempotencyKeyReusedError from error
         except (IdempotencyAlreadyInProgressError, IdempotencyPersistenceLayerError) as error:
-            raise OutcomeUnknownError from error
+            raise (OutcomeUnknownError if begun else BusyError) from error

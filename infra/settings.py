@@ -3,7 +3,9 @@
 import os
 from enum import StrEnum
 from functools import cache
+from ipaddress import ip_address
 from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -29,7 +31,8 @@ def _names(text: Any) -> Any:  # noqa: ANN401 - pydantic says of what is no text
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Names with commas between them."""
 
-_LOCAL_STAGES = ("local", "test")
+_OPEN_STAGES = ("local", "test")
+_EMULATOR_HOSTS = ("localhost", "host.docker.internal")
 
 
 class Settings(BaseModel):
@@ -45,6 +48,7 @@ class Settings(BaseModel):
     contracts_table: str
     enable_event_audit: bool = True
     aws_endpoint_url: str = ""
+    aws_lambda_function_name: str = ""
 
 
 class ReadingSettings(Settings):
@@ -80,14 +84,28 @@ class ApiSettings(ExportSettings):
     allowed_hosts: Names = ()
 
     @model_validator(mode="after")
-    def _is_safe_to_start(self) -> Self:
-        if self.auth_mode is AuthMode.OPEN and self.stage not in _LOCAL_STAGES:
-            raise ValueError("AUTH_MODE=open is for local runs only")
+    def _is_safe(self) -> Self:
+        if self.auth_mode is AuthMode.OPEN:
+            if self.stage not in _OPEN_STAGES:
+                raise ValueError("AUTH_MODE=open is for local runs only")
+            # A stage is a name that anybody may choose; what a deployed function does not have is this address.
+            tested = self.stage == "test" and not self.aws_lambda_function_name
+            if not (tested or _is_emulator(self.aws_endpoint_url)):
+                raise ValueError("AUTH_MODE=open needs the address of an emulated AWS in AWS_ENDPOINT_URL")
         if "*" in self.allowed_origins and self.allow_credentials:
             raise ValueError(
                 "ALLOWED_ORIGINS=* with ALLOW_CREDENTIALS would let any site act as its visitors"
             )
         return self
+
+
+def _is_emulator(url: str) -> bool:
+    """Tell whether an AWS endpoint is on this machine, or on the one that runs this container."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host in _EMULATOR_HOSTS
 
 
 class IngestionSettings(ReadingSettings):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -38,6 +39,16 @@ def report(decided: Iterable[Decided]) -> None:
             count("EventsAccepted", times)
         else:
             count("EventsRejected", times, code=code)
+
+
+def log_action(action: str, outcome: str, *, actor: str, target: str | None, **facts: object) -> None:
+    """Log who did what to whom, and whether it was let happen; what was not is a warning.
+
+    `outcome` is done, refused, throttled or failed.
+    """
+    known: dict[str, Any] = {name: fact for name, fact in facts.items() if fact is not None}
+    write = logger.info if outcome == "done" else logger.warning
+    write("Action", action=action, outcome=outcome, actor=actor, target=target, **known)
 
 
 def report_unknown(error: Exception, message_id: str | None = None) -> None:

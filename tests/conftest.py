@@ -1,7 +1,13 @@
-"""Fixtures of the whole suite: tables as template.yaml has them, on moto, and the app above them."""
+"""Fixtures of the whole suite: tables as template.yaml has them, on moto, and the app above them.
 
+What is slow to import, FastAPI and moto above all, is imported by the fixture that needs it: a file that
+tests rules alone starts in less than a second.
+"""
+
+import gc
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -9,21 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import boto3
 import pytest
 import yaml
-from botocore.loaders import JSONFileLoader
-from fastapi.testclient import TestClient
-from moto import mock_aws
-
-from functions.api.app import create_app
-from infra import aws
-from infra.settings import settings
-from infra.stores import stores
-from tests.engines import client_of, dynamodb_local
 
 if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from infra.local.cloud import Emulator
 
 TEMPLATE = Path(__file__).parent.parent / "template.yaml"
 REGION = "eu-central-1"
@@ -60,11 +59,6 @@ class _TemplateLoader(yaml.SafeLoader):
 _TemplateLoader.add_multi_constructor("!", lambda _, suffix, node: f"{suffix} {node.value}")
 
 
-# botocore reads its service models for each session, and moto makes a session for each test.
-_load = cache(JSONFileLoader().load_file)
-JSONFileLoader.load_file = lambda _, path: _load(path)  # type: ignore[assignment,method-assign]
-
-
 @cache
 def read_template() -> dict[str, Any]:
     """Return template.yaml with its short tags as text."""
@@ -84,6 +78,31 @@ def create_table(client: "DynamoDBClient", logical_id: str, name: str) -> None:
     client.create_table(TableName=name, **{key: definition[key] for key in names if key in definition})
 
 
+# Fixtures that start something beside the tests: which kind it is, and which tests share a worker for it.
+_STARTED = {
+    "engine": ("engine", "engine"),
+    "emulated": ("emulator", "emulated"),
+    "deployed": ("emulator", "deployed"),
+    "local_run": ("emulator", "local-run"),
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs an engine or the emulator, and keep on one worker what shares it."""
+    for item in items:
+        for fixture in _STARTED.keys() & set(getattr(item, "fixturenames", ())):
+            kind, group = _STARTED[fixture]
+            item.add_marker(kind)
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """Take what the imports made out of the garbage collector's sight: it would look at all of it each time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test the variables a function has, and nothing of the developer's own AWS."""
@@ -91,13 +110,22 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, value)
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    forget()
+    _forget_if_loaded()
     yield
-    forget()
+    _forget_if_loaded()
+
+
+def _forget_if_loaded() -> None:
+    if "infra.settings" in sys.modules:  # every cache is filled from the settings
+        forget()
 
 
 def forget() -> None:
     """Drop what the code keeps for the life of a process."""
+    from infra import aws
+    from infra.settings import settings
+    from infra.stores import stores
+
     for cached in (settings, stores, aws.dynamodb, aws.eventbridge, aws.s3, aws.sqs):
         cached.cache_clear()
 
@@ -122,24 +150,38 @@ def counted(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, float]
 @pytest.fixture
 def cloud(environment: None) -> Iterator[None]:
     """Start moto with the service's tables and secret."""
-    with mock_aws():
-        create_table(aws.dynamodb(), "ContractsTable", "contracts")
-        create_table(aws.dynamodb(), "IdempotencyTable", "idempotency")
-        create_table(aws.dynamodb(), "UsersTable", "users")
-        create_table(aws.dynamodb(), "ThrottlesTable", "throttles")
-        create_table(aws.dynamodb(), "ReadingsTable", "readings")
-        create_table(aws.dynamodb(), "ExportJobsTable", "export-jobs")
-        aws.s3().create_bucket(
-            Bucket="exports", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-        )
-        aws.sqs().create_queue(QueueName="exports")
-        boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
+    from tests.moto_cloud import service_cloud
+
+    with service_cloud():
         yield
 
 
 @pytest.fixture
-def api(cloud: None) -> Iterator[TestClient]:
+def api(cloud: None) -> Iterator["TestClient"]:
     """Return a caller of the whole application."""
+    from fastapi.testclient import TestClient
+
+    from functions.api.app import create_app
+
+    with TestClient(create_app(), raise_server_exceptions=False) as caller:
+        yield caller
+
+
+@pytest.fixture
+def engine_api(
+    engine: str, engine_client: "DynamoDBClient", environment: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["TestClient"]:
+    """Return a caller of the application above fresh tables of users and throttles on DynamoDB Local."""
+    from fastapi.testclient import TestClient
+
+    from functions.api.app import create_app
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", engine)
+    monkeypatch.setenv("AUTH_MODE", "required")
+    for variable, logical_id in (("USERS_TABLE", "UsersTable"), ("THROTTLES_TABLE", "ThrottlesTable")):
+        monkeypatch.setenv(variable, name := f"{logical_id}-{uuid4().hex}")
+        create_table(engine_client, logical_id, name)
+    forget()
     with TestClient(create_app(), raise_server_exceptions=False) as caller:
         yield caller
 
@@ -147,6 +189,8 @@ def api(cloud: None) -> Iterator[TestClient]:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[str]:
     """Run DynamoDB Local; give its endpoint."""
+    from tests.engines import dynamodb_local
+
     with dynamodb_local() as endpoint:
         yield endpoint
 
@@ -154,6 +198,8 @@ def engine() -> Iterator[str]:
 @pytest.fixture
 def engine_client(engine: str) -> "DynamoDBClient":
     """Return a client of DynamoDB Local."""
+    from tests.engines import client_of
+
     return client_of(engine)
 
 
@@ -163,3 +209,14 @@ def engine_table(engine_client: "DynamoDBClient") -> str:
     name = f"contracts-{uuid4().hex}"
     create_table(engine_client, "ContractsTable", name)
     return name
+
+
+@pytest.fixture(scope="session")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Emulator]":
+    """Run an emulated AWS with nothing in it; tests give what they create names of their own."""
+    from infra.commands import processes
+    from infra.local.cloud import emulator
+
+    with emulator(tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud
+        processes.kill(cloud.process)  # there is nothing to keep

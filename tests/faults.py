@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -19,6 +20,8 @@ class Fault(Enum):
     DOUBLED = auto()
     THROTTLED = auto()
     CONFLICT = auto()
+    CONFLICT_BESIDE_ROW = auto()
+    CONFLICT_BESIDE_UPDATE = auto()
     ERROR_BEFORE = auto()
     ERROR_AFTER = auto()
     CRASH_BEFORE = auto()
@@ -39,9 +42,15 @@ class _Body:
         yield self._content
 
 
+def answer_of(url: str, status: int, body: dict[str, Any]) -> AWSResponse:
+    """Return an answer of DynamoDB."""
+    return AWSResponse(url, status, HTTPHeaders(), _Body(json.dumps(body).encode()))
+
+
 def _answer(url: str, status: int, error: str, **more: Any) -> AWSResponse:
-    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{error}", "message": error} | more)
-    return AWSResponse(url, status, HTTPHeaders(), _Body(body.encode()))
+    return answer_of(
+        url, status, {"__type": f"com.amazonaws.dynamodb.v20120810#{error}", "message": error} | more
+    )
 
 
 def agree_at_once(client: Any) -> None:
@@ -52,6 +61,37 @@ def agree_at_once(client: Any) -> None:
 
 
 _CONFLICTS = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+
+
+_BESIDE = {Fault.CONFLICT_BESIDE_UPDATE: 1, Fault.CONFLICT_BESIDE_ROW: 0}
+"""Which of the two writes of a transaction meets the conflict, where the other is refused."""
+
+
+def _with_a_conflict(answer: AWSResponse, url: str, place: int) -> AWSResponse:
+    """Put a conflict into a refused transaction; where only that write was refused, nothing is left to mix."""
+    if answer.status_code == HTTPStatus.OK:
+        return answer
+    told = json.loads(answer.content)
+    reasons = told.get("CancellationReasons", [])
+    if len(reasons) != 2:  # an event and its row
+        return answer
+    reasons[place] = {"Code": "TransactionConflict"}
+    return _answer(url, answer.status_code, "TransactionCanceledException", CancellationReasons=reasons)
+
+
+def _answer_instead(request: AWSPreparedRequest, fault: Fault) -> AWSResponse | None:
+    """Return the answer of a request that never reached the engine's items, where `fault` is that."""
+    target = str(request.headers["X-Amz-Target"])
+    match fault:
+        case Fault.THROTTLED:
+            return _answer(request.url, 400, "ProvisionedThroughputExceededException")
+        case Fault.CONFLICT if "TransactWriteItems" in target:
+            return _answer(request.url, 400, "TransactionCanceledException", CancellationReasons=_CONFLICTS)
+        case Fault.CONFLICT if "PutItem" in target or "UpdateItem" in target:
+            return _answer(request.url, 400, "TransactionConflictException")
+        case Fault.ERROR_BEFORE:
+            return _answer(request.url, 500, "InternalServerError")
+    return None
 
 
 class FaultyNetwork:
@@ -67,19 +107,13 @@ class FaultyNetwork:
         """Send `request`, or not, and answer, or not."""
         self.sent += 1
         fault = next(self.faults, Fault.NONE)
-        match fault:
-            case Fault.LOST_REQUEST:
-                raise ConnectTimeoutError(endpoint_url=request.url)
-            case Fault.CRASH_BEFORE:
-                raise Crash
-            case Fault.THROTTLED:
-                return _answer(request.url, 400, "ProvisionedThroughputExceededException")
-            case Fault.CONFLICT if "TransactWriteItems" in str(request.headers["X-Amz-Target"]):
-                return _answer(
-                    request.url, 400, "TransactionCanceledException", CancellationReasons=_CONFLICTS
-                )
-            case Fault.ERROR_BEFORE:
-                return _answer(request.url, 500, "InternalServerError")
+        if fault is Fault.LOST_REQUEST:
+            raise ConnectTimeoutError(endpoint_url=request.url)
+        if fault is Fault.CRASH_BEFORE:
+            raise Crash
+        return _answer_instead(request, fault) or self._send(request, fault)
+
+    def _send(self, request: AWSPreparedRequest, fault: Fault) -> AWSResponse:
         answer: AWSResponse = self._session.send(request)
         match fault:
             case Fault.LOST_ANSWER:
@@ -88,6 +122,8 @@ class FaultyNetwork:
                 raise Crash
             case Fault.ERROR_AFTER:
                 return _answer(request.url, 500, "InternalServerError")
+            case Fault.CONFLICT_BESIDE_ROW | Fault.CONFLICT_BESIDE_UPDATE:
+                return _with_a_conflict(answer, request.url, _BESIDE[fault])
             case Fault.DOUBLED:
                 return self._session.send(request)  # type: ignore[no-any-return]
         return answer

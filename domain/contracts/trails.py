@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.actors import Actor
 from domain.contracts.contract import ComponentState, Contract
 from domain.contracts.events import ComponentEvent
 from domain.contracts.timelines import advance
@@ -25,11 +26,22 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """How and when an event came in."""
+    """How and when an event came in, and from whom; rows stored before actors were have none."""
 
     received_at: datetime
     source: Source
     request_id: str
+    actor: Actor | None = None
+
+
+class RowKind(StrEnum):
+    """What a row of a trail says happened."""
+
+    DECIDED = "decided"
+
+
+MOST_ROWS = 20_000
+"""Rows that are read, at most, where an answer needs the whole trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,13 @@ class TrailIncompleteError(Exception):
         super().__init__(f"Events of contract {contract_number} came in while no trail was kept.")
 
 
+class TrailTooLongError(Exception):
+    """The trail has more rows than one answer may read."""
+
+    def __init__(self, contract_number: str) -> None:
+        super().__init__(f"The trail of contract {contract_number} has more than {MOST_ROWS} rows.")
+
+
 class IdempotencyKeyReusedError(Exception):
     """An id, or idempotency key, came again with another payload."""
 
@@ -77,13 +96,18 @@ def require_whole(contract: Contract, entries: Collection[Entry], until: datetim
                 raise TrailIncompleteError(contract.number)
 
 
+def in_order(entry: Entry) -> tuple[datetime, datetime, str]:
+    """Return what sorts entries in the order of folding: `created_at`, ties by arrival."""
+    return entry.event.created_at, entry.reception.received_at, entry.event.key
+
+
 def fold(contract: Contract, entries: Iterable[Entry]) -> Contract:
     """Return `contract` as `entries` make it, in the order of `created_at`, ties by arrival.
 
     The former verdicts do not count: each event is judged anew against what came before it.
     """
     folded = contract.with_states(dict.fromkeys(contract.components, ComponentState()))
-    for entry in sorted(entries, key=lambda entry: (entry.event.created_at, entry.reception.received_at)):
+    for entry in sorted(entries, key=in_order):
         if decide(folded, entry.event).accepted:
             component = entry.event.type.component
             state = advance(folded.components[component], entry.event)

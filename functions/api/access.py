@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from domain.users import ANONYMOUS_ADMIN, Caller, Role, caller_by_key, caller_by_session
+from functions.api.action_log import actor_name, note
 from functions.api.errors import ForbiddenError, UnauthenticatedError
 from infra.contracts.event_payloads import utc_now
 from infra.settings import ApiSettings, AuthMode, settings
@@ -96,7 +97,9 @@ async def check_access(request: Request) -> None:
     if door is None:
         raise ForbiddenError
     if door is not AccessRule.PUBLIC:
-        request.state.caller = _pass(door, identify(request))
+        caller = identify(request)
+        note(request, actor=actor_name(caller))
+        request.state.caller = _pass(door, caller)
 
 
 def _pass(door: AccessRule, caller: Caller) -> Caller:

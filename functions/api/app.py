@@ -8,7 +8,7 @@ from functions.api import VERSION, docs
 from functions.api.access import check_access, check_access_before_validation_errors
 from functions.api.contracts import contracts, events, trails
 from functions.api.contracts.dependencies import Contracts
-from functions.api.dependencies import IdempotencyKeys
+from functions.api.dependencies import IdempotencyKeys, check_query
 from functions.api.error_shape import describe
 from functions.api.errors import add_error_handlers
 from functions.api.exports import exports
@@ -77,7 +77,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(check_access)],
+        dependencies=[Depends(check_access), Depends(check_query)],
     )
     for part in (
         router,

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
 
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
 
 from infra.cursors import Cursors
 from infra.idempotency import IdempotencyStore
@@ -17,6 +19,22 @@ def provided(choose: Callable[[Stores], object]) -> Any:  # noqa: ANN401 - FastA
         return choose(stores())
 
     return Depends(provide)
+
+
+async def check_query(request: Request) -> None:
+    """Refuse a query that is not UTF-8; Starlette replaces what it cannot read by other text.
+
+    Raises:
+        RequestValidationError: a name or value is not; it names the parameter where that can be read.
+    """
+    for parameter in request.scope["query_string"].split(b"&"):
+        try:
+            unquote_to_bytes(parameter).decode()
+        except UnicodeDecodeError:
+            name = unquote_to_bytes(parameter.partition(b"=")[0]).decode(errors="ignore")
+            where = ("query", name) if name else ("query",)
+            detail = {"type": "value_error", "loc": where, "msg": "must be UTF-8"}
+            raise RequestValidationError([detail]) from None
 
 
 CursorSeal = Annotated[Cursors, provided(lambda stores: stores.cursors)]

@@ -12,11 +12,14 @@ domain.meters.readings.MeterIsSimulatedError      409 meter_is_simulated
 domain.meters.readings.MeterNotFoundError         404 meter_not_found
 domain.contracts.trails.AuditDisabledError           409 audit_disabled
 domain.contracts.trails.TrailIncompleteError         409 trail_incomplete
+domain.contracts.trails.TrailTooLongError            409 trail_too_long
 domain.contracts.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
 domain.meters.uploads.InvalidReadingsError        400 validation_error
 infra.cursors.InvalidCursorError           400 invalid_cursor
 domain.users.ApiKeyNotFoundError           404 api_key_not_found
+domain.users.LastAdminError                409 last_admin
 domain.users.OwnAccountError               400 own_account
+domain.users.OwnCredentialsError           400 own_account
 domain.users.RegistrationClosedError       403 registration_closed
 domain.users.TooManyApiKeysError           409 too_many_api_keys
 domain.users.UserExistsError               400 user_exists
@@ -27,7 +30,10 @@ functions.api.errors.ForbiddenError        403 forbidden
 functions.api.errors.InvalidLoginError     401 invalid_credentials
 infra.exports.files.FileGoneError           410 export_expired
 functions.api.errors.UnauthenticatedError  401 unauthorized
-infra.aws.OutcomeUnknownError              503 outcome_unknown
+infra.outcomes.PartlyAppliedError    503 outcome_unknown
+infra.outcomes.BusyError                   503 busy
+infra.outcomes.ImpossibleWriteError        500 internal_error
+infra.outcomes.OutcomeUnknownError         503 outcome_unknown
 botocore's errors, a secret not to be had  503 service_unavailable
 anything else                              500 internal_error
 """
@@ -43,7 +49,12 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from domain.contracts.contract import ContractExistsError, ContractNotFoundError
-from domain.contracts.trails import AuditDisabledError, IdempotencyKeyReusedError, TrailIncompleteError
+from domain.contracts.trails import (
+    AuditDisabledError,
+    IdempotencyKeyReusedError,
+    TrailIncompleteError,
+    TrailTooLongError,
+)
 from domain.exports import (
     ExportExpiredError,
     ExportFinishedError,
@@ -56,7 +67,9 @@ from domain.meters.readings import MeterIsSimulatedError, MeterNotFoundError
 from domain.meters.uploads import InvalidReadingsError, TooManyReadingsError
 from domain.users import (
     ApiKeyNotFoundError,
+    LastAdminError,
     OwnAccountError,
+    OwnCredentialsError,
     RegistrationClosedError,
     TooManyApiKeysError,
     UserExistsError,
@@ -64,10 +77,10 @@ from domain.users import (
     WrongPasswordError,
 )
 from functions.api.error_shape import ErrorResponse
-from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.contracts.event_payloads import FieldError, field_errors
 from infra.cursors import InvalidCursorError
 from infra.exports.files import FileGoneError
+from infra.outcomes import DEPENDENCY_ERRORS, BusyError, OutcomeUnknownError, PartlyAppliedError
 from infra.telemetry import logger, report_unknown
 from infra.users.login_throttle import ThrottledError
 
@@ -99,11 +112,14 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     FileGoneError: (410, "export_expired"),
     AuditDisabledError: (409, "audit_disabled"),
     TrailIncompleteError: (409, "trail_incomplete"),
+    TrailTooLongError: (409, "trail_too_long"),
     IdempotencyKeyReusedError: (422, "idempotency_key_reused"),
     InvalidCursorError: (400, "invalid_cursor"),
     ApiKeyNotFoundError: (404, "api_key_not_found"),
     ForbiddenError: (403, "forbidden"),
+    LastAdminError: (409, "last_admin"),
     OwnAccountError: (400, "own_account"),
+    OwnCredentialsError: (400, "own_account"),
     RegistrationClosedError: (403, "registration_closed"),
     TooManyApiKeysError: (409, "too_many_api_keys"),
     TooManyExportsError: (429, "too_many_exports"),
@@ -125,6 +141,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(InvalidLoginError, _answer_invalid_login)
     app.add_exception_handler(ThrottledError, _answer_throttled)
     app.add_exception_handler(OutcomeUnknownError, _answer_outcome_unknown)
+    app.add_exception_handler(PartlyAppliedError, _answer_partly_applied)
+    app.add_exception_handler(BusyError, _answer_busy)
     app.add_exception_handler(PeriodError, _answer_period)
     app.add_exception_handler(InvalidReadingsError, _answer_readings)
     app.add_exception_handler(TooManyReadingsError, _answer_readings)
@@ -171,6 +189,17 @@ async def _answer_throttled(request: Request, error: Exception) -> Response:
 async def _answer_outcome_unknown(request: Request, error: Exception) -> Response:
     report_unknown(error)
     return _try_again(request, "outcome_unknown", "Whether this took effect is not known. Send it again.")
+
+
+async def _answer_partly_applied(request: Request, error: Exception) -> Response:
+    # Nothing is in doubt here, so nothing rings; only the caller cannot tell which events were stored.
+    logger.warning("List of events applied in part", reason=repr(error.__cause__))
+    return _try_again(request, "outcome_unknown", "Not all events took effect. Send all of them again.")
+
+
+async def _answer_busy(request: Request, error: Exception) -> Response:
+    logger.warning("Busy", reason=repr(error.__cause__ or error))
+    return _try_again(request, "busy", "Nothing was stored, as others were faster. Send it again.")
 
 
 async def _answer_dependency(request: Request, error: Exception) -> Response:

@@ -8,12 +8,18 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from functions.api.action_log import log_request
 from functions.api.error_shape import internal_error, too_large
 from infra.telemetry import logger
 
 MAX_BODY_BYTES = 1024 * 1024
-# Routes whose bodies may be larger. Lambda takes 6 MB, in which the body is a JSON string.
-_LARGER_BODIES = {re.compile(r"/api/meters/[^/]+/readings"): 5 * 1024 * 1024}
+MAX_CREDENTIALS_BYTES = 16 * 1024
+# Routes whose bodies may be larger, or must be smaller. Lambda takes 6 MB, in which the body is a JSON string;
+# what anybody may send without credentials must cost little to read.
+_LIMITS = {
+    re.compile(r"/api/meters/[^/]+/readings"): 5 * 1024 * 1024,
+    re.compile(r"/token|/api/v1/auth/[^/]+"): MAX_CREDENTIALS_BYTES,
+}
 
 _MAX_DIGITS = 20
 
@@ -54,6 +60,8 @@ class RequestFrame:
                 headers["X-Process-Time"] = f"{time.perf_counter() - started:.6f}"
                 headers.update(_SECURITY_HEADERS)
                 headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+                headers.setdefault("Cache-Control", "no-store")
+                log_request(scope, message["status"])
             await send(message)
 
         await self.app(scope, receive, send_framed)
@@ -105,7 +113,7 @@ def _drop_trailing_slash(scope: Scope) -> None:
 
 
 def _body_limit(path: str) -> int:
-    return next((limit for route, limit in _LARGER_BODIES.items() if route.fullmatch(path)), MAX_BODY_BYTES)
+    return next((limit for route, limit in _LIMITS.items() if route.fullmatch(path)), MAX_BODY_BYTES)
 
 
 async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None:

@@ -12,13 +12,13 @@ from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
 from domain.contracts.verdicts import Code
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
-from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_messages import MalformedMessageError, read_message
 from infra.contracts.event_payloads import utc_now
 from infra.contracts.timeline_store import Decision
 from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, delay_seconds
 from infra.meters.reading_messages import Upload, has_readings, store_all
+from infra.outcomes import OutcomeUnknownError, WriteFailedError
 from infra.settings import IngestionSettings, settings
 from infra.stores import stores
 from infra.telemetry import logger, report, report_unknown
@@ -99,9 +99,10 @@ def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exc
 
 def _arrival(message: SQSRecord, request_id: str) -> Arrival:
     is_last = _receives(message) >= settings(IngestionSettings).max_receives
+    event, actor = read_message(message.body)
     return Arrival(
-        event=read_message(message.body),
-        reception=Reception(datetime.now(UTC), Source.BUS, request_id),
+        event=event,
+        reception=Reception(datetime.now(UTC), Source.BUS, request_id, actor),
         retryable=() if is_last else RETRYABLE_CODES,
         receives=_receives(message),
     )
@@ -117,8 +118,11 @@ def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
         return _give_up(message, outcome)
     if isinstance(outcome, NoTimeError):
         return _hand_back(message, outcome)
-    if isinstance(outcome, (OutcomeUnknownError, *DEPENDENCY_ERRORS)):
+    if isinstance(outcome, OutcomeUnknownError):
         report_unknown(outcome, message_id=message.message_id)
+    elif isinstance(outcome, WriteFailedError):
+        reason = repr(outcome.__cause__ or outcome)
+        logger.error("Message not applied", reason=reason, message_id=message.message_id)
     stores().ingestion_queue.postpone(message.receipt_handle, delay_seconds(_receives(message)))
     error = outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
     return {message.message_id: error}

@@ -1,15 +1,14 @@
 """Many events at once: those of one contract in turn, contracts side by side."""
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from typing import NamedTuple
 
 from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception
 from domain.contracts.verdicts import Code
-from infra.aws import OutcomeUnknownError
 from infra.contracts.timeline_store import Decision, TimelineStore
+from infra.outcomes import WriteFailedError
+from infra.parallel import in_parallel
 from infra.telemetry import logger
 from infra.time_left import IsTimeLeft, NoTimeError, always
 
@@ -56,8 +55,7 @@ def apply_all(
             outcomes.append((index, outcome))
         return outcomes
 
-    with ThreadPoolExecutor(_CONTRACTS_AT_ONCE) as pool:
-        outcomes = dict(chain.from_iterable(pool.map(apply_in_turn, groups)))
+    outcomes = dict(in_parallel(apply_in_turn, groups, _CONTRACTS_AT_ONCE))
     return [outcomes[index] for index in range(len(arrivals))]
 
 
@@ -67,7 +65,7 @@ def _apply(store: TimelineStore, arrival: Arrival, is_time_left: IsTimeLeft) -> 
     event, reception, retryable, _ = arrival
     try:
         return store.apply(event, reception, retryable)
-    except (IdempotencyKeyReusedError, OutcomeUnknownError) as error:
+    except (IdempotencyKeyReusedError, WriteFailedError) as error:
         return error
     except Exception as error:  # an item that cannot be read, say: the other contracts are not to wait for it
         logger.exception("Events not applied", contract_number=event.contract_number)

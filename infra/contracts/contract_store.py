@@ -3,10 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
 from domain.contracts.contract import Contract, ContractExistsError, ContractNotFoundError
-from infra.aws import refused_item, write_errors_classified
 from infra.contracts.contract_items import (
     KIND,
     Item,
@@ -19,6 +16,8 @@ from infra.contracts.contract_items import (
     to_item,
 )
 from infra.listings import list_items
+from infra.outcomes import Applied, Refused
+from infra.writes import Writer
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,11 +37,16 @@ class Page(NamedTuple):
 
 
 class ContractStore:
-    """The contracts of one table."""
+    """The contracts of one table.
+
+    Every write raises BusyError or ImpossibleWriteError where surely nothing was stored, and
+    OutcomeUnknownError where its answer was lost.
+    """
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client
         self.table = table
+        self.writer = Writer(client)
 
     def create(self, contract: Contract) -> Contract:
         """Store a contract of which nothing has happened yet, and return it as it is stored.
@@ -51,25 +55,17 @@ class ContractStore:
 
         Raises:
             ContractExistsError: the number is taken.
-            OutcomeUnknownError: the answer to the write was lost.
         """
-        try:
-            self._put(contract, IS_NEW)
-        except ClientError as error:
-            stored = refused_item(error)
-            if not is_tombstone(stored):
-                return _own_or_raise(stored, contract)
-            return self._create_again(replace(contract, generation=generation_of(stored) + 1))
-        return contract
+        outcome = self._put(contract, IS_NEW)
+        if isinstance(outcome, Refused) and is_tombstone(outcome.item):
+            contract = replace(contract, generation=generation_of(outcome.item) + 1)
+            former = {":generation": {"N": str(contract.generation - 1)}}
+            outcome = self._put(contract, IS_TOMBSTONE, former)
+        return contract if isinstance(outcome, Applied) else _own_or_raise(outcome.item, contract)
 
-    def _create_again(self, contract: Contract) -> Contract:
-        try:
-            self._put(contract, IS_TOMBSTONE, {":generation": {"N": str(contract.generation - 1)}})
-        except ClientError as error:
-            return _own_or_raise(refused_item(error), contract)
-        return contract
-
-    def _put(self, contract: Contract, condition: str, values: dict[str, Any] | None = None) -> None:
+    def _put(
+        self, contract: Contract, condition: str, values: dict[str, Any] | None = None
+    ) -> Applied | Refused:
         aliases = {"#pk": "pk", "#components": "components", "#generation": "generation"}
         request: dict[str, Any] = {
             "Item": to_item(contract),
@@ -80,10 +76,7 @@ class ContractStore:
         }
         if values:
             request["ExpressionAttributeValues"] = values
-        with write_errors_classified():
-            self.client.put_item(
-                TableName=self.table, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request
-            )
+        return self.writer.put(TableName=self.table, **request)
 
     def get(self, number: str) -> Contract | None:
         """Read a contract, consistently."""
@@ -101,62 +94,40 @@ class ContractStore:
 
         Raises:
             ContractNotFoundError: there is none.
-            OutcomeUnknownError: the answer to the write was lost.
         """
-        try:
-            with write_errors_classified():
-                self.client.update_item(
-                    TableName=self.table,
-                    Key=key_of(number),
-                    UpdateExpression=(
-                        "SET #deleted_by = :token REMOVE #kind, #id, #created_at, #component_names, #components"
-                    ),
-                    ConditionExpression=EXISTS,
-                    ExpressionAttributeNames={
-                        f"#{name}": name
-                        for name in (
-                            "deleted_by",
-                            "kind",
-                            "id",
-                            "created_at",
-                            "component_names",
-                            "components",
-                        )
-                    },
-                    ExpressionAttributeValues={":token": {"S": token}},
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-        except ClientError as error:
-            stored = refused_item(error)
-            # Our own tombstone: the SDK resent a request whose answer was lost.
-            if stored is None or stored.get("deleted_by") != {"S": token}:
-                raise ContractNotFoundError(number) from error
+        names = ("deleted_by", "kind", "id", "created_at", "component_names", "components")
+        outcome = self.writer.update(
+            TableName=self.table,
+            Key=key_of(number),
+            UpdateExpression=(
+                "SET #deleted_by = :token REMOVE #kind, #id, #created_at, #component_names, #components"
+            ),
+            ConditionExpression=EXISTS,
+            ExpressionAttributeNames={f"#{name}": name for name in names},
+            ExpressionAttributeValues={":token": {"S": token}},
+        )
+        # Our own tombstone: the request was resent after a lost answer.
+        if isinstance(outcome, Refused) and (outcome.item or {}).get("deleted_by") != {"S": token}:
+            raise ContractNotFoundError(number)
 
     def replace_states(self, before: Contract, after: Contract) -> bool:
-        """Store the states of `after` if those of `before` are still the ones stored; say whether.
-
-        Raises:
-            OutcomeUnknownError: the answer to the write was lost.
-        """
-        try:
-            with write_errors_classified():
-                self.client.update_item(
-                    TableName=self.table,
-                    Key=key_of(after.number),
-                    UpdateExpression="SET #components = :after",
-                    ConditionExpression=STATES_ARE_UNCHANGED,
-                    ExpressionAttributeNames={"#components": "components", "#id": "id"},
-                    ExpressionAttributeValues={
-                        ":components": to_item(before)["components"],
-                        ":after": to_item(after)["components"],
-                        ":id": {"S": before.id},
-                    },
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-        except ClientError as error:
-            stored = read_contract(refused_item(error))
-            return stored is not None and stored.id == after.id and stored.components == after.components
-        return True
+        """Store the states of `after` if those of `before` are still the ones stored; say whether."""
+        outcome = self.writer.update(
+            TableName=self.table,
+            Key=key_of(after.number),
+            UpdateExpression="SET #components = :after",
+            ConditionExpression=STATES_ARE_UNCHANGED,
+            ExpressionAttributeNames={"#components": "components", "#id": "id"},
+            ExpressionAttributeValues={
+                ":components": to_item(before)["components"],
+                ":after": to_item(after)["components"],
+                ":id": {"S": before.id},
+            },
+        )
+        if isinstance(outcome, Applied):
+            return True
+        stored = read_contract(outcome.item)
+        return stored is not None and stored.id == after.id and stored.components == after.components
 
     def page(self, limit: int, after: str | None) -> Page:
         """List contracts in the order of their numbers, without the states of their components.

@@ -1,9 +1,10 @@
 """The messages of the ingestion queue: EventBridge envelopes around component events."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
+from domain.actors import Actor, publisher
 from domain.contracts.events import ComponentEvent
 from infra.contracts.event_payloads import FieldError, read_event
 
@@ -17,7 +18,14 @@ class MalformedMessageError(Exception):
         super().__init__("; ".join(f"{detail.field}: {detail.message}" for detail in details))
 
 
-def read_message(body: str) -> ComponentEvent:
+class Message(NamedTuple):
+    """An event of the bus, and who put it there."""
+
+    event: ComponentEvent
+    actor: Actor
+
+
+def read_message(body: str) -> Message:
     """Read the body of a message of the queue.
 
     Where the publisher named no `created_at` it is the envelope's `time`, where it gave no `id`,
@@ -38,7 +46,8 @@ def read_message(body: str) -> ComponentEvent:
     )
     if isinstance(payload, list):
         raise MalformedMessageError(payload)
-    return payload.to_domain(fresh_key=uuid4().hex)
+    actor = publisher(envelope.get("account"), envelope.get("source"))
+    return Message(payload.to_domain(fresh_key=uuid4().hex), actor)
 
 
 def _object(body: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -14,6 +15,8 @@ from pydantic import (
     PlainValidator,
     ValidationError,
     WithJsonSchema,
+    field_validator,
+    model_validator,
 )
 
 from domain.contracts.contract import CONTRACT_NUMBER_PATTERN
@@ -60,6 +63,18 @@ ContractNumber = Annotated[str, Field(strict=True, pattern=CONTRACT_NUMBER_PATTE
 EventId = Annotated[str, Field(strict=True, min_length=1, max_length=128)]
 
 
+_MAX_ERRORS = 20
+
+
+def is_carried_by_utf8(text: str) -> bool:
+    """Tell whether `text` can be stored, hashed and answered: it holds no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _all_different(components: list[Component]) -> list[Component]:
     if len(set(components)) < len(components):
         raise ValueError("must not name a component twice")
@@ -67,9 +82,29 @@ def _all_different(components: list[Component]) -> list[Component]:
 
 
 class Payload(BaseModel):
-    """A body as it must be: an unknown field is an error, not something to ignore."""
+    """A body as it must be: an unknown field is an error, not something to ignore.
+
+    No text in it holds what UTF-8 cannot carry: JSON can escape half of a surrogate pair.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_a_flood(cls, sent: Any) -> Any:  # noqa: ANN401
+        """Drop the unknown fields of a body that has a flood of them, but for those that are named."""
+        if not isinstance(sent, dict) or len(sent) <= len(cls.model_fields) + _MAX_ERRORS:
+            return sent
+        known = {name: sent[name] for name in cls.model_fields if name in sent}
+        unknown = (name for name in sent if name not in known)
+        return known | {name: sent[name] for name in islice(unknown, _MAX_ERRORS)}
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _carried_by_utf8(cls, value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, str) and not is_carried_by_utf8(value):
+            raise ValueError("must be text that UTF-8 can carry")
+        return value
 
 
 class ContractPayload(Payload):
@@ -136,7 +171,6 @@ _MESSAGES = {
     "model_attributes_type": "must be a JSON object, sent as application/json",
     "extra_forbidden": "is not a field of this",
 }
-_MAX_ERRORS = 20
 _MAX_FIELD_LENGTH = 100
 
 

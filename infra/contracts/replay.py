@@ -1,14 +1,16 @@
 """Replay: a contract's states made anew from its whole trail."""
 
+import time
 from typing import NamedTuple
 
 from domain.contracts.contract import Contract, ContractNotFoundError
 from domain.contracts.trails import fold, require_whole
-from infra.aws import OutcomeUnknownError
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
+from infra.outcomes import BusyError
 
-_ATTEMPTS = 5
+_LONGEST_SECONDS = 10.0
+"""No fold begins later than this; the longest trail takes some seconds to read and fold."""
 
 
 class Replay(NamedTuple):
@@ -28,15 +30,18 @@ def replay(contracts: ContractStore, trails: TrailStore, number: str, *, dry_run
     Raises:
         ContractNotFoundError: there is none, or no longer.
         TrailIncompleteError: the trail lacks events that count.
-        OutcomeUnknownError: events kept coming in between.
+        TrailTooLongError: the trail has more rows than may be read.
+        BusyError: events were accepted between every read and its write; nothing is stored.
+        OutcomeUnknownError: the answer to the write was lost.
     """
-    for _ in range(_ATTEMPTS):
+    latest = time.monotonic() + _LONGEST_SECONDS
+    while time.monotonic() < latest:
         before = contracts.get(number)
         if before is None:
             raise ContractNotFoundError(number)
-        entries = list(trails.entries(before))
+        entries = trails.entries(before)
         require_whole(before, entries)
         after = fold(before, entries)
         if dry_run or after.components == before.components or contracts.replace_states(before, after):
             return Replay(before, after, len(entries))
-    raise OutcomeUnknownError
+    raise BusyError

@@ -5,21 +5,19 @@ that no read comes between the decision and the write. `tests/infra/contracts/te
 over every small case that both say the same.
 """
 
-import time
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
-
-from botocore.exceptions import ClientError
 
 from domain.contracts.contract import Contract
 from domain.contracts.events import Action, ComponentEvent, Occurrence
 from domain.contracts.trails import Entry, IdempotencyKeyReusedError, Reception
 from domain.contracts.verdicts import ACCEPTED, Code, Verdict, decide, explain
 from domain.instants import to_micros
-from infra.aws import RANDOM, OutcomeUnknownError, refused_item, write_errors_classified
-from infra.contracts.contract_items import Item, generation_of, key_of, read_contract
+from infra.contracts.contract_items import Item, key_of, read_contract
 from infra.contracts.trail_store import NO_CONTRACT, put_of, to_entry
+from infra.outcomes import Applied, BusyError, OutcomeUnknownError, Refused
+from infra.writes import Writer
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -60,10 +58,8 @@ _ALIASES = {
 
 IS_THIS_GENERATION = "#generation = :generation"
 
-_ATTEMPTS = 4
-"""Times a transaction is sent when it meets another on the same contract, or a throttle."""
-_RETRIED = {"TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"}
-_FIRST_PAUSE_SECONDS = 0.05
+_MOST_GUESSES = 4
+"""Times an event is sent where its contract is deleted and created again between each two."""
 
 
 class Decision(NamedTuple):
@@ -74,6 +70,18 @@ class Decision(NamedTuple):
     repeated: bool = False
 
 
+class _Attempt(NamedTuple):
+    """An event on its way into the trail; `token` recognises the rows that this very call wrote."""
+
+    event: ComponentEvent
+    reception: Reception
+    token: str
+
+    def entry(self, verdict: Verdict) -> Entry:
+        """Return what the trail is to say under `verdict`."""
+        return Entry(self.event, verdict, explain(verdict, self.event), self.reception)
+
+
 class TimelineStore:
     """The timelines of the contracts of one table, and with `audited` their trails."""
 
@@ -81,6 +89,7 @@ class TimelineStore:
         self.client = client
         self.table = table
         self.audited = audited
+        self.writer = Writer(client)
         # Most numbers were never used twice, so their contract is the first generation. A wrong
         # guess costs one more call and is remembered.
         self._generations: dict[str, int] = {}
@@ -95,99 +104,89 @@ class TimelineStore:
         the event will come again.
 
         Raises:
-            OutcomeUnknownError: the answer to a write was lost, or the engine was too busy.
+            BusyError: nothing was stored; the contract or the table had no room for it.
+            ImpossibleWriteError: nothing was stored, and sending it again will not help.
+            OutcomeUnknownError: the answer to a write was lost.
             IdempotencyKeyReusedError: the event's id came before with another payload.
         """
-        if self.audited:
-            return self._apply_audited(event, reception, retryable)
-        return self._apply_plain(event)
+        if not self.audited:
+            return self._apply_plain(event)
+        attempt = _Attempt(event, reception, uuid4().hex)
+        for _ in range(_MOST_GUESSES):
+            generation = self._generations.get(event.contract_number, 1)
+            outcome = self._accept(attempt, generation)
+            if isinstance(outcome, Applied):
+                return _decision(ACCEPTED, event)
+            decision = self._settle(attempt, outcome, generation, retryable)
+            if decision is not None:
+                return decision
+        raise BusyError
 
     def _apply_plain(self, event: ComponentEvent) -> Decision:
-        try:
-            with write_errors_classified():
-                self.client.update_item(
-                    TableName=self.table, ReturnValuesOnConditionCheckFailure="ALL_OLD", **update_of(event)
-                )
-        except ClientError as error:
-            contract = read_contract(refused_item(error))
-            # Its own first sending stands in the way: sent again by the SDK, or by the publisher.
-            if (counting := _counting_occurrence(contract, event)) is not None and counting.key == event.key:
-                if (counting.date, counting.created_at) != (event.date, event.created_at):
-                    raise IdempotencyKeyReusedError from error
-                return _decision(ACCEPTED, event, repeated=event.id is not None)
-            return _decision(_refusal(contract, event), event)
-        return _decision(ACCEPTED, event)
+        outcome = self.writer.update(TableName=self.table, **update_of(event))
+        if isinstance(outcome, Applied):
+            return _decision(ACCEPTED, event)
+        contract = read_contract(outcome.item)
+        # Its own first sending stands in the way: sent again by the SDK, or by the publisher.
+        if (counting := _counting_occurrence(contract, event)) is not None and counting.key == event.key:
+            if (counting.date, counting.created_at) != (event.date, event.created_at):
+                raise IdempotencyKeyReusedError
+            return _decision(ACCEPTED, event, repeated=event.id is not None)
+        return _decision(_refusal(contract, event), event)
 
-    def _apply_audited(
-        self, event: ComponentEvent, reception: Reception, retryable: Collection[Code]
-    ) -> Decision:
-        accepted = Entry(event, ACCEPTED, explain(ACCEPTED, event), reception)
-        token = uuid4().hex
-        for attempt in range(_ATTEMPTS):
-            generation = self._generations.get(event.contract_number, 1)
-            try:
-                self._accept(accepted, generation, token)
-            except ClientError as error:
-                refused, recorded = _reasons(error)
-                stored = refused.get("Item")
-                actual = generation_of(stored) if stored else generation
-                if actual != generation:
-                    self._generations[event.contract_number] = actual
-                elif "Item" in recorded:
-                    return _first_answer(recorded["Item"], event, token)
-                elif refused.get("Code") == "ConditionalCheckFailed":
-                    contract = read_contract(stored)
-                    verdict = _refusal(contract, event)
-                    if verdict.code in retryable:
-                        return _decision(verdict, event)
-                    refusal = Entry(event, verdict, explain(verdict, event), reception)
-                    return self._refuse(refusal, contract.generation if contract else NO_CONTRACT, token)
-                elif not {refused.get("Code"), recorded.get("Code")} & _RETRIED:
-                    raise OutcomeUnknownError from error
-                else:
-                    # Jitter, so that writers that met once do not meet again.
-                    time.sleep(RANDOM.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)
-            else:
-                return _decision(ACCEPTED, event)
-        raise OutcomeUnknownError
-
-    def _accept(self, entry: Entry, generation: int, token: str) -> None:
-        update = update_of(entry.event)
+    def _accept(self, attempt: _Attempt, generation: int) -> Applied | Refused:
+        """Let the event count and write its row, if it is allowed and there is no such row."""
+        update = update_of(attempt.event)
         update["ConditionExpression"] = f"{IS_THIS_GENERATION} AND {update['ConditionExpression']}"
         update["ExpressionAttributeNames"] |= {"#generation": "generation"}
         update["ExpressionAttributeValues"] |= {":generation": {"N": str(generation)}}
         update["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        writes: list[Any] = [
-            {"Update": {"TableName": self.table} | update},
-            {"Put": {"TableName": self.table} | put_of(entry, generation, token)},
-        ]
-        # botocore sends the same token with each of its own retries.
-        with write_errors_classified():
-            self.client.transact_write_items(ClientRequestToken=uuid4().hex, TransactItems=writes)
+        put = put_of(attempt.entry(ACCEPTED), generation, attempt.token)
+        put["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        return self.writer.transact(
+            [{"Update": {"TableName": self.table} | update}, {"Put": {"TableName": self.table} | put}]
+        )
 
-    def _refuse(self, entry: Entry, generation: int, token: str) -> Decision:
-        try:
-            with write_errors_classified():
-                self.client.put_item(TableName=self.table, **put_of(entry, generation, token))
-        except ClientError as error:
-            return _first_answer(refused_item(error) or {}, entry.event, token)
-        return Decision(entry.verdict, entry.message)
+    def _settle(
+        self, attempt: _Attempt, refused: Refused, generation: int, retryable: Collection[Code]
+    ) -> Decision | None:
+        """Answer a refused event; None where the guess of its contract's generation was wrong.
+
+        The row counts only once the update has shown that its generation is the contract's: a row of
+        a former contract, or one found beside a deleted contract, answers for nobody.
+        """
+        update, row = refused.reasons
+        if not update.failed:
+            return _first_answer(row.item or {}, attempt)
+        contract = read_contract(update.item)
+        if contract is not None and contract.generation != generation:
+            self._generations[attempt.event.contract_number] = contract.generation
+            return None
+        if contract is not None and row.item is not None:
+            return _first_answer(row.item, attempt)
+        return self._refuse(attempt, contract, retryable)
+
+    def _refuse(self, attempt: _Attempt, contract: Contract | None, retryable: Collection[Code]) -> Decision:
+        """Write down why `contract` refuses the event, unless that is not final or was written before."""
+        verdict = _refusal(contract, attempt.event)
+        if verdict.code in retryable:
+            return _decision(verdict, attempt.event)
+        generation = contract.generation if contract else NO_CONTRACT
+        put = put_of(attempt.entry(verdict), generation, attempt.token)
+        outcome = self.writer.put(TableName=self.table, **put)
+        if isinstance(outcome, Refused):
+            return _first_answer(outcome.item or {}, attempt)
+        return _decision(verdict, attempt.event)
 
 
-def _reasons(error: ClientError) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return why the update and why the put of a cancelled transaction were refused."""
-    update, put = cast("list[dict[str, Any]]", error.response["CancellationReasons"])
-    return update, put
-
-
-def _first_answer(row: Item, event: ComponentEvent, token: str) -> Decision:
-    """Answer what stands in the trail under the key of `event`."""
+def _first_answer(row: Item, attempt: _Attempt) -> Decision:
+    """Answer what stands in the trail under the key of the event."""
     recorded = to_entry(row)
-    first = recorded.event
+    first, event = recorded.event, attempt.event
     if (first.type, first.date, first.created_at) != (event.type, event.date, event.created_at):
         raise IdempotencyKeyReusedError
-    # Written by this very call: the SDK sent it again after a lost answer, and nobody repeated anything.
-    return Decision(recorded.verdict, recorded.message, repeated=row["token"]["S"] != token)
+    # Written by this very call: it was sent again after a lost answer, and nobody repeated anything.
+    return Decision(recorded.verdict, recorded.message, repeated=row["token"]["S"] != attempt.token)
 
 
 def _decision(verdict: Verdict, event: ComponentEvent, *, repeated: bool = False) -> Decision:

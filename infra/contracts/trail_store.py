@@ -2,16 +2,26 @@
 
 A row's partition is a contract's number and generation, so a contract that was deleted and
 created again starts with none. Its sort key is the event's key: the same id cannot be decided
-twice. The index `by_created_at` holds the rows in the order they are folded.
+twice. The index `by_arrival` holds the rows in the order in which they were received. Rows stored
+before they had a kind and an actor are read as decided events of nobody known.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from domain.actors import Actor, ActorKind
 from domain.contracts.contract import Contract
 from domain.contracts.events import ComponentEvent, EventType, Occurrence
-from domain.contracts.trails import Entry, Reception, Source
+from domain.contracts.trails import (
+    MOST_ROWS,
+    Entry,
+    Reception,
+    RowKind,
+    Source,
+    TrailTooLongError,
+    in_order,
+)
 from domain.contracts.verdicts import Code, Verdict
 from domain.instants import from_micros, to_micros
 
@@ -22,7 +32,10 @@ if TYPE_CHECKING:
 ROW_IS_NEW = "attribute_not_exists(#pk)"
 
 NO_CONTRACT = 0
-"""The generation under which events for contracts that do not exist are kept."""
+"""The generation under which events for contracts that do not exist are kept, for a while."""
+
+KEPT_WITHOUT_CONTRACT = timedelta(days=30)
+"""How long they are kept; longer than a publisher sends an event again."""
 
 # A filter may skip many rows; past this many queries a page ends early and its cursor goes on.
 _MAX_QUERIES = 10
@@ -32,7 +45,7 @@ _FILTERS = ("status", "code", "component")
 
 
 class TrailPage(NamedTuple):
-    """Some entries in the order of `created_at`, and the position to go on after, if any."""
+    """Some entries in the order of arrival, and the position to go on after, if any."""
 
     entries: tuple[Entry, ...]
     next_after: str | None
@@ -52,7 +65,8 @@ def put_of(entry: Entry, generation: int, token: str) -> dict[str, Any]:
     """Return the item and condition of the write that appends `entry`; `token` tells who wrote it."""
     event, verdict, reception = entry.event, entry.verdict, entry.reception
     item = row_key(event, generation) | {
-        "position": {"S": _position(event.created_at, reception.received_at, event.key)},
+        # Not `kind`: with `number` beside it the row would stand in the listing of contracts.
+        "row_kind": {"S": RowKind.DECIDED},
         "type": {"S": event.type},
         "component": {"S": event.type.component},
         "number": {"S": event.contract_number},
@@ -67,6 +81,11 @@ def put_of(entry: Entry, generation: int, token: str) -> dict[str, Any]:
         "request_id": {"S": reception.request_id},
         "token": {"S": token},
     }
+    if reception.actor is not None:
+        item["actor"] = {"M": _actor_item(reception.actor)}
+    if generation == NO_CONTRACT:
+        expires_at = reception.received_at + KEPT_WITHOUT_CONTRACT
+        item["expires_at"] = {"N": str(int(expires_at.timestamp()))}
     if event.id is not None:
         item["event_id"] = {"S": event.id}
     if verdict.blocked_by:
@@ -82,13 +101,19 @@ def put_of(entry: Entry, generation: int, token: str) -> dict[str, Any]:
         "Item": item,
         "ConditionExpression": ROW_IS_NEW,
         "ExpressionAttributeNames": {"#pk": "pk"},
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
-def _position(created_at: datetime, received_at: datetime, key: str) -> str:
-    """Return what sorts, as text, in the order of folding: instants with 16 digits each."""
-    return f"{to_micros(created_at):016d}#{to_micros(received_at):016d}#{key}"
+def _actor_item(actor: Actor) -> dict[str, Any]:
+    facts = {"kind": actor.kind, "id": actor.id, "name": actor.name}
+    return {name: {"S": fact} for name, fact in facts.items() if fact is not None}
+
+
+def _to_actor(item: Mapping[str, Any]) -> Actor | None:
+    if "actor" not in item:
+        return None
+    facts = {name: fact["S"] for name, fact in item["actor"]["M"].items()}
+    return Actor(ActorKind(facts["kind"]), facts.get("id"), facts.get("name"))
 
 
 def to_entry(item: Mapping[str, Any]) -> Entry:
@@ -119,6 +144,7 @@ def to_entry(item: Mapping[str, Any]) -> Entry:
             received_at=from_micros(int(item["received_at"]["N"])),
             source=Source(item["source"]["S"]),
             request_id=item["request_id"]["S"],
+            actor=_to_actor(item),
         ),
     )
 
@@ -130,24 +156,35 @@ class TrailStore:
         self.client = client
         self.table = table
 
-    def entries(self, contract: Contract, until: datetime | None = None) -> Iterator[Entry]:
-        """Read the trail of `contract`, up to and including `until`, in the order of `created_at`."""
-        query = self._query_of(contract)
-        if until is not None:
-            # The next microsecond's rows begin with its digits; everything before them is wanted.
-            query["KeyConditionExpression"] += " AND #position < :end"
-            query["ExpressionAttributeNames"]["#position"] = "position"
-            query["ExpressionAttributeValues"][":end"] = {"S": f"{to_micros(until) + 1:016d}"}
-        for page in self.client.get_paginator("query").paginate(**query):
-            yield from map(to_entry, page["Items"])
+    def entries(self, contract: Contract, until: datetime | None = None) -> list[Entry]:
+        """Read the trail of `contract`, consistently; sorted by `created_at`, ties by arrival.
+
+        With `until` only the events created up to and including that instant are returned; the
+        whole trail is read all the same.
+
+        Raises:
+            TrailTooLongError: it has more than MOST_ROWS rows.
+        """
+        query = self._query_of(contract) | {"ConsistentRead": True}
+        rows: list[Mapping[str, Any]] = []
+        while True:
+            answer = self.client.query(**query, Limit=MOST_ROWS + 1 - len(rows))
+            rows += answer["Items"]
+            if len(rows) > MOST_ROWS:
+                raise TrailTooLongError(contract.number)
+            if "LastEvaluatedKey" not in answer:
+                break
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        entries = [entry for entry in map(to_entry, rows) if until is None or entry.event.created_at <= until]
+        return sorted(entries, key=in_order)
 
     def page(self, contract: Contract, limit: int, after: str | None, wanted: Mapping[str, str]) -> TrailPage:
-        """Read a page of the trail of `contract`, in the order of `created_at`.
+        """Read a page of the trail of `contract`, in the order of arrival, the newest last.
 
-        `wanted` may name a status, code and component; a page may hold fewer than `limit` entries
-        although more follow.
+        Eventually consistent: a row shows up here within about a second. `wanted` may name a status,
+        code and component; a page may hold fewer than `limit` entries although more follow.
         """
-        query = self._query_of(contract)
+        query = self._query_of(contract) | {"IndexName": "by_arrival"}
         clauses = []
         for name in _FILTERS:
             if name in wanted:
@@ -169,22 +206,26 @@ class TrailStore:
             query["ExclusiveStartKey"] = last
         shown = items[:limit]
         read_to = shown[-1] if len(items) > limit else last
-        return TrailPage(tuple(map(to_entry, shown)), read_to["position"]["S"] if read_to else None)
+        return TrailPage(tuple(map(to_entry, shown)), _position_of(read_to) if read_to else None)
 
     def _query_of(self, contract: Contract) -> dict[str, Any]:
         return {
             "TableName": self.table,
-            "IndexName": "by_created_at",
-            "ConsistentRead": True,
             "KeyConditionExpression": "#pk = :pk",
             "ExpressionAttributeNames": {"#pk": "pk"},
             "ExpressionAttributeValues": {":pk": {"S": partition_of(contract.number, contract.generation)}},
         }
 
 
+def _position_of(item: Mapping[str, Any]) -> str:
+    """Return where a row stands in the index; rows received at the same microsecond differ by their key."""
+    return f"{item['received_at']['N']} {item['sk']['S']}"
+
+
 def _start_key(contract: Contract, position: str) -> dict[str, Any]:
+    received_at, sort_key = position.split(" ")
     return {
         "pk": {"S": partition_of(contract.number, contract.generation)},
-        "sk": {"S": f"EVENT#{position.rsplit('#', 1)[1]}"},
-        "position": {"S": position},
+        "sk": {"S": sort_key},
+        "received_at": {"N": received_at},
     }

@@ -11,7 +11,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from domain.exports import MAX_OPEN_EXPORTS, ExportJob, TooManyExportsError, counts_as_open
-from infra.aws import OutcomeUnknownError, write_errors_classified
+from infra.aws import BusyError, write_errors_classified
 from infra.exports.job_items import readable
 from infra.exports.job_store import ExportStore
 
@@ -26,6 +26,7 @@ def create_in_slot(jobs: ExportStore, job: ExportJob) -> None:
 
     Raises:
         TooManyExportsError: the owner has as many.
+        BusyError: other jobs of the owner were faster each time.
         OutcomeUnknownError: the answer to the write was lost.
     """
     for _ in range(_ATTEMPTS):
@@ -44,7 +45,7 @@ def create_in_slot(jobs: ExportStore, job: ExportJob) -> None:
         except ClientError:
             continue  # another job of the same owner was faster: look again
         return
-    raise OutcomeUnknownError
+    raise BusyError
 
 
 def _free_slot(jobs: ExportStore, owner: str, now: datetime) -> tuple[int, str]:
@@ -67,5 +68,5 @@ def _slot_key(owner: str, slot: int) -> dict[str, Any]:
 def _read(jobs: ExportStore, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
     answer = jobs.client.batch_get_item(RequestItems={jobs.table: {"Keys": keys, "ConsistentRead": True}})
     if answer.get("UnprocessedKeys"):
-        raise OutcomeUnknownError
+        raise BusyError
     return answer["Responses"].get(jobs.table, [])

@@ -12,7 +12,7 @@ from infra.build.packaging import PACKAGES
 from infra.commands import processes
 from infra.commands.processes import LOOPBACK
 
-_APPLICATION = "functions.api.app:start"
+_APPLICATION = "infra.local.guard:api"
 _START_SECONDS = 20
 _STOP_SECONDS = 6
 _STEADY_SECONDS = 10  # an API that lived this long did not crash at start; the next pause is short again

@@ -1,5 +1,6 @@
 """The emulated AWS: one MiniStack process on the loopback, with everything it keeps in one folder."""
 
+import secrets
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from infra.commands import processes
 from infra.commands.command_error import CommandError
 from infra.commands.isolated_session import isolated_session
 from infra.commands.processes import LOOPBACK, REGION
+from infra.local import guard
 
 _PORTS = range(20000, 30000)  # below those that systems give to outgoing connections
 _BOOT_SECONDS = 30
@@ -43,6 +45,8 @@ class Emulator:
     directory: Path
     process: "subprocess.Popen[bytes]"
     tls: Tls | None = None
+    secret: str = ""
+    """The session token without which it answers nobody; where it enforces IAM, credentials are its own matter."""
 
     @property
     def url(self) -> str:
@@ -61,7 +65,13 @@ class Emulator:
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
         """Return a client of this emulator."""
-        return client_at(self.url, service, self.authority)
+        return client_at(self.url, service, self.authority, self.secret)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the environment of a process needs so that it works on this emulated AWS."""
+        token = {"AWS_SESSION_TOKEN": self.secret} if self.secret else {}
+        return {"AWS_ENDPOINT_URL": self.url, **processes.EMULATED_AWS_KEYS, **token}
 
     @contextmanager
     def kept_if_complete(self) -> Iterator[None]:
@@ -73,7 +83,7 @@ class Emulator:
             raise
 
 
-def client_at(url: str, service: str, authority: Path | None = None) -> Any:  # noqa: ANN401 - callers name the client they asked for
+def client_at(url: str, service: str, authority: Path | None = None, secret: str = "") -> Any:  # noqa: ANN401 - callers name the client they asked for
     """Return a client of the emulator at `url`, whatever AWS profile and proxies the developer has."""
     return aws_session().create_client(
         service,
@@ -82,6 +92,7 @@ def client_at(url: str, service: str, authority: Path | None = None) -> Any:  # 
         verify=str(authority) if authority else None,
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106 - opens nothing but the emulator
+        aws_session_token=secret or None,
         config=Config(proxies={}, s3={"addressing_style": "path"}),
     )
 
@@ -99,12 +110,14 @@ def emulator(
     *,
     enforce_iam: bool = False,
     tls: Tls | None = None,
+    hosts: Sequence[str] = guard.LOOPBACK_HOSTS,
     keep: Sequence[int] = (),
 ) -> Iterator[Emulator]:
     """Run an emulated AWS whose state, logs and temporary files are in `directory`.
 
     The state is saved when the block ends and is there again at the next start. With `enforce_iam` the
-    functions may do only what their roles allow; with `tls` it speaks HTTPS alone.
+    functions may do only what their roles allow; with `tls` it speaks HTTPS alone. It answers under the
+    names `hosts`, to no page of another origin, and only to callers who have its secret.
     """
     directory = directory.resolve()
     port = port or free_port(directory)
@@ -112,6 +125,8 @@ def emulator(
     shutil.rmtree(temporary, ignore_errors=True)  # each worker of a function leaves a folder behind
     temporary.mkdir(parents=True)
     log_of(directory).unlink(missing_ok=True)
+    # Functions inherit it with the rest of the environment. Those that have roles get credentials of their own.
+    secret = "" if enforce_iam else secrets.token_hex(32)
     environment = processes.child_environment(
         {
             "BIND_HOST": LOOPBACK,
@@ -128,12 +143,14 @@ def emulator(
             "DOCKER_HOST": f"unix://{directory}/no-docker.sock",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
+            **({"AWS_SESSION_TOKEN": secret} if secret else {}),
             **(_over(tls, port) if tls else {}),
         }
     )
-    command = [sys.executable, "-m", "ministack"]
+    # -P: beside the guard are modules named like those of others, `packaging` and the like.
+    command = [sys.executable, "-P", guard.__file__, *hosts]
     process = processes.spawn(command, environment, log_of(directory), directory, keep)
-    cloud = Emulator(port, directory, process, tls)
+    cloud = Emulator(port, directory, process, tls, secret)
     try:
         with cloud.kept_if_complete():  # a graceful end would save an empty state over an unreadable one
             _await(cloud)
@@ -154,7 +171,7 @@ def _over(tls: Tls, port: int) -> dict[str, str]:
 
 
 def _await(cloud: Emulator) -> None:
-    ready = f"{cloud.url}/_ministack/ready"
+    ready = f"{cloud.url}{guard.READY}"
     if not processes.wait_for(cloud.process, ready, _BOOT_SECONDS, authority=cloud.authority):
         raise CommandError(f"the emulated AWS does not start, see {cloud.log}")
     text = cloud.log.read_text(errors="replace")

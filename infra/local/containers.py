@@ -3,12 +3,12 @@
 from infra.local.cloud import Emulator
 from infra.local.deploy import environment_of, functions_of
 
-_HOST = "host.docker.internal"  # this machine, as containers call it; see add_host in samconfig.toml
+HOST = "host.docker.internal"  # this machine, as containers call it; see add_host in samconfig.toml
 
 
 def variables(cloud: Emulator) -> dict[str, dict[str, str]]:
     """Return each function's environment under its logical id: the form of SAM CLI's --env-vars."""
-    endpoint = f"http://{_HOST}:{cloud.port}"
+    endpoint = f"http://{HOST}:{cloud.port}"
     return {
         logical_id: {
             **{name: value.replace(cloud.url, endpoint) for name, value in given.items()},

@@ -122,7 +122,7 @@ def _mistake_in(body: str, stack: Stack) -> str | None:
         if has_readings(body):
             meter_id, _ = read_readings(body, datetime.now(UTC))
             return str(MeterIsSimulatedError(meter_id)) if stack.is_simulated(meter_id) else None
-        decided = stack.decided([read_message(body)], since=EARLIEST)
+        decided = stack.decided([read_message(body).event], since=EARLIEST)
     except (MalformedMessageError, InvalidReadingsError) as error:
         return printable(str(error))
     return str(IdempotencyKeyReusedError()) if decided else None

@@ -19,7 +19,9 @@ from infra.contracts.event_messages import DETAIL_TYPE, MalformedMessageError, r
 from infra.local.dead_letters import DeadLetter, held, reason_of, url_of
 from infra.local.stack import Stack, printable, run
 
-_SOURCE = "local-publish"
+SOURCE = "energy-operations.publisher"
+"""What a stage takes events from where nobody has listed the sources of its publishers."""
+_ID_PREFIX = "local-publish"
 _MAX_ENTRIES = 10  # of one PutEvents
 _PAUSE_SECONDS = 0.5
 _PROGRESS_SECONDS = 5
@@ -63,7 +65,7 @@ def _read_line(line: str, where: str) -> Any:  # noqa: ANN401 - whatever stands 
 def with_id(detail: Any) -> Any:  # noqa: ANN401 - as above
     """Give an event without an id one of its own, by which its row is found."""
     if isinstance(detail, dict) and detail.get("id") is None:
-        return {**detail, "id": f"{_SOURCE}-{uuid4().hex}"}
+        return {**detail, "id": f"{_ID_PREFIX}-{uuid4().hex}"}
     return detail
 
 
@@ -75,7 +77,7 @@ def send(stack: Stack, details: Sequence[Any]) -> list[Sent]:
         entries = [
             {
                 "EventBusName": stack.outputs["event_bus_name"],
-                "Source": _SOURCE,
+                "Source": SOURCE,
                 "DetailType": DETAIL_TYPE,
                 "Detail": json.dumps(detail),
             }
@@ -92,7 +94,7 @@ def send(stack: Stack, details: Sequence[Any]) -> list[Sent]:
 def _sent(detail: Any, envelope_id: str | None) -> Sent:  # noqa: ANN401 - as above
     envelope = {"detail-type": DETAIL_TYPE, "time": format_instant(datetime.now(UTC)), "detail": detail}
     try:
-        event = read_message(json.dumps(envelope))
+        event = read_message(json.dumps(envelope)).event
     except MalformedMessageError:
         shown = json.dumps(detail, ensure_ascii=False)
         return Sent(printable(shown[:80]), envelope_id, detail, None)

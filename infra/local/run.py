@@ -17,7 +17,7 @@ from infra.build import packaging
 from infra.commands import processes
 from infra.commands.command_error import CommandError
 from infra.commands.processes import REGION
-from infra.local import containers, deploy
+from infra.local import containers, deploy, guard
 from infra.local.api import ApiProcess, first_syntax_error
 from infra.local.cloud import Emulator, emulator, free_port
 from infra.local.forward import forwarded
@@ -25,6 +25,7 @@ from infra.local.rundir import RunDirectory
 from infra.local.watch import Changed, changes
 from infra.operate.command import snake_case
 from infra.operate.create_admin import Admin, ensure_admin
+from infra.users.sessions import CredentialStore
 from infra.users.user_store import UserStore
 
 # What a local run passes to the template where the environment says nothing (as AUTH_MODE, LOG_LEVEL, …).
@@ -51,14 +52,20 @@ class Settings:
             name: environment.get(snake_case(name).upper()) or default
             for name, default in _PARAMETERS.items()
         }
+        bind_host = environment.get("BIND_HOST", "")
         return cls(
             directory=RunDirectory(Path(environment.get("RUN_DIR") or root / ".run")),
             port=_port(environment, "PORT") or 8000,
             cloud_port=_port(environment, "GATEWAY_PORT"),
-            parameters={"Stage": "local", **chosen},
+            parameters={"Stage": "local", "AllowedHosts": ",".join(_hosts(bind_host)), **chosen},
             admin=Admin.from_environment(environment),
-            bind_host=environment.get("BIND_HOST", ""),
+            bind_host=bind_host,
         )
+
+
+def _hosts(bind_host: str) -> tuple[str, ...]:
+    """Return the names under which a run answers: this machine's own, and what containers call it."""
+    return (*guard.LOOPBACK_HOSTS, containers.HOST, *([bind_host] if bind_host else ()))
 
 
 def _port(environment: Mapping[str, str], variable: str) -> int | None:
@@ -102,8 +109,9 @@ class Service:
             self.cloud, self.settings.directory.layers, self.settings.parameters, self.root
         )
         function = deploy.environment_of(self.cloud, outputs["api_function_name"])
-        self.api.environment = {**function, "AWS_ENDPOINT_URL": self.cloud.url}
+        self.api.environment = {**function, **self.cloud.variables}
         here = {"api_url": self.api.url, "aws_endpoint_url": self.cloud.url, "aws_region": REGION}
+        here["aws_session_token"] = self.cloud.secret
         self.outputs = {**outputs, **here}
         self.settings.directory.write_container_environment(containers.variables(self.cloud))
 
@@ -159,26 +167,30 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
     if settings.parameters["AuthMode"] == "open":
         terminal.step("AUTH_MODE=open: every caller is let in; local use only")
     terminal.step("starting the emulated AWS")
-    cloud = stack.enter_context(emulator(directory.path, cloud_port, keep=[lock]))
+    cloud = stack.enter_context(
+        emulator(directory.path, cloud_port, hosts=_hosts(settings.bind_host), keep=[lock])
+    )
     api = ApiProcess(settings.port, root, directory.logs / "api.log", lock, terminal.say)
     stack.callback(api.stop)
     service = Service(root, settings, cloud, api, terminal)
     with cloud.kept_if_complete():
         if settings.bind_host:
             terminal.step(
-                f"BIND_HOST={settings.bind_host}: who reaches that address can do everything, as you"
+                f"BIND_HOST={settings.bind_host}: who reaches that address and has the token can do everything, as you"
             )
             stack.enter_context(forwarded(settings.bind_host, cloud_port, cloud_port))
         terminal.step("deploying template.yaml")
         service.deploy()
         if settings.admin:
-            users = UserStore(cloud.client("dynamodb"), service.outputs["users_table_name"])
-            terminal.step(ensure_admin(users, settings.admin, datetime.now(UTC)))
+            where = cloud.client("dynamodb"), service.outputs["users_table_name"]
+            users, credentials = UserStore(*where), CredentialStore(*where)
+            terminal.step(ensure_admin(users, credentials, settings.admin, datetime.now(UTC)))
         store_samples(service)
         terminal.step("starting the API")
         if problem := api.start():
             raise CommandError(problem)
-    stack.enter_context(directory.announced(service.outputs))
+    variables = {**cloud.variables, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    stack.enter_context(directory.announced(service.outputs, variables))
     return service
 
 
@@ -192,6 +204,7 @@ def _show(service: Service) -> None:
   gateway        {outputs["gateway_url"]}
   emulated AWS   {outputs["aws_endpoint_url"]} ({outputs["aws_region"]})
   data and logs  {service.settings.directory.path}
+  credentials    . {service.settings.directory.path}/aws.env, for the aws command and the like
 
 Ctrl-C stops it and keeps the data.
 """,
@@ -209,6 +222,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def main(root: Path = packaging.ROOT) -> int:
     """Run until interrupted; returns the exit code."""
     terminal, service = Terminal(), None
+    os.umask(0o077)  # for all that is started from here as well
     for number in _STOP_SIGNALS:
         signal.signal(number, _interrupt)
     if "MAKELEVEL" in os.environ:

@@ -26,10 +26,12 @@ _ENTRIES = (
     "outputs.json",
     "outputs.json.new",
     "sam-local.json",
+    "aws.env",
     "cloud-port",
     "lock",
 )
 _FORMER_RUN_SECONDS = 25
+_OTHERS = 0o077  # the bits of a mode that say what other people on the machine may do
 
 
 class RunDirectory:
@@ -42,6 +44,7 @@ class RunDirectory:
         self._lock = self.path / "lock"
         self._outputs = self.path / "outputs.json"
         self._sam_local = self.path / "sam-local.json"
+        self._aws_env = self.path / "aws.env"
         self._cloud_port = self.path / "cloud-port"
 
     @contextmanager
@@ -55,7 +58,8 @@ class RunDirectory:
         is alive.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._close_to_others()
             lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise CommandError(f"RUN_DIR={self.path} cannot be used: {error.strerror}") from error
@@ -63,13 +67,22 @@ class RunDirectory:
             self._acquire(lock, time.monotonic() + patience, say)
             os.ftruncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode(), 0)
-            self._outputs.unlink(missing_ok=True)  # left behind by a run that was killed
+            for left_by_a_killed_run in (self._outputs, self._aws_env):
+                left_by_a_killed_run.unlink(missing_ok=True)
             try:
                 yield lock
             finally:
                 self._sam_local.unlink(missing_ok=True)
         finally:
             os.close(lock)
+
+    def _close_to_others(self) -> None:
+        """Take from everybody else what former runs left open; not a folder in which there are other things."""
+        if self._lock.exists() or not any(self.path.iterdir()):
+            self.path.chmod(0o700)
+        for entry in (self.path / name for name in _ENTRIES):
+            if entry.exists() and not entry.is_symlink():
+                entry.chmod(entry.stat().st_mode & ~_OTHERS)
 
     def _acquire(self, lock: int, deadline: float, say: Callable[[str], None]) -> None:
         for attempt in count():
@@ -100,19 +113,28 @@ class RunDirectory:
         self._cloud_port.write_text(str(port))
 
     @contextmanager
-    def announced(self, outputs: Mapping[str, str]) -> Iterator[None]:
-        """Show `outputs` in outputs.json while the block runs: its presence says that the run is ready."""
+    def announced(
+        self, outputs: Mapping[str, str], variables: Mapping[str, str] | None = None
+    ) -> Iterator[None]:
+        """Show `outputs` in outputs.json while the block runs: its presence says that the run is ready.
+
+        aws.env gives a shell the `variables` with which programs reach the run's emulated AWS.
+        """
+        _write(
+            self._aws_env, "".join(f"export {name}={value}\n" for name, value in (variables or {}).items())
+        )
         fresh = self._outputs.with_name("outputs.json.new")
-        fresh.write_text(json.dumps(outputs, indent=2) + "\n")
+        _write(fresh, json.dumps(outputs, indent=2) + "\n")
         fresh.replace(self._outputs)
         try:
             yield
         finally:
             self._outputs.unlink(missing_ok=True)
+            self._aws_env.unlink(missing_ok=True)
 
     def write_container_environment(self, variables: Mapping[str, Mapping[str, str]]) -> None:
         """Keep `variables` of functions, while the run is up, where `sam local` takes them from."""
-        self._sam_local.write_text(json.dumps(variables, indent=2) + "\n")
+        _write(self._sam_local, json.dumps(variables, indent=2) + "\n")
 
     def outputs(self) -> dict[str, str]:
         """Return what the run that is up has announced; CommandError when there is none."""
@@ -137,6 +159,13 @@ class RunDirectory:
                     entry.unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that nobody else may read, from its first byte on."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
 
 
 def _is_alive(process: str) -> bool:

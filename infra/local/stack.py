@@ -39,7 +39,8 @@ class Stack:
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
         """Return a client of the run's emulated AWS."""
-        return client_at(self.outputs["aws_endpoint_url"], service)
+        secret = self.outputs.get("aws_session_token", "")
+        return client_at(self.outputs["aws_endpoint_url"], service, secret=secret)
 
     def is_simulated(self, meter_id: str) -> bool:
         """Tell whether a meter stores no readings."""

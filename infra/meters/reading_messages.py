@@ -2,25 +2,23 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import chain
 from typing import Any, NamedTuple
 
-from domain.actors import Actor, ActorKind
+from domain.actors import Actor, publisher
 from domain.instants import MalformedTimeError, parse_instant
 from domain.meters.readings import MeterIsSimulatedError, Reading
 from domain.meters.uploads import InvalidReadingsError, Problem
-from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError
+from infra.aws import DEPENDENCY_ERRORS
 from infra.meters.store_upload import load_exactly, read_detail, store_upload
+from infra.outcomes import WriteFailedError
+from infra.parallel import in_parallel
 from infra.stores import stores
 from infra.telemetry import logger
 from infra.time_left import IsTimeLeft, NoTimeError
 
 DETAIL_TYPE = "meter_readings"
 
-_MAX_NAME_LENGTH = 256
-"""Characters of an account or a source; EventBridge allows no more."""
 _METERS_AT_ONCE = 8
 """Threads; what fits into a message is rarely more than one batch of hours, and the client keeps ten connections."""
 
@@ -64,12 +62,7 @@ def _sent_at(envelope: Mapping[str, Any], now: datetime) -> datetime:
 def publisher_of(body: str) -> Actor:
     """Return who put a message on the bus: the account and the source that its envelope names."""
     envelope = _envelope(body)
-    return Actor(ActorKind.PUBLISHER, _name(envelope.get("account")), _name(envelope.get("source")))
-
-
-def _name(value: object) -> str | None:
-    is_name = isinstance(value, str) and 0 < len(value) <= _MAX_NAME_LENGTH and value.isprintable()
-    return str(value) if is_name else None
+    return publisher(envelope.get("account"), envelope.get("source"))
 
 
 def store_readings(body: str, now: datetime) -> None:
@@ -117,13 +110,12 @@ def store_all(
         outcomes: list[tuple[int, Exception | None]] = []
         for index in indexes:
             error = _store(uploads[index], now, is_time_left)
-            if isinstance(error, (NoTimeError, OutcomeUnknownError, *DEPENDENCY_ERRORS)):
+            if isinstance(error, (NoTimeError, WriteFailedError, *DEPENDENCY_ERRORS)):
                 return outcomes + [(later, error) for later in indexes[len(outcomes) :]]
             outcomes.append((index, error))
         return outcomes
 
-    with ThreadPoolExecutor(_METERS_AT_ONCE) as pool:
-        outcomes = dict(chain.from_iterable(pool.map(store_in_turn, groups)))
+    outcomes = dict(in_parallel(store_in_turn, groups, _METERS_AT_ONCE))
     return [outcomes[index] for index in range(len(uploads))]
 
 
@@ -132,7 +124,7 @@ def _store(upload: Upload, now: Callable[[], datetime], is_time_left: IsTimeLeft
         return NoTimeError()
     try:
         store_readings(upload.body, now())
-    except (InvalidReadingsError, MeterIsSimulatedError, OutcomeUnknownError, *DEPENDENCY_ERRORS) as error:
+    except (InvalidReadingsError, MeterIsSimulatedError, WriteFailedError) as error:
         return error
     except Exception as error:  # an item that cannot be read, say: the other messages are not to wait for it
         logger.exception("Readings not stored", smart_meter_id=upload.meter_id)

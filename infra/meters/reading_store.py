@@ -21,10 +21,11 @@ from domain.meters.corrections import Change, Effect, has_outdated
 from domain.meters.readings import Interval, Reading
 from domain.meters.uploads import MAX_HOURS, MAX_STORED_READINGS, TooManyReadingsError
 from domain.meters.versions import HourBlock
-from infra.aws import RANDOM, OutcomeUnknownError, write_errors_classified
+from infra.aws import RANDOM, write_errors_classified
 from infra.meters.meter_store import partition_of
 from infra.meters.reading_items import StoredHour, count_of, hour_item, hour_key, past_items, to_hour
 from infra.meters.reading_queries import ReadingQueries
+from infra.outcomes import BusyError, PartlyAppliedError
 
 # Conditions of the writes below. An hour may have been written by another upload; past versions are named
 # by the write that put them aside, so that only a resend of that write can meet them.
@@ -91,8 +92,9 @@ class ReadingStore(ReadingQueries):
 
         Raises:
             TooManyReadingsError: more is stored in the hours they touch than one request may rewrite.
-            OutcomeUnknownError: an answer was lost, or others were faster again and again; some hours
-                may be stored.
+            OutcomeUnknownError: an answer was lost; some hours may be stored.
+            BusyError: nothing is stored, since others were faster again and again, or DynamoDB had no time.
+            PartlyAppliedError: the same, but some hours may be stored.
         """
         hours: dict[str, list[Reading]] = {}
         for reading in readings:
@@ -116,7 +118,9 @@ class ReadingStore(ReadingQueries):
 
         Raises:
             TooManyReadingsError: there are more than one request may rewrite.
-            OutcomeUnknownError: an answer was lost, or others were faster again and again.
+            OutcomeUnknownError: an answer was lost; some may be deleted.
+            BusyError: nothing is deleted, since others were faster again and again.
+            PartlyAppliedError: the same, but some may be deleted.
         """
         first, end = interval.timestamps
         made_at = to_micros(self.now())
@@ -154,6 +158,16 @@ class ReadingStore(ReadingQueries):
         self, meter_id: str, names: Sequence[str], apply: Apply, absent: Iterable[str] = ()
     ) -> tuple[Counts, int]:
         """Apply a request to the hours named, a hundred at a time."""
+        try:
+            return self._change_batches(meter_id, names, apply, absent)
+        except BusyError as error:
+            if len(names) == 1:
+                raise
+            raise PartlyAppliedError from error
+
+    def _change_batches(
+        self, meter_id: str, names: Sequence[str], apply: Apply, absent: Iterable[str]
+    ) -> tuple[Counts, int]:
         rest = iter(names)
         batches = iter(lambda: list(islice(rest, _MAX_ITEMS)), [])
         change = partial(self._change_batch, meter_id, apply, frozenset(absent))
@@ -185,7 +199,7 @@ class ReadingStore(ReadingQueries):
                 return counts, deleted
             names, absent = lost, frozenset()
             time.sleep(_pause(attempt))
-        raise OutcomeUnknownError
+        raise BusyError
 
     def _transactions(
         self, meter_id: str, names: Iterable[str], stored: Mapping[str, StoredHour], apply: Apply
@@ -267,7 +281,7 @@ class ReadingStore(ReadingQueries):
             reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
             if reasons and reasons <= _LOST_RACES:
                 return False
-            raise OutcomeUnknownError from error
+            raise BusyError from error
         return True
 
 

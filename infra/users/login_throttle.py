@@ -1,6 +1,6 @@
-"""How often a door may be tried: counters in DynamoDB, per account and per source address.
+"""How often passwords may be tried: counters in DynamoDB, by account and by source address.
 
-Each try is counted before anything is verified, by a write whose condition is the limit; so of any
+Each try is counted before a password is verified, by a write whose condition is the limit; so of any
 number of tries at once exactly the allowed ones go on. A counter's window begins with its first try.
 """
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from infra.aws import OutcomeUnknownError, condition_failed, refused_item
+from domain.users import name_key
+from infra.aws import BusyError, condition_failed, refused_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,8 +32,15 @@ class Limit(NamedTuple):
     seconds: int
 
 
-PER_ACCOUNT = Limit("account", 10, 300)
 PER_SOURCE = Limit("source", 100, 300)
+PER_ACCOUNT_AND_SOURCE = Limit("account_source", 10, 300)
+PER_ACCOUNT = Limit("account", 100, 300)
+"""Over all sources. One source alone cannot fill it, and it does not hold for sources the account is known from."""
+PER_CURRENT_PASSWORD = Limit("current_password", 10, 300)
+"""Of users who are logged in and give the password again, by user id; logins count elsewhere."""
+
+KNOWN_FOR_SECONDS = 30 * 24 * 3600
+"""For so long after a login its source is known for the account."""
 
 
 class ThrottledError(Exception):
@@ -64,8 +72,7 @@ class ThrottleStore:
             ThrottledError: the limit is reached.
         """
         now = int(at.timestamp())
-        digest = sha256(subject.encode()).hexdigest()
-        key = {"pk": {"S": f"{limit.kind}#{digest}"}}
+        key = _key(limit.kind, subject)
         for _ in range(_ATTEMPTS):
             stored = self._add(key, limit, now)
             if stored is None:
@@ -76,7 +83,34 @@ class ThrottleStore:
             if self._begin(key, now, now + limit.seconds):
                 return
             # Another try has begun the window in between: count in that.
-        raise OutcomeUnknownError
+        raise BusyError
+
+    def count_login(self, account: str, source: str, at: datetime) -> None:
+        """Count a login to `account` from `source`.
+
+        Somebody with many sources can exhaust an account's limit, so it does not bind where the account has
+        logged in before: nobody shuts the owner out for good.
+
+        Raises:
+            ThrottledError: a limit is reached.
+        """
+        self.count(PER_ACCOUNT_AND_SOURCE, f"{account} {source}", at)
+        try:
+            self.count(PER_ACCOUNT, account, at)
+        except ThrottledError:
+            if not self._is_known(account, source, at):
+                raise
+
+    def remember(self, account: str, source: str, at: datetime) -> None:
+        """Remember that `account` has logged in from `source`. It only ever says so: no condition."""
+        ends = int(at.timestamp()) + KNOWN_FOR_SECONDS
+        item = _key("known", f"{account} {source}") | {"expires_at": {"N": str(ends)}}
+        self.client.put_item(TableName=self.table, Item=item)
+
+    def _is_known(self, account: str, source: str, at: datetime) -> bool:
+        key = _key("known", f"{account} {source}")
+        item = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
+        return item is not None and int(item["expires_at"]["N"]) > at.timestamp()
 
     def _add(self, key: dict[str, Any], limit: Limit, now: int) -> dict[str, Any] | None:
         """Count a try in the window that runs; return the counter as it stands if it takes none."""
@@ -115,6 +149,15 @@ class ThrottleStore:
                 raise
             return False
         return True
+
+
+def _key(kind: str, subject: str) -> dict[str, Any]:
+    return {"pk": {"S": f"{kind}#{sha256(subject.encode()).hexdigest()}"}}
+
+
+def account_of(user_id: str | None, login: str) -> str:
+    """Return what counts as one account: a user, by whichever name, or else a name that is nobody's."""
+    return f"user {user_id}" if user_id else f"name {name_key(login)}"
 
 
 def source_of(address: str) -> str:

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from domain.instants import to_micros
 from domain.users import MAX_API_KEYS, ApiKey, ApiKeyNotFoundError, Session, TooManyApiKeysError, User
-from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, condition_failed, refused_item
+from infra.aws import DEPENDENCY_ERRORS, BusyError, condition_failed, refused_item
 from infra.telemetry import logger
 from infra.users.user_items import (
     API_KEY,
@@ -70,7 +70,7 @@ class CredentialStore:
             wanted = answer.get("UnprocessedKeys")
             if not wanted:
                 return StoredCredential(to_user(items[USER]) if USER in items else None, items.get(name))
-        raise OutcomeUnknownError
+        raise BusyError
 
     def start(self, session: Session) -> None:
         """Store a session. Its id is fresh, so sent again it overwrites itself: no condition."""

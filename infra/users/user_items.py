@@ -55,6 +55,7 @@ def to_user_item(user: User) -> dict[str, Any]:
         "updated_at": {"N": str(to_micros(user.updated_at))},
         "version": {"N": str(user.version)},
         "epoch": {"N": str(user.epoch)},
+        "key_epoch": {"N": str(user.key_epoch)},
     }
     for name in ("first_name", "last_name"):
         if (text := getattr(user, name)) is not None:
@@ -77,7 +78,13 @@ def to_user(item: Item) -> User:
         updated_at=from_micros(int(item["updated_at"]["N"])),
         version=int(item["version"]["N"]),
         epoch=int(item["epoch"]["N"]),
+        key_epoch=_key_epoch(item),
     )
+
+
+def _key_epoch(item: Item) -> int:
+    """Return the epoch of a user's keys; items that are older than it are of the first."""
+    return int(item.get("key_epoch", {"N": "1"})["N"])
 
 
 def to_session_item(session: Session) -> dict[str, Any]:
@@ -112,6 +119,7 @@ def to_api_key_item(key: ApiKey) -> dict[str, Any]:
         "role": {"S": key.role},
         "created_at": {"N": str(to_micros(key.created_at))},
         "secret_hash": {"S": key.secret_hash},
+        "key_epoch": {"N": str(key.epoch)},
     }
 
 
@@ -126,4 +134,5 @@ def to_api_key(item: Item) -> ApiKey:
         created_at=from_micros(int(item["created_at"]["N"])),
         secret_hash=item["secret_hash"]["S"],
         last_used_at=from_micros(int(used["N"])) if used else None,
+        epoch=_key_epoch(item),
     )

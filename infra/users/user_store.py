@@ -1,4 +1,4 @@
-"""Users in DynamoDB: usernames and email addresses are unique by transaction, changes are optimistic."""
+"""Users in DynamoDB: names are unique by transaction, changes are optimistic, one active admin remains."""
 
 import time
 from collections.abc import Callable
@@ -8,8 +8,9 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from domain.users import User, UserExistsError, UserNotFoundError
-from infra.aws import RANDOM, OutcomeUnknownError, write_errors_classified
+from infra.aws import RANDOM, BusyError, write_errors_classified
 from infra.listings import list_items
+from infra.users.admins import REFUSED, AdminList, list_change
 from infra.users.user_items import (
     KIND,
     Item,
@@ -28,8 +29,7 @@ IS_NEW = "attribute_not_exists(#pk)"
 IS_UNCHANGED = "#version = :version"
 IS_THE_USERS = "#user_id = :user_id"
 
-_REFUSED = "ConditionalCheckFailed"
-_ATTEMPTS = 4
+_ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.02
 
 
@@ -41,10 +41,11 @@ class UserPage(NamedTuple):
 
 
 class _RefusedError(Exception):
-    """A condition of a transaction failed: that of the user's item, or that of a name."""
+    """A condition of a transaction failed: that of the user's item, of the list of admins, or of a name."""
 
-    def __init__(self, *, by_user: bool) -> None:
+    def __init__(self, *, by_user: bool, by_admins: bool) -> None:
         self.by_user = by_user
+        self.by_admins = by_admins
 
 
 class UserStore:
@@ -53,6 +54,7 @@ class UserStore:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client
         self.table = table
+        self._admins = AdminList(client, table)
 
     def create(self, user: User) -> None:
         """Store a new user.
@@ -62,7 +64,7 @@ class UserStore:
         """
         put = self._put(to_user_item(user), IS_NEW, "pk")
         try:
-            self._transact([put, *(self._take(login, user) for login in _logins(user))])
+            self._transact(put, None, user, [self._take(login, user) for login in _logins(user)])
         except _RefusedError as error:
             raise UserExistsError from error
 
@@ -89,7 +91,8 @@ class UserStore:
         Raises:
             UserNotFoundError: there is none.
             UserExistsError: the new username or email address is taken.
-            OutcomeUnknownError: others changed the user all the time.
+            LastAdminError: the user is the one active admin, and would not be any more.
+            BusyError: others changed the user all the time.
         """
         for _ in range(_ATTEMPTS):
             before = self.get(user_id)
@@ -98,26 +101,32 @@ class UserStore:
             after = revise(before)
             if after is before or self.replace(before, after):
                 return after
-        raise OutcomeUnknownError
+        raise BusyError
 
     def replace(self, before: User, after: User) -> bool:
         """Store `after` if `before` is still what is stored; say whether.
 
         Raises:
             UserExistsError: the new username or email address is taken.
+            LastAdminError: the user is the one active admin, and would not be any more.
         """
         old, new = ({_name_of(login): login for login in _logins(user)} for user in (before, after))
-        writes = [
-            self._put(to_user_item(after), IS_UNCHANGED, "version", {":version": {"N": str(before.version)}}),
+        put = self._put(
+            to_user_item(after), IS_UNCHANGED, "version", {":version": {"N": str(before.version)}}
+        )
+        names = [
             *(self._take(login, after) for name, login in new.items() if name not in old),
             *(self._free(login, before) for name, login in old.items() if name not in new),
         ]
         try:
-            self._transact(writes)
+            self._transact(put, before, after, names)
         except _RefusedError as error:
-            if not error.by_user:
-                raise UserExistsError from error
-            return False
+            if error.by_user:
+                return False
+            if error.by_admins:
+                self._admins.find_another(before.id)
+                return False
+            raise UserExistsError from error
         return True
 
     def delete(self, user_id: str) -> None:
@@ -125,6 +134,7 @@ class UserStore:
 
         Raises:
             UserNotFoundError: there is none.
+            LastAdminError: it is the one active admin.
         """
         for _ in range(_ATTEMPTS):
             user = self.get(user_id)
@@ -137,11 +147,13 @@ class UserStore:
             }
             delete = {"Delete": {"TableName": self.table, "Key": user_key(user.id)} | condition}
             try:
-                self._transact([delete, *(self._free(login, user) for login in _logins(user))])
-            except _RefusedError:
+                self._transact(delete, user, None, [self._free(login, user) for login in _logins(user)])
+            except _RefusedError as error:
+                if error.by_admins and not error.by_user:
+                    self._admins.find_another(user.id)
                 continue
             return
-        raise OutcomeUnknownError
+        raise BusyError
 
     def page(self, limit: int, after: str | None) -> UserPage:
         """List users in the order of their creation, without their password hashes.
@@ -181,11 +193,13 @@ class UserStore:
             }
         }
 
-    def _transact(self, writes: list[Any]) -> None:
-        """Write all or nothing; the first of `writes` is the user's item.
+    def _transact(self, write: Any, before: User | None, after: User | None, names: list[Any]) -> None:  # noqa: ANN401
+        """Write a user's item, the list of admins where it changes, and names: all or nothing.
 
         Sent again under the same token, by botocore or here, it is applied once.
         """
+        admins = list_change(self.table, before, after)
+        writes = [write, *admins, *names]
         token = uuid4().hex
         for attempt in range(_ATTEMPTS):
             try:
@@ -193,14 +207,14 @@ class UserStore:
                     self.client.transact_write_items(ClientRequestToken=token, TransactItems=writes)
             except ClientError as error:
                 reasons = cast("list[dict[str, Any]]", error.response["CancellationReasons"])
-                refused = [reason.get("Code") == _REFUSED for reason in reasons]
+                refused = [reason.get("Code") == REFUSED for reason in reasons]
                 if any(refused):
-                    raise _RefusedError(by_user=refused[0]) from error
+                    raise _RefusedError(by_user=refused[0], by_admins=bool(admins) and refused[1]) from error
                 # Another transaction was at the same items; jitter, so that they do not meet again.
                 time.sleep(RANDOM.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)
             else:
                 return
-        raise OutcomeUnknownError
+        raise BusyError
 
 
 def _logins(user: User) -> tuple[str, str]:

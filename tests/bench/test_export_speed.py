@@ -1,6 +1,6 @@
-"""What an export costs, as ratios of one run on one engine.
+"""The cost of an export, as ratios within one run on one engine.
 
-A month by default; `make bench` takes the whole year.
+Exports of a month by default; `make bench` runs exports of a whole year.
 """
 
 import json
@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,23 +29,25 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DAYS = int(os.environ.get("BENCH_DAYS", "31"))
-ITEM_DAYS = 7  # of the table with one item each, which takes long to fill; its cost is that of its rows
+ITEM_DAYS = (
+    7  # of the table with one item for each reading, which is slow to fill; its cost is compared per row
+)
 MINUTES_OF_A_DAY = 1440
 RUNS = 3
 
 pytestmark = [
     pytest.mark.xdist_group("bench"),
-    pytest.mark.skipif(sys.platform != "linux", reason="reads its peak of memory from /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads its peak memory from /proc"),
 ]
 
 
 class Stage:
-    """An emulated AWS that holds the readings of a meter in both shapes."""
+    """An emulated AWS that stores the readings of a meter in both shapes."""
 
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
-        self.dynamodb: DynamoDBClient = bench.client("dynamodb", endpoint)
-        self.s3: S3Client = bench.client("s3", endpoint)
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
+        self.dynamodb: DynamoDBClient = bench.client("dynamodb", variables)
+        self.s3: S3Client = bench.client("s3", variables)
         self.exporter = bench.Exporter(self.dynamodb, self.s3)
 
     def fill(self) -> None:
@@ -90,13 +92,13 @@ def _item(line: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with emulator(tmp_path_factory.mktemp("cloud")) as cloud:
-        stage = Stage(cloud.url)
+        stage = Stage(cloud.variables)
         stage.fill()
         yield stage
 
 
 def cpu(*ways: Callable[[], object]) -> list[float]:
-    """Return the median CPU seconds of this process for each way; they take turns."""
+    """Return the median CPU seconds of this process for each of `ways`, which run alternately."""
     seconds: list[list[float]] = [[] for _ in ways]
     for way in ways:
         way()
@@ -113,20 +115,20 @@ def report_ratio(record_property: Callable[[str, object], None], name: str, rati
     sys.stderr.write(f"\n{name}: {ratio:.3f}\n")
 
 
-def test_an_export_costs_at_most_eight_times_the_floor(
+def test_an_export_costs_at_most_eight_times_the_lower_limit(
     stage: Stage, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     bodies, period = stage.bodies(DAYS), bench.days(DAYS)
     assert stage.exporter.run(bench.METERED, period) == DAYS * MINUTES_OF_A_DAY
-    export, floor = cpu(
+    export, lower_limit = cpu(
         lambda: stage.exporter.run(bench.METERED, period),
-        lambda: bench.decompress_and_write(bodies, tmp_path / "floor.csv"),
+        lambda: bench.decompress_and_write(bodies, tmp_path / "lower-limit.csv"),
     )
-    report_ratio(record_property, f"export of {DAYS} days / decompress and write", export / floor)
-    assert export <= 8 * floor
+    report_ratio(record_property, f"export of {DAYS} days / decompress and write", export / lower_limit)
+    assert export <= 8 * lower_limit
 
 
-def test_an_export_costs_at_most_a_tenth_of_one_item_for_each_reading(
+def test_an_export_costs_at_most_a_tenth_of_an_export_of_one_item_for_each_reading(
     stage: Stage, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     assert bench.one_item_each(stage.dynamodb, tmp_path / "items.csv") == ITEM_DAYS * MINUTES_OF_A_DAY
@@ -139,7 +141,7 @@ def test_an_export_costs_at_most_a_tenth_of_one_item_for_each_reading(
     assert ratio <= 0.1
 
 
-def test_a_simulated_export_costs_at_most_three_times_csv_writer(
+def test_an_export_of_simulated_readings_costs_at_most_three_times_csv_writer(
     stage: Stage, record_property: Callable[[str, object], None]
 ) -> None:
     period = bench.days(DAYS)
@@ -165,11 +167,15 @@ def test_the_cost_grows_linearly_with_the_range(
 
 
 @pytest.mark.parametrize("meter_id", [bench.METERED, bench.SIMULATED])
-def test_the_peak_of_memory_grows_by_at_most_64_mib_whatever_the_range(
+def test_the_peak_memory_grows_by_at_most_64_mib_for_every_range(
     stage: Stage, meter_id: str, record_property: Callable[[str, object], None]
 ) -> None:
-    command = [sys.executable, "-m", "tests.bench.exports", stage.endpoint, meter_id, str(DAYS)]
-    answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout.splitlines()[-1])
+    command = [sys.executable, "-m", "tests.bench.exports", meter_id, str(DAYS)]
+    environment = {**os.environ, **stage.variables}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True)
+    answer = json.loads(done.stdout.splitlines()[-1])
     assert answer["rows"] == DAYS * MINUTES_OF_A_DAY
-    report_ratio(record_property, f"{meter_id}: MiB that the peak grows over {DAYS} days", answer["growth"])
+    report_ratio(
+        record_property, f"{meter_id}: growth of the peak memory in MiB over {DAYS} days", answer["growth"]
+    )
     assert answer["growth"] <= 64

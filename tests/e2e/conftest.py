@@ -11,13 +11,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from domain.contracts.contract import Contract
 from functions.api.contracts.schemas import TimelineView
 from infra.build.packaging import ROOT
+from infra.commands import processes
+from infra.local.cloud import Emulator, emulator
+from infra.local.deploy import deploy
 
 START_SECONDS = 90
 
@@ -98,6 +101,22 @@ def _processes() -> Iterator[str]:
 def shown(contract: Contract) -> Any:
     """Return the dates of a contract as the API and the bus show them."""
     return TimelineView.of(contract).model_dump(mode="json")["components"]
+
+
+class Deployed(NamedTuple):
+    """The template as it is, deployed to an emulated AWS."""
+
+    cloud: Emulator
+    outputs: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """Deploy the template once for all tests; each uses contracts, meters and queues of its own."""
+    folder = tmp_path_factory.mktemp("deployed")
+    with emulator(folder, enforce_iam=True) as cloud:
+        yield Deployed(cloud, deploy(cloud, folder / "layers", {"Stage": "local", "AuthMode": "open"}))
+        processes.kill(cloud.process)  # there is nothing to keep
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,11 @@ from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
 from infra.ingestion_queue import delay_seconds
 from infra.local import dead_letters, publish
-from infra.local.cloud import Emulator, emulator
-from infra.local.deploy import deploy
+from infra.local.cloud import Emulator
 from infra.local.stack import Stack
-from tests.e2e.conftest import shown
+from tests.e2e.conftest import Deployed, shown
 
-pytestmark = [
-    pytest.mark.xdist_group("local-run"),
-    pytest.mark.skipif(sys.platform != "linux", reason="as the other local runs"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as the other local runs")
 
 EVENTS = Path(__file__).parents[1] / "events"
 PATIENCE_SECONDS = 90
@@ -105,10 +101,8 @@ class Bus:
 
 
 @pytest.fixture(scope="module")
-def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
-    folder = tmp_path_factory.mktemp("bus")
-    with emulator(folder, enforce_iam=True) as cloud:
-        yield Bus(cloud, deploy(cloud, folder / "layers", {"Stage": "local", "AuthMode": "open"}))
+def bus(deployed: Deployed) -> Bus:
+    return Bus(deployed.cloud, deployed.outputs)
 
 
 def until(fact: Callable[[], bool], what: str) -> None:
@@ -135,9 +129,9 @@ def test_an_end_its_late_start_duplicates_and_garbage_leave_the_timeline_that_wa
     bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bus.create("2001")
-    since = datetime.now(UTC)
+    since, logged = datetime.now(UTC), len(bus.cloud.log.read_text())
     end = publish.send(bus.stack, [END])
-    until(lambda: "(1 partial failures)" in bus.cloud.log.read_text(), "the end is refused for now")
+    until(lambda: "(1 partial failures)" in bus.cloud.log.read_text()[logged:], "the end is refused for now")
     rest = [START, START, event(), {"colour": "green"}, "no object", event(contract_number="20/01")]
     sent = publish.send(bus.stack, rest)
     assert not publish.follow(bus.stack, end + sent, since, PATIENCE_SECONDS), "garbage has no verdict"
@@ -160,6 +154,20 @@ def test_an_end_its_late_start_duplicates_and_garbage_leave_the_timeline_that_wa
     assert lines.count("Event processed successfully.") == 3  # the end, and the start that came twice
     for reason in ("older or equal", "colour: is not a field", "detail: must be a JSON object"):
         assert reason in lines
+
+
+def test_an_event_of_a_source_that_is_not_listed_does_not_count(bus: Bus) -> None:
+    bus.create("2002")
+    entry = {"EventBusName": bus.stack.outputs["event_bus_name"], "DetailType": "component_event"}
+    stranger = {
+        **entry,
+        "Source": "stranger",
+        "Detail": json.dumps(event(contract_number="2002", id="theirs")),
+    }
+    assert bus.cloud.client("events").put_events(Entries=[stranger])["FailedEntryCount"] == 0
+    publish.send(bus.stack, [event(contract_number="2002", id="ours")])
+    until(lambda: bus.trail("2002") != [], "the event of the listed source is decided")
+    assert [entry.event.id for entry in bus.trail("2002")] == ["ours"]
 
 
 def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_change(

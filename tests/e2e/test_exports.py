@@ -13,10 +13,7 @@ import httpx2
 import pytest
 
 from infra.local import export, samples
-from infra.local.cloud import emulator
-from infra.local.deploy import deploy
-
-pytestmark = pytest.mark.xdist_group("local-run")
+from tests.e2e.conftest import Deployed
 
 WEEK = {"start_datetime": "2024-01-01T00:00:00Z", "end_datetime": "2024-01-08T00:00:00Z", "format": "csv"}
 WAIT_SECONDS = 90
@@ -49,16 +46,14 @@ class Gateway:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    directory = tmp_path_factory.mktemp("cloud")
-    with emulator(directory, enforce_iam=True) as cloud:
-        outputs = deploy(cloud, directory / "layers", {"Stage": "local", "AuthMode": "open"})
-        # The emulator has no TLS, and the policy forbids the bucket to whoever comes without.
-        cloud.client("s3").delete_bucket_policy(Bucket=outputs["export_bucket_name"])
-        for _ in range(2):  # the second changes nothing
-            samples.seed(cloud.client("dynamodb"), outputs)
-        with httpx2.Client(base_url=outputs["gateway_url"], timeout=60) as http:
-            yield Gateway(http, outputs, cloud.client("dynamodb"), cloud.client("sqs"))
+def gateway(deployed: Deployed) -> Iterator[Gateway]:
+    cloud, outputs = deployed
+    # The emulator has no TLS, and the policy forbids the bucket to whoever comes without.
+    cloud.client("s3").delete_bucket_policy(Bucket=outputs["export_bucket_name"])
+    for _ in range(2):  # the second changes nothing
+        samples.seed(cloud.client("dynamodb"), outputs)
+    with httpx2.Client(base_url=outputs["gateway_url"], timeout=60) as http:
+        yield Gateway(http, outputs, cloud.client("dynamodb"), cloud.client("sqs"))
 
 
 def test_five_exports_at_once_are_five_files(gateway: Gateway) -> None:

@@ -24,10 +24,7 @@ from domain.instants import format_instant
 from infra.contracts.event_payloads import EventPayload
 from tests.e2e.conftest import LocalRun, shown
 
-pytestmark = [
-    pytest.mark.xdist_group("local-run"),
-    pytest.mark.skipif(sys.platform != "linux", reason="finds the process to kill in /proc"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the process to kill in /proc")
 
 CONTRACTS = 20 if os.environ.get("PROOF") == "full" else 5
 EVENTS_EACH, AT_ONCE, WRITERS = 50, 10, 4

@@ -13,10 +13,7 @@ import pytest
 
 from tests.e2e.conftest import LocalRun
 
-pytestmark = [
-    pytest.mark.xdist_group("local-run"),
-    pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc")
 
 
 def test_data_survives_a_stop_and_nothing_else_does(local_run: LocalRun) -> None:
@@ -35,7 +32,9 @@ def test_data_survives_a_stop_and_nothing_else_does(local_run: LocalRun) -> None
     assert local_run.left() == []
 
     again = local_run.start()
+    former_token, token = outputs.pop("aws_session_token"), again.pop("aws_session_token")
     assert again == outputs
+    assert token != former_token
     read = httpx2.get(f"{again['api_url']}/contract/1001", timeout=20, trust_env=False)
     assert (read.status_code, read.json()) == (200, created.json())
 

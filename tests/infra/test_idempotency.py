@@ -3,7 +3,7 @@
 import pytest
 
 from infra import aws, idempotency
-from infra.aws import OutcomeUnknownError
+from infra.aws import BusyError
 from infra.idempotency import Answer, IdempotencyStore
 from tests.faults import Crash
 
@@ -26,7 +26,7 @@ def begin_and_crash(keys: IdempotencyStore) -> None:
 
 def test_while_a_request_is_worked_on_its_repetition_is_asked_for_patience(keys: IdempotencyStore) -> None:
     begin_and_crash(keys)
-    with pytest.raises(OutcomeUnknownError):
+    with pytest.raises(BusyError):
         keys.answer("create", "key", PAYLOAD, dict)
 
 

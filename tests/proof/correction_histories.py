@@ -18,6 +18,7 @@ from domain.instants import format_instant, from_micros, to_micros
 from domain.meters.csv_format import HEADER, values_of
 from domain.meters.readings import Interval, Meter, MeterKind, Quality, Reading
 from infra.contracts.event_payloads import utc_now
+from infra.meters.reading_items import to_block
 from infra.meters.reading_messages import Upload, store_all
 from infra.meters.reading_store import Counts, ReadingStore
 from infra.stores import stores
@@ -63,8 +64,6 @@ class Recorder:
 
 
 def _note(item: Any) -> Applied:
-    from infra.meters.reading_items import to_block  # noqa: PLC0415 - what is patched must be imported late
-
     if not item["sk"]["S"].startswith("HOUR#"):
         return {}
     return {item["sk"]["S"][5:]: (int(item["version"]["N"]), to_block(item).changed_at)}
@@ -81,7 +80,7 @@ class History:
         self.model = NaiveReadings()
         self.differences: list[str] = []
         self.store: ReadingStore = copy(stores().readings)
-        self.store.now = lambda: from_micros(self.chance.choice(MADE))  # type: ignore[method-assign]
+        self.store.now = lambda: from_micros(self.chance.choice(MADE))
 
     def run(self, steps: int) -> "History":
         """Apply uploads and deletions one after another, then compare everything."""

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.config import Config
 from fastapi.testclient import TestClient
 
 from domain.meters import corrections
@@ -34,7 +35,7 @@ MUTANT_HISTORIES = 200
 def api(engine: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", engine)
     monkeypatch.setenv("READINGS_TABLE", f"readings-{uuid4().hex}")
-    monkeypatch.setattr(aws, "_CONFIG", aws._CONFIG.merge(aws.Config(max_pool_connections=64)))
+    monkeypatch.setattr(aws, "_CONFIG", aws._CONFIG.merge(Config(max_pool_connections=64)))
     create_table(aws.dynamodb(), "ReadingsTable", os.environ["READINGS_TABLE"])
     with TestClient(create_app()) as caller:
         yield caller

@@ -5,6 +5,7 @@ events to one contract at once. `PROOF=full` runs the whole proof; without it, a
 """
 
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,8 +31,6 @@ from tests.proof.serving import (
     show,
 )
 from tests.small_cases import COMPONENT
-
-pytestmark = pytest.mark.xdist_group("engine")
 
 HISTORIES, NAIVE_HISTORIES = (200, 50) if os.environ.get("PROOF") == "full" else (30, 10)
 
@@ -63,8 +62,8 @@ def test_some_order_explains_every_answer_and_the_trail_holds_each_once(ports: S
         assert history.final[COMPONENT] == Span(*(latest_accepted(history, action) for action in Action))
         codes.update(call.answer.code for call in history.calls)
         resent += history.resent
-    print(
-        f"\n{HISTORIES} histories, 0 violations, {resent} sent again,"
+    say(
+        f"{HISTORIES} histories, 0 violations, {resent} sent again,"
         f" {time.monotonic() - started:.0f} s: {dict(codes.most_common())}"
     )
     # Histories in which a rule never spoke would prove nothing about it.
@@ -76,8 +75,13 @@ def test_a_store_that_reads_before_it_writes_is_found_out(ports: Sequence[int]) 
     started = time.monotonic()
     histories = [run_history(ports, seed, audited=False) for seed in range(NAIVE_HISTORIES)]
     flagged = sum(not explained(history) for history in histories)
-    print(f"\n{flagged} of {NAIVE_HISTORIES} naive histories flagged, {time.monotonic() - started:.0f} s")
+    say(f"{flagged} of {NAIVE_HISTORIES} naive histories flagged, {time.monotonic() - started:.0f} s")
     assert flagged >= 0.8 * NAIVE_HISTORIES
+
+
+def say(figures: str) -> None:
+    """Print figures where `pytest -s` shows them, which of a worker's output is what goes to stderr."""
+    sys.stderr.write(f"\n{figures}\n")
 
 
 def explained(history: History) -> bool:

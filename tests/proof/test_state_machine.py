@@ -23,8 +23,6 @@ from tests.conftest import create_table
 from tests.engines import client_of
 from tests.small_cases import day, instant
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 RUNS, STEPS = (500, 50) if os.environ.get("PROOF") == "full" else (25, 50)
 
 numbers = st.sampled_from(["a", "b"])

@@ -6,6 +6,7 @@ from fastapi import Depends, Path, Request
 
 from domain.contracts.contract import CONTRACT_NUMBER_PATTERN, Contract, ContractNotFoundError
 from domain.contracts.trails import Reception, Source
+from functions.api.actors import actor_of
 from functions.api.dependencies import provided
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.event_payloads import utc_now
@@ -21,8 +22,8 @@ Number = Annotated[
 
 
 async def reception(request: Request) -> Reception:
-    """Return how and when this request came in."""
-    return Reception(utc_now(), Source.API, request.state.request_id)
+    """Return how and when this request came in, and from whom."""
+    return Reception(utc_now(), Source.API, request.state.request_id, actor_of(request.state.caller))
 
 
 async def existing_contract(contract_number: Number, contracts: Contracts) -> Contract:

@@ -1,5 +1,6 @@
 """Routes of events and of the timelines they draw."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
@@ -25,6 +26,7 @@ from functions.api.error_shape import describe
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_payloads import EventPayload, Instant, read_event
 from infra.contracts.timeline_store import Decision
+from infra.outcomes import BusyError, OutcomeUnknownError, PartlyAppliedError
 from infra.stores import stores
 from infra.telemetry import report
 
@@ -71,7 +73,7 @@ async def post_event(
 async def post_events(payload: BulkPayload, timelines: Timelines, received: Received) -> BulkResult:
     """Apply up to 500 events in the order of their `created_at`, ties in the order given.
 
-    Where the outcome of one is unknown the answer is 503; with ids, all may then be sent again.
+    Where one could not be decided the answer is 503; with ids, all may then be sent again.
     """
     entries = [read_event(entry) for entry in payload.events]
     events = {
@@ -90,6 +92,7 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
         for index, outcome in outcomes.items()
         if isinstance(outcome, Decision) and not outcome.repeated
     )
+    _raise_undecided(list(outcomes.values()))
     return BulkResult(
         results=[
             UnusableEntry.malformed(index, entry)
@@ -100,20 +103,41 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
     )
 
 
+def _raise_undecided(outcomes: Sequence[Outcome]) -> None:
+    """Raise what kept one of the events from being decided: doubt before everything else.
+
+    Raises:
+        OutcomeUnknownError: an answer was lost.
+        PartlyAppliedError: nothing of one event was stored, but something of another.
+        Exception: what happened to an event, where none was decided.
+    """
+    errors = [
+        outcome for outcome in outcomes if not isinstance(outcome, Decision | IdempotencyKeyReusedError)
+    ]
+    for error in errors:
+        if isinstance(error, OutcomeUnknownError):
+            raise error
+    for error in errors:
+        if isinstance(error, BusyError) and len(errors) < len(outcomes):
+            raise PartlyAppliedError from error
+        raise error
+
+
 def _show(index: int, event: ComponentEvent, outcome: Outcome) -> BulkVerdict | UnusableEntry:
-    if isinstance(outcome, IdempotencyKeyReusedError):
+    if not isinstance(outcome, Decision):
         return UnusableEntry(index=index, code="idempotency_key_reused", message=str(outcome))
-    if isinstance(outcome, Exception):
-        raise outcome
     return BulkVerdict.of(event, outcome, index=index, repeated=outcome.repeated or None)
 
 
 @router.get("/contract/{contract_number}/contract_timeline", responses=describe(401, 404, 409, 422, 503))
 @router.get("/{contract_number}/contract_timeline", responses=describe(401, 404, 409, 422, 503))
 async def get_timeline(contract: ExistingContract, as_of: AsOf = None) -> TimelineView:
-    """Show from when to when each component of a contract runs, now or as events up to `as_of` had it."""
+    """Show from when to when each component of a contract runs, now or as events up to `as_of` had it.
+
+    With `as_of` the whole trail is read; one of more than 20,000 rows is not.
+    """
     if as_of is not None:
-        entries = list(stores().trails.entries(contract, until=as_of))
+        entries = stores().trails.entries(contract, until=as_of)
         require_whole(contract, entries, until=as_of)
         contract = fold(contract, entries)
     return TimelineView.of(contract)

@@ -7,8 +7,9 @@ from pydantic import BaseModel, Field
 
 from domain.contracts.contract import Contract
 from domain.contracts.events import Component
-from domain.contracts.trails import Entry, Source
+from domain.contracts.trails import Entry, RowKind, Source
 from domain.contracts.verdicts import Code
+from functions.api.actors import ActorView
 from functions.api.contracts.dependencies import Contracts, ExistingContract, Number, Trails
 from functions.api.contracts.schemas import TimelineView, VerdictView
 from functions.api.dependencies import CursorSeal
@@ -25,6 +26,9 @@ ReplayDryRun = Annotated[bool, Query(description="Show the difference and store 
 class EntryView(VerdictView):
     """A decided event, as it stands in the trail."""
 
+    kind: RowKind = Field(description="What the row says happened")
+    key: str = Field(description="Addresses the row within its contract")
+    actor: ActorView | None = Field(description="Who sent it; null in rows from before actors were stored")
     id: str | None = None
     component: Component
     received_at: Instant
@@ -37,6 +41,9 @@ class EntryView(VerdictView):
         return cls.of(
             entry.event,
             Decision(entry.verdict, entry.message),
+            kind=RowKind.DECIDED,
+            key=entry.event.key,
+            actor=ActorView.of(entry.reception.actor) if entry.reception.actor else None,
             id=entry.event.id,
             component=entry.event.type.component,
             received_at=entry.reception.received_at,
@@ -46,7 +53,7 @@ class EntryView(VerdictView):
 
 
 class TrailPageView(BaseModel):
-    """Some decided events of a contract, in the order of their `created_at`."""
+    """Some decided events of a contract, in the order of arrival."""
 
     items: list[EntryView]
     next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
@@ -90,11 +97,12 @@ async def list_events(
     seal: CursorSeal,
     wanted: Annotated[EventFilter, Query()],
 ) -> TrailPageView:
-    """List every decided event of a contract in the order of `created_at`, the newest last.
+    """List every decided event of a contract in the order of arrival, the newest last.
 
-    With a filter a page may hold fewer entries than its limit although more follow.
+    An event may show up here about a second after it was answered. With a filter a page may hold
+    fewer entries than its limit although more follow.
     """
-    scope = f"events#{contract.number}#{contract.generation}"
+    scope = f"trail#{contract.number}#{contract.generation}"
     page = trails.page(
         contract,
         wanted.limit,
@@ -111,6 +119,9 @@ async def list_events(
 async def replay_contract(
     contract_number: Number, contracts: Contracts, trails: Trails, dry_run: ReplayDryRun = True
 ) -> ReplayView:
-    """Fold the whole trail, refused events too, in the order of `created_at`; show or store that."""
+    """Fold the whole trail, refused events too, in the order of `created_at`; show or store that.
+
+    A trail of more than 20,000 rows is not folded.
+    """
     replayed = replay(contracts, trails, contract_number, dry_run=dry_run)
     return ReplayView.of(replayed.before, replayed.after, replayed.events, dry_run=dry_run)

@@ -55,6 +55,8 @@ router = APIRouter(
 MAX_INLINE_BYTES = 4 * 1024 * 1024
 """A Lambda answers 6 MB, in which the file is a JSON string."""
 
+# A weight has at most three decimals (RFC 9110, section 12.4.2).
+_GZIP_CHOICE = re.compile(r"gzip(?:;q=(?P<weight>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?")
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GZIP = 16 + zlib.MAX_WBITS
 _MIN_COMPRESSED_BYTES = 1024
@@ -153,7 +155,7 @@ def _inline(content: bytes, filename: str, accept_encoding: str) -> Response:
 
 def _takes_gzip(accept_encoding: str) -> bool:
     return any(
-        re.fullmatch(r"gzip(;q=(1(\.0*)?|0\.\d*[1-9]\d*))?", choice.replace(" ", "").lower())
+        (match := _GZIP_CHOICE.fullmatch(choice.replace(" ", "").lower())) and float(match["weight"] or 1) > 0
         for choice in accept_encoding.split(",")
     )
 

@@ -13,6 +13,7 @@ from domain.meters.periods import PeriodError, check_known_at
 from domain.meters.readings import Interval, Quality
 from domain.meters.summaries import Resolution, summarise
 from domain.meters.uploads import InvalidReadingsError, Problem
+from functions.api.actors import CurrentActor
 from functions.api.dependencies import CursorSeal
 from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exact_json import ExactResponse
@@ -29,7 +30,6 @@ from functions.api.meters.schemas import (
     VersionPage,
     VersionView,
 )
-from functions.api.users.dependencies import CurrentActor
 from infra.contracts.event_payloads import Instant, utc_now
 from infra.meters.reading_queries import Block
 from infra.meters.store_upload import (

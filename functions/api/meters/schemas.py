@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.actors import Actor, ActorKind
 from domain.instants import EARLIEST, from_micros
 from domain.meters.csv_format import COLUMNS, ExtraColumn
 from domain.meters.decimals import DECIMAL_PATTERN, DECIMAL_RULE
 from domain.meters.history import Version
 from domain.meters.readings import METER_ID_PATTERN, VALUES, Meter, MeterKind, Quality
 from domain.meters.summaries import Resolution, Summary
+from functions.api.actors import ActorView
 from functions.api.exact_json import ExactNumber
 from infra.contracts.event_payloads import Instant
 from infra.meters.reading_store import Counts
@@ -217,19 +217,6 @@ class ReadingPage(BaseModel):
 
     items: list[ReadingView] | list[SummaryView]
     next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
-
-
-class ActorView(BaseModel):
-    """Who sent a version: a user, an API key, or a publisher by its account and source."""
-
-    kind: ActorKind
-    id: str | None
-    name: str | None
-
-    @classmethod
-    def of(cls, actor: Actor) -> "ActorView":
-        """Show `actor`."""
-        return cls(kind=actor.kind, id=actor.id, name=actor.name)
 
 
 class VersionView(_Values):

@@ -2,9 +2,10 @@
 
 import secrets
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from domain.users import ApiKey
+from functions.api.action_log import api_key_name, note
 from functions.api.error_shape import describe
 from functions.api.errors import ForbiddenError
 from functions.api.schemas import Message
@@ -17,13 +18,17 @@ router = APIRouter(prefix="/api/v1/api-keys", tags=["API keys"])
 
 
 @router.post("", status_code=201, responses=describe(409, 413, 422, 503))
-async def create_api_key(payload: ApiKeyPayload, me: Me, credentials: Credentials) -> NewApiKeyView:
+async def create_api_key(
+    request: Request, payload: ApiKeyPayload, me: Me, credentials: Credentials
+) -> NewApiKeyView:
     """Make an API key; the answer is the only place it is ever shown."""
+    note(request, role=payload.role)
     if not me.role.includes(payload.role):
         raise ForbiddenError
     shown = ShownKey(me.id, secrets.token_hex(8), secrets.token_hex(32))
-    key = ApiKey(shown.id, me.id, payload.name, payload.role, utc_now(), shown.hash)
+    key = ApiKey(shown.id, me.id, payload.name, payload.role, utc_now(), shown.hash, epoch=me.key_epoch)
     credentials.add_api_key(key)
+    note(request, target=api_key_name(key.id))
     return NewApiKeyView.of_new(key, str(shown))
 
 

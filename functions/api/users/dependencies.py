@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from domain.actors import Actor, ActorKind
 from domain.users import Caller, Session, User
 from functions.api.dependencies import provided
 from functions.api.errors import UnauthenticatedError
+from infra.contracts.event_payloads import utc_now
 from infra.users.access_tokens import Tokens
-from infra.users.login_throttle import ThrottleStore
+from infra.users.login_throttle import PER_SOURCE, ThrottleStore, source_of
 from infra.users.sessions import CredentialStore
 from infra.users.user_store import UserStore
 
@@ -18,20 +18,6 @@ async def caller(request: Request) -> Caller:
     """Return whom the door has let in; a route that is open to all knows no caller."""
     known: Caller = request.state.caller
     return known
-
-
-def actor_of(caller: Caller) -> Actor:
-    """Return how a history names `caller`: an API key by itself, since its owner may have several."""
-    if caller.api_key is not None:
-        return Actor(ActorKind.API_KEY, caller.api_key.id, caller.api_key.name)
-    if caller.user is not None:
-        return Actor(ActorKind.USER, caller.user.id, caller.user.username)
-    return Actor(ActorKind.ANONYMOUS)
-
-
-async def actor(caller: Annotated[Caller, Depends(caller)]) -> Actor:
-    """Return how a history names the caller."""
-    return actor_of(caller)
 
 
 async def me(caller: Annotated[Caller, Depends(caller)]) -> User:
@@ -64,14 +50,26 @@ async def source(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+Throttles = Annotated[ThrottleStore, provided(lambda stores: stores.throttles)]
+
+
+async def counted_source(source: Annotated[str, Depends(source)], throttles: Throttles) -> str:
+    """Count a try of the source, before anything is made of what it sends; return what counts as the source.
+
+    Raises:
+        ThrottledError: the source's limit is reached.
+    """
+    counted = source_of(source)
+    throttles.count(PER_SOURCE, counted, utc_now())
+    return counted
+
+
 CurrentCaller = Annotated[Caller, Depends(caller)]
-CurrentActor = Annotated[Actor, Depends(actor)]
 Me = Annotated[User, Depends(me)]
 CurrentSession = Annotated[Session, Depends(session)]
 Users = Annotated[UserStore, provided(lambda stores: stores.users)]
 Credentials = Annotated[CredentialStore, provided(lambda stores: stores.credentials)]
-Throttles = Annotated[ThrottleStore, provided(lambda stores: stores.throttles)]
 TokenMaker = Annotated[Tokens, provided(lambda stores: stores.tokens)]
-Source = Annotated[str, Depends(source)]
+CountedSource = Annotated[str, Depends(counted_source)]
 UserId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a user")]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Id of an API key")]

@@ -9,13 +9,14 @@ from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from domain.users import RegistrationClosedError, Session, User, name_key, rehashed
+from domain.users import RegistrationClosedError, Session, User, rehashed
 from functions.api.access import identify
+from functions.api.action_log import note, user_name
 from functions.api.error_shape import describe
 from functions.api.errors import InvalidLoginError, UnauthenticatedError
 from functions.api.openapi import LOGIN_BODY
 from functions.api.schemas import Message
-from functions.api.users.dependencies import Credentials, Source, Throttles, TokenMaker, Users
+from functions.api.users.dependencies import CountedSource, Credentials, Throttles, TokenMaker, Users
 from functions.api.users.schemas import (
     LoginForm,
     LoginPayload,
@@ -28,7 +29,7 @@ from functions.api.users.schemas import (
 from infra.contracts.event_payloads import utc_now
 from infra.settings import ApiSettings, Registration, settings
 from infra.users.access_tokens import ACCESS_LIFETIME, Claims, InvalidTokenError, Kind, Tokens
-from infra.users.login_throttle import PER_ACCOUNT, PER_SOURCE, source_of
+from infra.users.login_throttle import account_of
 from infra.users.passwords import hash_password, verify_password
 from infra.users.sessions import CredentialStore
 
@@ -41,15 +42,14 @@ _OWN_SESSION = LogoutPayload()
 
 @router.post("/api/v1/auth/register", status_code=201, responses=describe(400, 403, 413, 422, 429, 503))
 async def register(
-    payload: RegistrationPayload, users: Users, throttles: Throttles, source: Source
+    request: Request, payload: RegistrationPayload, users: Users, _: CountedSource
 ) -> UserView:
     """Make a user, who may read; an admin may give more."""
     if settings(ApiSettings).registration is not Registration.OPEN:
         raise RegistrationClosedError
-    now = utc_now()
-    throttles.count(PER_SOURCE, source_of(source), now)
-    user = new_user(payload, now)
+    user = new_user(payload, utc_now())
     users.create(user)
+    note(request, target=user_name(user.id), role=user.role)
     return UserView.of(user)
 
 
@@ -69,13 +69,14 @@ async def log_in(
     credentials: Credentials,
     throttles: Throttles,
     maker: TokenMaker,
-    source: Source,
+    source: CountedSource,
 ) -> TokenView:
     """Begin a session with a username or an email address, and the password."""
     login, now = await _read_login(request), utc_now()
-    throttles.count(PER_SOURCE, source_of(source), now)
-    throttles.count(PER_ACCOUNT, name_key(login.username), now)
     user = users.by_login(login.username)
+    note(request, target=user_name(user.id) if user else None)
+    account = account_of(user.id if user else None, login.username)
+    throttles.count_login(account, source, now)
     password = login.password.get_secret_value()
     verified = verify_password(password, user.password_hash if user else None)
     if user is None or not verified.right or not user.is_active:
@@ -85,6 +86,8 @@ async def log_in(
         users.replace(user, rehashed(user, verified.new_hash))
     session = Session.of(user, uuid4().hex, uuid4().hex, now)
     credentials.start(session)
+    throttles.remember(account, source, now)
+    note(request, actor=user_name(user.id))
     return _tokens(maker, session, now)
 
 
@@ -94,7 +97,7 @@ async def _read_login(request: Request) -> LoginPayload:
     try:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             return LoginPayload.model_validate_json(body)
-        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
         return LoginForm.model_validate(dict(fields))
     except ValidationError as error:
         told: list[Any] = error.errors(include_url=False, include_input=False, include_context=False)
@@ -104,15 +107,19 @@ async def _read_login(request: Request) -> LoginPayload:
 
 
 @router.post("/api/v1/auth/refresh", responses=describe(401, 413, 422, 503))
-async def refresh(payload: RefreshPayload, credentials: Credentials, maker: TokenMaker) -> TokenView:
+async def refresh(
+    request: Request, payload: RefreshPayload, credentials: Credentials, maker: TokenMaker
+) -> TokenView:
     """Give out the next tokens of a session; a refresh token that comes again ends it."""
     claims, now = _read_refresh(maker, payload.refresh_token), utc_now()
+    note(request, actor=user_name(claims.user_id))
     user, session = credentials.session(claims.user_id, claims.session_id)
     if user is None or session is None or not session.counts(user, now):
         raise UnauthenticatedError
     fresh = uuid4().hex
     if claims.id != session.refresh_id or not credentials.rotate(session, fresh):
         credentials.end(session.user_id, session.id)
+        note(request, reused=True)
         raise UnauthenticatedError
     return _tokens(maker, session, now, fresh)
 
@@ -134,6 +141,7 @@ async def log_out(
     if session is None:
         raise UnauthenticatedError
     credentials.end(session.user_id, session.id)
+    note(request, actor=user_name(session.user_id))
     return Message(message="Logged out.")
 
 

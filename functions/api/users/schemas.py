@@ -2,18 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from domain.users import (
     EMAIL_PATTERN,
     LONGEST_PASSWORD,
     MAX_EMAIL_LENGTH,
     MAX_NAME_LENGTH,
+    NAME_PATTERN,
     SHORTEST_PASSWORD,
     USERNAME_PATTERN,
     ApiKey,
     Role,
     User,
+    is_common_password,
 )
 from infra.contracts.event_payloads import Instant, Payload
 
@@ -22,8 +24,24 @@ Email = Annotated[
     str,
     Field(strict=True, pattern=EMAIL_PATTERN, max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"]),
 ]
-Name = Annotated[str, Field(strict=True, max_length=MAX_NAME_LENGTH)]
-NewPassword = Annotated[SecretStr, Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)]
+Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH)]
+
+
+def _uncommon(password: SecretStr) -> SecretStr:
+    if is_common_password(password.get_secret_value()):
+        raise ValueError("is one of the most common passwords")
+    return password
+
+
+NewPassword = Annotated[
+    SecretStr,
+    Field(
+        min_length=SHORTEST_PASSWORD,
+        max_length=LONGEST_PASSWORD,
+        description="The most common passwords are refused",
+    ),
+    AfterValidator(_uncommon),
+]
 # What a password must be may have been otherwise when it was chosen.
 GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
 
@@ -53,18 +71,21 @@ class OwnChangesPayload(Payload):
     last_name: Name | None = None
     password: NewPassword | None = Field(default=None, description="Ends every session, this one too")
     current_password: GivenPassword | None = Field(
-        default=None, description="Needed with `password` once the login is some minutes old"
+        default=None, description="Needed with a new `password` or `email`"
     )
 
 
 class ChangesPayload(Payload):
     """What admins may change of a user; what is left out stays."""
 
-    email: Email | None = None
+    email: Email | None = Field(default=None, description="By another admin's session, not by an API key")
     username: Username | None = None
     first_name: Name | None = None
     last_name: Name | None = None
-    password: NewPassword | None = Field(default=None, description="Ends every session of the user")
+    password: NewPassword | None = Field(
+        default=None,
+        description="Ends every session of the user. By another admin's session, not by an API key",
+    )
     role: Role | None = None
     is_active: bool | None = Field(
         default=None, strict=True, description="false ends every session, and keys let nobody in"
@@ -155,7 +176,7 @@ class UserPageView(BaseModel):
 class ApiKeyPayload(Payload):
     """An API key to be made."""
 
-    name: str = Field(strict=True, min_length=1, max_length=MAX_NAME_LENGTH, examples=["meter gateway"])
+    name: Annotated[Name, Field(min_length=1, examples=["meter gateway"])]
     role: Role = Field(default=Role.VIEWER, description="At most the role of its owner")
 
 

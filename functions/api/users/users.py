@@ -2,18 +2,22 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from domain.users import (
-    RECENT,
+    Caller,
     OwnAccountError,
+    OwnCredentialsError,
     Role,
+    User,
     UserNotFoundError,
     WrongPasswordError,
     revise,
 )
+from functions.api.action_log import note, user_name
 from functions.api.dependencies import Cursor, CursorSeal, Limit
 from functions.api.error_shape import describe
+from functions.api.errors import ForbiddenError, UnauthenticatedError
 from functions.api.schemas import Message
 from functions.api.users.dependencies import (
     Credentials,
@@ -33,7 +37,7 @@ from functions.api.users.schemas import (
     UserView,
 )
 from infra.contracts.event_payloads import utc_now
-from infra.users.login_throttle import PER_ACCOUNT
+from infra.users.login_throttle import PER_CURRENT_PASSWORD
 from infra.users.passwords import hash_password, verify_password
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
@@ -49,20 +53,31 @@ async def get_me(me: Me) -> UserView:
 
 @router.put("/me", responses=describe(400, 413, 422, 429, 503))
 async def change_me(
-    payload: OwnChangesPayload, me: Me, session: CurrentSession, users: Users, throttles: Throttles
+    request: Request,
+    payload: OwnChangesPayload,
+    me: Me,
+    session: CurrentSession,
+    users: Users,
+    throttles: Throttles,
 ) -> UserView:
     """Change what users may change of themselves. A new password ends every session."""
+    note(request, target=user_name(me.id), changed=_changed(payload))
     now = utc_now()
-    if payload.password is not None:
-        current = payload.current_password
-        if current is not None:
-            throttles.count(PER_ACCOUNT, me.id, now)
-            if not verify_password(current.get_secret_value(), me.password_hash).right:
-                raise WrongPasswordError
-        elif now - session.created_at > RECENT:
+    if _changes_credentials(payload, me):
+        if payload.current_password is None:
+            raise WrongPasswordError
+        throttles.count(PER_CURRENT_PASSWORD, me.id, now)
+        if not verify_password(payload.current_password.get_secret_value(), me.password_hash).right:
             raise WrongPasswordError
     changes = _changes(payload)
-    return UserView.of(users.change(me.id, lambda user: revise(user, now, **changes)))
+
+    def change(user: User) -> User:
+        # What has ended the session since it was read has also ended what its password allows.
+        if not session.counts(user, now):
+            raise UnauthenticatedError
+        return revise(user, now, **changes)
+
+    return UserView.of(users.change(me.id, change))
 
 
 @router.get("", responses=describe(400, 422, 503))
@@ -78,10 +93,11 @@ async def list_users(
 
 
 @router.post("", status_code=201, responses=describe(400, 413, 422, 503))
-async def create_user(payload: NewUserPayload, users: Users) -> UserView:
+async def create_user(request: Request, payload: NewUserPayload, users: Users) -> UserView:
     """Make a user of any role, also while registration is closed."""
     user = new_user(payload, utc_now())
     users.create(user)
+    note(request, target=user_name(user.id), role=user.role)
     return UserView.of(user)
 
 
@@ -94,18 +110,45 @@ async def get_user(user_id: UserId, users: Users) -> UserView:
     return UserView.of(user)
 
 
-@router.put("/{user_id}", responses=describe(400, 404, 413, 422, 503))
+@router.put("/{user_id}", responses=describe(400, 404, 409, 413, 422, 503))
 async def change_user(
-    user_id: UserId, payload: ChangesPayload, users: Users, caller: CurrentCaller
+    request: Request, user_id: UserId, payload: ChangesPayload, users: Users, caller: CurrentCaller
 ) -> UserView:
-    """Change a user; it takes effect with the user's next request."""
+    """Change a user; it takes effect with the user's next request.
+
+    A password or an email address is changed by another admin's session, never by an API key.
+    """
+    note(request, changed=_changed(payload), role=payload.role, is_active=payload.is_active)
     if user_id == caller.id and (payload.is_active is False or payload.role not in (None, Role.ADMIN)):
         raise OwnAccountError
     now, changes = utc_now(), _changes(payload)
-    return UserView.of(users.change(user_id, lambda user: revise(user, now, **changes)))
+
+    def change(user: User) -> User:
+        if _changes_credentials(payload, user):
+            _refuse_credentials(caller, user)
+        return revise(user, now, **changes)
+
+    return UserView.of(users.change(user_id, change))
 
 
-@router.delete("/{user_id}", responses=describe(400, 404, 422, 503))
+def _refuse_credentials(caller: Caller, user: User) -> None:
+    """Let only another's session change a user's credentials, or anybody where nobody is asked for any."""
+    if user.id == caller.id:
+        raise OwnCredentialsError
+    if caller.user is not None and caller.session is None:
+        raise ForbiddenError
+
+
+def _changes_credentials(payload: OwnChangesPayload | ChangesPayload, user: User) -> bool:
+    return payload.password is not None or payload.email not in (None, user.email)
+
+
+def _changed(payload: OwnChangesPayload | ChangesPayload) -> list[str]:
+    """Return the names of the fields that are sent, for the log."""
+    return sorted(payload.model_fields_set - {"current_password"})
+
+
+@router.delete("/{user_id}", responses=describe(400, 404, 409, 422, 503))
 async def delete_user(
     user_id: UserId, users: Users, credentials: Credentials, caller: CurrentCaller
 ) -> Message:

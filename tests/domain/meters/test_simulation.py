@@ -47,7 +47,7 @@ def test_energy_power_voltage_and_current_agree() -> None:
 
 def test_a_day_has_the_shape_of_a_household() -> None:
     hours, _ = summarise(simulated_sums(Interval(DAY, DAY + timedelta(days=1))), Resolution.HOUR, 24)
-    energy = [hour.energy_kwh for hour in hours]
+    energy = [hour.energy_kwh or 0 for hour in hours]
     assert max(energy[18:21]) > 3 * max(energy[1:5])
     assert energy[7] > energy[3]
 

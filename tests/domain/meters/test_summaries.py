@@ -1,6 +1,6 @@
 """Summaries: exact sums, and answers whose cost does not follow what is stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -18,7 +18,7 @@ HOUR = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def hours_of(lines: dict[datetime, tuple[str, ...]]) -> Iterator[HourSums]:
+def hours_of(lines: Mapping[datetime, tuple[str, ...]]) -> Iterator[HourSums]:
     """Give the sums of readings at the instants given."""
     by_hour: dict[str, list[bytes]] = {}
     for at, values in lines.items():

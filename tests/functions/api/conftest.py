@@ -5,11 +5,13 @@ import json
 from collections.abc import Callable, Iterator
 from logging import StreamHandler
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from infra import aws
 from infra.telemetry import logger
+from infra.users import passwords
 from tests.conftest import forget
 
 
@@ -19,6 +21,17 @@ class Calls(list[str]):
     def note(self, request: Any, **_: Any) -> None:
         """Take down one request."""
         self.append(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hash at little cost; what a hash must cost is claimed in tests/infra/users/test_passwords.py."""
+    monkeypatch.setattr(passwords, "_MEMORY_KIB", 8)
+    monkeypatch.setattr(passwords, "_PASSES", 1)
+    passwords._hashes.cache_clear()
+    monkeypatch.setattr(passwords, "_DUMMY_HASH", passwords.hash_password(uuid4().hex))
+    yield
+    passwords._hashes.cache_clear()
 
 
 @pytest.fixture

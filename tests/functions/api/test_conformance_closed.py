@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
@@ -13,7 +12,7 @@ from domain.users import Role
 from functions.api.access import ACCESS_RULES, AccessRule
 from tests.functions.api.calls import create
 from tests.functions.api.people import Headers, bearer, log_in, make_key, make_user
-from tests.functions.api.test_conformance import CHECKS, EXAMPLES, OPERATIONS, of_contract_1001
+from tests.functions.api.test_conformance import CHECKS, EXAMPLES, OPERATIONS, of_contract_1001, operation_of
 
 
 def door_of(label: str) -> AccessRule:
@@ -24,13 +23,6 @@ def door_of(label: str) -> AccessRule:
 GUARDED = [label for label in OPERATIONS if door_of(label) is not AccessRule.PUBLIC]
 
 pytestmark = pytest.mark.usefixtures("batches_unaudited", "closed")
-
-
-def operation_of(api: TestClient, label: str) -> Any:
-    schema = schemathesis.openapi.from_asgi("/openapi.json", api.app)
-    operation = schema.find_operation_by_label(label)
-    assert operation is not None
-    return operation
 
 
 @pytest.mark.parametrize("label", GUARDED)

@@ -65,7 +65,7 @@ def call(request: pytest.FixtureRequest, cloud: None) -> Any:
         sent = request.param(method, path, query, {"content-type": "application/json", "host": "api"}, text)
         if encode and text:
             sent |= {"body": base64.b64encode(text.encode()).decode(), "isBase64Encoded": True}
-        answer = handler(sent, Context())  # type: ignore[arg-type]
+        answer = handler(sent, Context())
         assert not answer["isBase64Encoded"]
         return answer["statusCode"], answer["headers"], answer["body"]
 
@@ -122,7 +122,7 @@ def test_the_page_of_the_documentation_is_text_and_its_picture_is_bytes(call: An
     assert text.startswith("<!doctype html>")
 
     sent = http_api("GET", "/docs/favicon-32x32.png", "", {"host": "api"}, None)
-    picture = handler(sent, Context())  # type: ignore[arg-type]
+    picture = handler(sent, Context())
     assert picture["isBase64Encoded"] is True
     assert base64.b64decode(picture["body"]).startswith(b"\x89PNG")
 

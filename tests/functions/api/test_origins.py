@@ -11,6 +11,8 @@ from infra.settings import ApiSettings, AuthMode, Registration, settings
 from tests.conftest import forget
 
 PAGE = "https://app.example.com"
+EMULATOR = "http://127.0.0.1:4566"
+REAL = "https://dynamodb.eu-central-1.amazonaws.com"
 PREFLIGHT = {
     "Origin": PAGE,
     "Access-Control-Request-Method": "POST",
@@ -87,6 +89,14 @@ def test_hosts_that_are_not_the_services_own_are_refused(
         ({"ALLOWED_ORIGINS": "*", "ALLOW_CREDENTIALS": "true"}, "any site act as its visitors"),
         ({"ALLOWED_ORIGINS": f"{PAGE},*", "ALLOW_CREDENTIALS": "true"}, "any site act as its visitors"),
         ({"AUTH_MODE": "open", "STAGE": "prod"}, "for local runs only"),
+        ({"AUTH_MODE": "open", "STAGE": "prod", "AWS_ENDPOINT_URL": EMULATOR}, "for local runs only"),
+        ({"AUTH_MODE": "open", "STAGE": "local"}, "needs the address of an emulated AWS"),
+        ({"AUTH_MODE": "open", "STAGE": "local", "AWS_ENDPOINT_URL": REAL}, "needs the address of an"),
+        ({"AUTH_MODE": "open", "STAGE": "local", "AWS_ENDPOINT_URL": "127.0.0.1"}, "needs the address of an"),
+        (
+            {"AUTH_MODE": "open", "STAGE": "test", "AWS_LAMBDA_FUNCTION_NAME": "api"},
+            "needs the address of an",
+        ),
         ({"AUTH_MODE": "opne"}, "AUTH_MODE"),
         ({"SIGNING_SECRET": ""}, "SIGNING_SECRET"),
         ({"REGISTRATION": "maybe"}, "REGISTRATION"),
@@ -97,6 +107,21 @@ def test_the_service_does_not_start_unsafely(
 ) -> None:
     with pytest.raises(ValidationError, match=reason):
         started(monkeypatch, **variables)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:4566",
+        "https://[::1]:4566",
+        "http://localhost:4566/",
+        "http://host.docker.internal:4566",
+    ],
+)
+def test_a_local_run_is_open_where_its_aws_is_emulated(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """The emulated AWS gives functions a name as Lambda does, so a name alone tells nothing."""
+    variables = {"AUTH_MODE": "open", "STAGE": "local", "AWS_LAMBDA_FUNCTION_NAME": "api"}
+    assert started(monkeypatch, **variables, AWS_ENDPOINT_URL=address)
 
 
 def test_the_service_does_not_start_without_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:

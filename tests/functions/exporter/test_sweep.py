@@ -166,7 +166,7 @@ def handler_time() -> Any:
 
 
 def test_a_lease_outlasts_the_longest_silence_of_an_attempt_that_lives() -> None:
-    config = aws.s3().meta.config
+    config: Any = aws.s3().meta.config
     sendings = config.retries["total_max_attempts"]
     # botocore waits at most 1, 2, 4, ... seconds between sendings.
     longest = sendings * (config.connect_timeout + config.read_timeout) + 2 ** (sendings - 1) - 1

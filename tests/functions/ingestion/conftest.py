@@ -1,7 +1,7 @@
 """A queue, its dead letter queue and the tables on an emulated AWS, and a poller like Lambda's."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -13,7 +13,7 @@ from infra import aws
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
-from infra.local.cloud import Emulator, emulator
+from infra.local.cloud import Emulator
 from tests.conftest import create_table
 
 MAX_RECEIVES = 3
@@ -28,13 +28,6 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return round(1000 * self.seconds_left())
-
-
-@pytest.fixture(scope="session")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """Run an emulated AWS."""
-    with emulator(tmp_path_factory.mktemp("cloud")) as cloud:
-        yield cloud
 
 
 class Ingestion:
@@ -110,7 +103,8 @@ class Ingestion:
 def ingestion_of(emulated: Emulator, monkeypatch: pytest.MonkeyPatch) -> Ingestion:
     """Return the function between a fresh queue and a fresh table."""
     name = uuid4().hex
-    monkeypatch.setenv("AWS_ENDPOINT_URL", emulated.url)
+    for variable, value in emulated.variables.items():
+        monkeypatch.setenv(variable, value)
     monkeypatch.setenv("CONTRACTS_TABLE", name)
     monkeypatch.setenv("MAX_RECEIVES", str(MAX_RECEIVES))
     create_table(aws.dynamodb(), "ContractsTable", name)

@@ -8,8 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
+from domain.actors import Actor, ActorKind
 from domain.contracts.contract import Contract
 from domain.contracts.events import Component
 from domain.contracts.trails import Source
@@ -21,8 +22,6 @@ from infra.contracts.event_payloads import utc_now
 from infra.ingestion_queue import delay_seconds
 from tests.faults import agree_at_once
 from tests.functions.ingestion.conftest import MAX_RECEIVES, Context, Ingestion, detail, envelope
-
-pytestmark = pytest.mark.xdist_group("emulator")
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -156,6 +155,38 @@ def test_an_event_whose_answer_is_lost_comes_again_and_is_counted(
     assert ingestion_of.handle([event]) == set()
     assert counted() == {"EventsAccepted": 1}
     assert len(list(ingestion_of.trails.entries(contract))) == 1
+
+
+@pytest.mark.parametrize("code", ["TransactionConflictException", "AccessDeniedException"])
+def test_an_event_of_which_surely_nothing_was_stored_comes_again_and_rings_no_alarm(
+    ingestion_of: Ingestion,
+    counted: Callable[[], dict[str, float]],
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "")  # type: ignore[typeddict-item]
+
+    create(ingestion_of)
+    event = record(envelope(detail()))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    aws.dynamodb().meta.events.register_first("before-call.dynamodb.TransactWriteItems", refuse)
+    assert ingestion_of.handle([event]) == {event["messageId"]}
+    assert counted() == {}
+    aws.dynamodb().meta.events.unregister("before-call.dynamodb.TransactWriteItems", refuse)
+    assert ingestion_of.handle([event]) == set()
+
+
+def test_a_row_names_the_account_and_the_source_that_published_its_event(ingestion_of: Ingestion) -> None:
+    contract = create(ingestion_of)
+    named = envelope(detail(id="named"), account="111122223333", source="crm.contracts")
+    odd = envelope(detail(id="odd"), account=7, source="a\ud800b")
+    assert ingestion_of.handle([record(named), record(odd)]) == set()
+    actors = {entry.event.id: entry.reception.actor for entry in ingestion_of.trails.entries(contract)}
+    assert actors == {
+        "named": Actor(ActorKind.PUBLISHER, "111122223333", "crm.contracts"),
+        "odd": Actor(ActorKind.PUBLISHER),
+    }
 
 
 def test_an_id_that_was_used_for_another_event_is_given_up(ingestion_of: Ingestion) -> None:

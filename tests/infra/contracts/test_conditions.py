@@ -13,16 +13,14 @@ from domain.contracts.events import Action, ComponentEvent
 from domain.contracts.timelines import advance
 from domain.contracts.trails import Reception, Source
 from domain.contracts.verdicts import Verdict, decide
-from infra.aws import OutcomeUnknownError
 from infra.contracts.contract_items import key_of, to_item
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.timeline_store import CONDITIONS, TimelineStore
+from infra.outcomes import WriteFailedError
 from tests import small_cases
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-pytestmark = pytest.mark.xdist_group("engine")
 
 Case = tuple[Contract | None, ComponentEvent]
 Transition = tuple[Verdict | None, Contract | None]
@@ -60,7 +58,7 @@ class Bench:
             self.client.put_item(TableName=self.table, Item=to_item(contract))
         try:
             verdict = self.timelines.apply(event, RECEPTION).verdict
-        except OutcomeUnknownError:
+        except WriteFailedError:
             verdict = None
         return verdict, self.contracts.get(event.contract_number)
 

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from itertools import count
 from typing import TYPE_CHECKING
@@ -20,14 +21,13 @@ from infra.contracts.contract_items import read_contract
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.timeline_store import TimelineStore, update_of
 from infra.contracts.trail_store import TrailStore
+from infra.outcomes import WriteFailedError
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Crash, Fault, FaultyNetwork
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-pytestmark = pytest.mark.xdist_group("engine")
 
 PLANS = 512
 # botocore's budget of retries is a client's, and would be used up by more.
@@ -48,15 +48,21 @@ class Publisher:
     def __init__(self, apply: Apply, *, resends: bool) -> None:
         self.apply, self.resends = apply, resends
         self.requests = count()
+        self.sent = 0
 
     def send(self, event: ComponentEvent) -> Code | None:
+        self.sent += 1
         for _ in range(20 if self.resends else 1):
             reception = Reception(small_cases.instant(9), Source.BUS, f"request-{next(self.requests)}")
             try:
                 return self.apply(event, reception)
-            except (OutcomeUnknownError, Crash):
+            except (WriteFailedError, Crash):
                 continue
         return None
+
+
+def create(contracts: ContractStore, number: str) -> Contract:
+    return contracts.create(Contract.new(number, uuid4().hex, small_cases.instant(0), (COMPONENT,)))
 
 
 def random_events(chance: random.Random, number: str) -> list[ComponentEvent]:
@@ -76,27 +82,40 @@ def random_events(chance: random.Random, number: str) -> list[ComponentEvent]:
 def anomalies(
     contracts: ContractStore, apply: Apply, network: FaultyNetwork, seed: int, *, resends: bool
 ) -> list[str]:
-    """Run one plan; say of each event whether the answer was not what happened."""
+    """Run one plan; say of each event whether the answer was not what happened.
+
+    Half of the contracts had a former one of their number, which knew the same events; a quarter
+    are deleted in the end, and told all of them again.
+    """
     chance = random.Random(seed)
     number = f"c{seed}-{uuid4().hex[:8]}"
-    expected = contracts.create(Contract.new(number, uuid4().hex, small_cases.instant(0), (COMPONENT,)))
+    events = random_events(chance, number)
+    if seed % 2:
+        create(contracts, number)
+        former = with_a_trail(contracts.client, contracts.table)
+        for event in events:
+            former(event, Reception(small_cases.instant(9), Source.BUS, "former"))
+        contracts.delete(number, uuid4().hex)
+    expected: Contract | None = create(contracts, number)
     publisher = Publisher(apply, resends=resends)
     found = []
-    for event in random_events(chance, number):
+    for event in events + (events if seed % 4 == 1 else []):
+        if expected is not None and event in events[:1] and publisher.sent == len(events):
+            contracts.delete(number, uuid4().hex)
+            expected = None
         network.faults = iter(chance.choices(list(Fault), k=chance.randint(0, 5)))
         answer = publisher.send(event)
         network.faults = iter(())
         stored = contracts.get(number)
-        assert stored is not None
         verdict = decide(expected, event)
         after = (
             expected.with_states({COMPONENT: advance(expected.components[COMPONENT], event)})
-            if verdict.accepted
+            if expected and verdict.accepted
             else expected
         )
-        if answer is None and stored.components == expected.components:
+        if answer is None and stored == expected:
             continue  # no answer, and nothing happened
-        if stored.components != after.components:
+        if stored != after:
             found.append(f"{seed}: {event.key} left another state than the rules")
         if answer not in (None, verdict.code):
             found.append(f"{seed}: {event.key} was answered {answer}, and is {verdict.code}")
@@ -181,9 +200,7 @@ def test_every_event_has_one_row_whatever_was_lost(plans: Plans, engine: str) ->
         client = client_of(engine)
         network = FaultyNetwork(client)
         number = f"rows-{seed}"
-        contract = plans.contracts.create(
-            Contract.new(number, uuid4().hex, small_cases.instant(0), (COMPONENT,))
-        )
+        contract = create(plans.contracts, number)
         publisher = Publisher(with_a_trail(client, plans.table), resends=True)
         chance = random.Random(seed)
         answers = {}
@@ -199,7 +216,7 @@ def test_an_overwritten_event_that_comes_again_is_known_with_a_trail_and_not_wit
     """The weaker promise of ENABLE_EVENT_AUDIT=false, as it is."""
 
     def answer(store: Callable[["DynamoDBClient", str], Apply], number: str) -> Code:
-        plans.contracts.create(Contract.new(number, uuid4().hex, small_cases.instant(0), (COMPONENT,)))
+        create(plans.contracts, number)
         apply = store(plans.contracts.client, plans.table)
         first, second = (
             ComponentEvent(
@@ -218,3 +235,48 @@ def test_an_overwritten_event_that_comes_again_is_known_with_a_trail_and_not_wit
 
     assert answer(with_a_trail, "trail") is Code.ACCEPTED
     assert answer(without_a_trail, "no-trail") is Code.STALE_START
+
+
+class Mixed:
+    """A store with no memory of generations, on a network that puts a conflict into its next refusal."""
+
+    def __init__(self, engine: str, table: str, fault: Fault) -> None:
+        client = client_of(engine)
+        FaultyNetwork(client).faults = iter([fault])
+        self.store = TimelineStore(client, table, audited=True)
+
+
+@pytest.mark.parametrize("fault", [Fault.CONFLICT_BESIDE_ROW, Fault.CONFLICT_BESIDE_UPDATE])
+def test_a_row_of_a_former_contract_is_no_answer_though_a_conflict_hides_the_contract(
+    plans: Plans, engine: str, fault: Fault
+) -> None:
+    number = f"mixed-{fault.name}"
+    event = random_events(random.Random(1), number)[0]
+    event = replace(event, type=EventType.of(COMPONENT, Action.START))
+    reception = Reception(small_cases.instant(9), Source.BUS, "request")
+    create(plans.contracts, number)
+    assert with_a_trail(plans.contracts.client, plans.table)(event, reception) is Code.ACCEPTED
+    plans.contracts.delete(number, uuid4().hex)
+    create(plans.contracts, number)
+
+    decision = Mixed(engine, plans.table, fault).store.apply(event, reception)
+
+    assert (decision.verdict.code, decision.repeated) == (Code.ACCEPTED, False)
+    stored = plans.contracts.get(number)
+    assert stored is not None
+    assert stored.components[COMPONENT].start is not None
+
+
+@pytest.mark.parametrize("fault", [Fault.NONE, Fault.CONFLICT_BESIDE_ROW, Fault.CONFLICT_BESIDE_UPDATE])
+def test_a_deleted_contract_is_not_found_by_the_ids_it_knew(plans: Plans, engine: str, fault: Fault) -> None:
+    number = f"deleted-{fault.name}"
+    event = replace(random_events(random.Random(1), number)[0], type=EventType.of(COMPONENT, Action.START))
+    reception = Reception(small_cases.instant(9), Source.BUS, "request")
+    create(plans.contracts, number)
+    assert with_a_trail(plans.contracts.client, plans.table)(event, reception) is Code.ACCEPTED
+    plans.contracts.delete(number, uuid4().hex)
+
+    answers = [Mixed(engine, plans.table, fault).store.apply(event, reception) for _ in range(2)]
+
+    assert [answer.verdict.code for answer in answers] == [Code.CONTRACT_NOT_FOUND] * 2
+    assert [answer.repeated for answer in answers] == [False, True]

@@ -31,8 +31,6 @@ from tests.readings import reading
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 _Answer = TypeVar("_Answer")
 
 WORKERS = 8

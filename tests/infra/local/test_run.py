@@ -14,6 +14,7 @@ def settings(tmp_path: Path, **environment: str) -> Settings:
 def test_a_local_run_lets_everybody_in_unless_told_otherwise(tmp_path: Path) -> None:
     default = {
         "Stage": "local",
+        "AllowedHosts": "127.0.0.1,localhost,host.docker.internal",
         "AuthMode": "open",
         "EnableEventAudit": "true",
         "LogLevel": "INFO",
@@ -24,11 +25,17 @@ def test_a_local_run_lets_everybody_in_unless_told_otherwise(tmp_path: Path) -> 
     told = settings(tmp_path, AUTH_MODE="required", **chosen)
     assert told.parameters == {
         "Stage": "local",
+        "AllowedHosts": "127.0.0.1,localhost,host.docker.internal",
         "AuthMode": "required",
         "EnableEventAudit": "false",
         "LogLevel": "DEBUG",
         "Registration": "closed",
     }
+
+
+def test_a_run_answers_under_the_address_it_is_bound_to(tmp_path: Path) -> None:
+    hosts = settings(tmp_path, BIND_HOST="172.17.0.1").parameters["AllowedHosts"]
+    assert hosts == "127.0.0.1,localhost,host.docker.internal,172.17.0.1"
 
 
 def test_ports_and_folder_come_from_the_environment(tmp_path: Path) -> None:

@@ -93,3 +93,31 @@ def test_what_containers_are_told_is_there_only_while_the_run_is_up(tmp_path: Pa
         directory.write_container_environment({"ApiFunction": {"STAGE": "local"}})
         assert json.loads(told.read_text()) == {"ApiFunction": {"STAGE": "local"}}
     assert not told.exists()
+
+
+def mode(path: Path) -> str:
+    return oct(path.stat().st_mode & 0o777)
+
+
+def test_a_run_closes_its_folder_to_others_and_what_former_runs_left_open(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o755)
+    (folder / "state").mkdir(mode=0o755)
+    (folder / "lock").touch(mode=0o644)
+    directory = RunDirectory(folder)
+    with directory.locked(), directory.announced({}, {"AWS_SESSION_TOKEN": "secret"}):
+        directory.write_container_environment({})
+        assert (folder / "aws.env").read_text() == "export AWS_SESSION_TOKEN=secret\n"
+        found = {entry.name: mode(entry) for entry in folder.iterdir()}
+        private = dict.fromkeys(("lock", "outputs.json", "sam-local.json", "aws.env"), "0o600")
+        assert found == {"state": "0o700", **private}
+        assert mode(folder) == "0o700"
+    assert not (folder / "aws.env").exists()
+
+
+def test_the_mode_of_a_folder_with_other_things_in_it_is_its_owners_matter(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "notes.txt").touch(mode=0o644)
+    with RunDirectory(tmp_path).locked():
+        assert (mode(tmp_path), mode(tmp_path / "notes.txt")) == ("0o755", "0o644")
+        assert mode(tmp_path / "lock") == "0o600"

@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from domain.meters.readings import Interval, Meter, MeterKind
-from infra.aws import OutcomeUnknownError
 from infra.meters.reading_store import Counts, ReadingStore
+from infra.outcomes import PartlyAppliedError
 from tests.conftest import create_table
 from tests.readings import reading
 
@@ -47,7 +47,7 @@ def test_sending_an_interrupted_upload_again_completes_it(engine_client: "Dynamo
             raise EndpointConnectionError(endpoint_url="https://dynamodb")
 
     engine_client.meta.events.register("before-call.dynamodb.TransactWriteItems", break_off)
-    with pytest.raises(OutcomeUnknownError):
+    with pytest.raises(PartlyAppliedError):
         store.store(METER.id, UPLOAD)
 
     left = stamps(store)

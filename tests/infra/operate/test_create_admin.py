@@ -1,73 +1,77 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from domain.users import Role
+from domain.users import ApiKey, Role, Session, User, caller_by_key, caller_by_session
 from infra.commands.command_error import CommandError
 from infra.operate.create_admin import Admin, ensure_admin, main
 from infra.stores import stores
-from infra.users.passwords import verify_password
+from infra.users.passwords import hash_password, verify_password
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 ROOT = {"ADMIN_USERNAME": "root", "ADMIN_PASSWORD": "correct horse"}
 
 
-def test_nobody_is_made_an_admin_unless_named() -> None:
+def test_without_a_name_no_admin_is_created() -> None:
     assert Admin.from_environment({}) is None
     assert Admin.from_environment(ROOT) == Admin("root", "root@admin.invalid", "correct horse")
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "variable"),
     [
         ({"ADMIN_USERNAME": ""}, "ADMIN_USERNAME"),
         ({"ADMIN_USERNAME": "a@b"}, "ADMIN_USERNAME"),
         ({"ADMIN_PASSWORD": ""}, "ADMIN_PASSWORD"),
         ({"ADMIN_PASSWORD": "short"}, "ADMIN_PASSWORD"),
+        ({"ADMIN_PASSWORD": "PassWord1"}, "common"),
         ({"ADMIN_EMAIL": "root"}, "ADMIN_EMAIL"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_line_without_the_password(wrong: dict[str, str], told: str) -> None:
-    with pytest.raises(CommandError, match=told) as error:
+def test_the_error_names_the_wrong_variable_and_not_the_password(
+    wrong: dict[str, str], variable: str
+) -> None:
+    with pytest.raises(CommandError, match=variable) as error:
         Admin.from_environment(ROOT | wrong)
     assert "horse" not in str(error.value)
 
 
-def test_an_admin_is_made_once_and_mended_when_asked_for_again(cloud: None) -> None:
+def test_an_admin_is_created_once_and_updated_when_the_command_is_repeated(cloud: None) -> None:
     users = stores().users
     root = Admin.from_environment(ROOT)
     assert root is not None
 
-    assert ensure_admin(users, root, NOW) == "made root, an admin"
-    assert ensure_admin(users, root, NOW) == "root is still an admin with this password"
-    made = users.by_login("root")
-    assert made is not None
-    assert (made.role, made.is_active, made.version) == (Role.ADMIN, True, 1)
+    assert ensure_admin(users, stores().credentials, root, NOW) == "created the admin root"
+    assert ensure_admin(users, stores().credentials, root, NOW) == "root is still an admin with this password"
+    created = users.by_login("root")
+    assert created is not None
+    assert (created.role, created.is_active, created.version) == (Role.ADMIN, True, 1)
 
-    # The password was lost: whoever may write to the table may set another.
-    assert ensure_admin(users, root._replace(password="new horse"), NOW) == (
+    # The password was lost: a person who may write to the table may set another.
+    assert ensure_admin(users, stores().credentials, root._replace(password="new horse"), NOW) == (
         "root is now an admin with this password"
     )
-    mended = users.by_login("root")
-    assert mended is not None
-    assert verify_password("new horse", mended.password_hash).right
-    assert mended.epoch == 2
+    updated = users.by_login("root")
+    assert updated is not None
+    assert verify_password("new horse", updated.password_hash).right
+    assert updated.epoch == 2
 
 
-def test_an_address_of_another_user_is_told(cloud: None) -> None:
+def test_an_email_address_of_another_user_is_refused(cloud: None) -> None:
     users = stores().users
-    ensure_admin(users, Admin("root", "same@example.com", "correct horse"), NOW)
+    ensure_admin(users, stores().credentials, Admin("root", "same@example.com", "correct horse"), NOW)
     with pytest.raises(CommandError, match="set ADMIN_EMAIL"):
-        ensure_admin(users, Admin("other", "same@example.com", "correct horse"), NOW)
+        ensure_admin(users, stores().credentials, Admin("other", "same@example.com", "correct horse"), NOW)
 
 
-def test_where_nobody_can_type_a_password_it_is_asked_for(
+def test_without_a_terminal_the_error_asks_for_the_password_variable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def ended(_prompt: str) -> str:
+    def no_terminal(_prompt: str) -> str:
         raise EOFError
 
-    monkeypatch.setattr("infra.operate.create_admin.getpass", ended)
+    monkeypatch.setattr("infra.operate.create_admin.getpass", no_terminal)
     monkeypatch.setenv("STACK", "x")
     monkeypatch.setenv("ADMIN_USERNAME", "root")
     assert main() == 1
@@ -75,10 +79,47 @@ def test_where_nobody_can_type_a_password_it_is_asked_for(
 
 
 @pytest.mark.parametrize("missing", ["STACK", "ADMIN_USERNAME"])
-def test_what_is_not_said_is_asked_for(
+def test_a_missing_variable_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:
     for name, value in (ROOT | {"STACK": "x"}).items():
         monkeypatch.setenv(name, "" if name == missing else value)
     assert main() == 1
     assert f"{missing}=" in capsys.readouterr().err
+
+
+def test_whoever_registered_the_name_before_loses_sessions_and_keys(cloud: None) -> None:
+    users, credentials = stores().users, stores().credentials
+    squatter = User("1" * 32, "root", "eve@example.com", NOW, NOW, hash_password("wrong horse"))
+    users.create(squatter)
+    key = ApiKey("2" * 16, squatter.id, "mine", Role.VIEWER, NOW, "secret hash")
+    credentials.add_api_key(key)
+    session = Session.of(squatter, "3" * 32, "4" * 32, NOW)
+    credentials.start(session)
+
+    ensure_admin(users, credentials, Admin("root", "root@example.com", "correct horse"), NOW)
+
+    assert credentials.api_keys(squatter.id) == ()
+    assert caller_by_session(*credentials.session(squatter.id, session.id), NOW) is None
+    # A key that was being made meanwhile counts as little.
+    credentials.add_api_key(key)
+    assert caller_by_key(*credentials.api_key(squatter.id, key.id)) is None
+    # One that the admin makes counts, also after the next start.
+    admin = users.get(squatter.id)
+    assert admin is not None
+    own = replace(key, id="5" * 16, epoch=admin.key_epoch)
+    credentials.add_api_key(own)
+    ensure_admin(users, credentials, Admin("root", "root@example.com", "correct horse"), NOW)
+    assert caller_by_key(*credentials.api_key(squatter.id, own.id)) is not None
+
+
+def test_keys_and_users_stored_before_there_were_epochs_still_count(cloud: None) -> None:
+    users, credentials = stores().users, stores().credentials
+    user = User("1" * 32, "ada", "ada@example.com", NOW, NOW, "hash")
+    users.create(user)
+    credentials.add_api_key(ApiKey("2" * 16, user.id, "mine", Role.VIEWER, NOW, "secret hash"))
+    for name in ("USER", f"KEY#{'2' * 16}"):
+        key = {"pk": {"S": f"USER#{user.id}"}, "sk": {"S": name}}
+        users.client.update_item(TableName=users.table, Key=key, UpdateExpression="REMOVE key_epoch")
+
+    assert caller_by_key(*credentials.api_key(user.id, "2" * 16)) is not None

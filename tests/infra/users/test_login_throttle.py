@@ -11,8 +11,6 @@ from tests.conftest import create_table
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 LIMIT = Limit("account", 5, 60)
 NOW = datetime(2024, 1, 1, 12, 0, 30, tzinfo=UTC)
 

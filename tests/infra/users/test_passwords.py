@@ -43,7 +43,7 @@ def test_a_hash_of_bcrypt_counts_and_is_replaced(prefix: str) -> None:
     right, new_hash = verify_password("correct horse", stored)
 
     assert right
-    assert str(new_hash).startswith("$argon2id$")
+    assert str(new_hash).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert verify_password("wrong", stored) == (False, None)
 
 

@@ -1,8 +1,12 @@
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from fastapi.testclient import TestClient
 
+from infra import aws
 from tests.functions.api.calls import END, create, event, supply
 
 
@@ -148,3 +152,33 @@ def test_a_body_that_is_no_list_of_events_is_422(api: TestClient, path: str) -> 
         answer = api.post(path, json=body, follow_redirects=False)
         assert (answer.status_code, answer.json()["details"][0]["field"]) == (422, field)
     assert api.post(path, json={"events": []}, follow_redirects=False).status_code == 200
+
+
+def test_where_a_busy_contract_spoils_a_part_the_answer_does_not_say_that_nothing_was_stored(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch, counted: Callable[[], dict[str, float]]
+) -> None:
+    def conflict(params: Any, **_: Any) -> None:
+        if "1002" in str(params):
+            metadata: Any = {"HTTPStatusCode": 400}
+            raise ClientError(
+                {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": metadata}, "Transact"
+            )
+
+    for number in ("1001", "1002"):
+        contract = {"contract_number": number, "components": ["energy_supply"]}
+        assert api.post("/contract", json=contract).status_code == 201
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    aws.dynamodb().meta.events.register_first("before-call.dynamodb.TransactWriteItems", conflict)
+    event = {"type": "supply_energy_start", "date": "2024-01-01", "created_at": "2023-12-01T00:00:00Z"}
+    events = [event | {"contract_number": number, "id": "mine"} for number in ("1001", "1002")]
+
+    answer = api.post("/events", json={"events": events})
+    assert (answer.status_code, answer.json()["code"]) == (503, "outcome_unknown")
+    assert counted().get("OutcomeUnknown") is None
+
+    busy = api.post("/events", json={"events": events[1:]})
+    assert (busy.status_code, busy.json()["code"]) == (503, "busy")
+
+    aws.dynamodb().meta.events.unregister("before-call.dynamodb.TransactWriteItems", conflict)
+    results = api.post("/events", json={"events": events}).json()["results"]
+    assert [(one["code"], one.get("repeated")) for one in results] == [("accepted", True), ("accepted", None)]

@@ -1,5 +1,6 @@
 """The trail over HTTP: what was decided, what the timeline was, and what all of it says."""
 
+import time
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -8,6 +9,8 @@ from fastapi.testclient import TestClient
 
 from domain.contracts.events import ComponentEvent, EventType
 from domain.contracts.trails import Reception, Source
+from infra import aws
+from infra.contracts import trail_store as trails
 from infra.contracts.contract_store import ContractStore
 from infra.settings import settings
 from infra.stores import stores
@@ -43,12 +46,12 @@ def test_every_decided_event_stands_in_the_trail_with_its_verdict(api: TestClien
     create(api)
     send(api, at=2, id="first")
     refused = send(api, at=1)
-    older, newer = trail(api)
-    assert newer["id"] == "first"
-    assert (newer["status"], newer["code"], newer["source"]) == ("accepted", "accepted", "api")
-    assert (older["code"], older["message"]) == ("stale_start", refused["message"])
-    assert older["blocked_by"] == refused["blocked_by"]
-    assert older["received_at"] > newer["received_at"]
+    first, second = trail(api)
+    assert first["id"] == "first"
+    assert (first["status"], first["code"], first["source"]) == ("accepted", "accepted", "api")
+    assert (second["code"], second["message"]) == ("stale_start", refused["message"])
+    assert second["blocked_by"] == refused["blocked_by"]
+    assert second["received_at"] > first["received_at"]
 
 
 def test_the_trail_names_the_request_that_brought_an_event(api: TestClient) -> None:
@@ -58,7 +61,7 @@ def test_the_trail_names_the_request_that_brought_an_event(api: TestClient) -> N
     assert [entry["request_id"] for entry in trail(api)] == [answer.headers["X-Request-ID"]]
 
 
-def test_the_trail_goes_page_by_page_in_the_order_of_created_at(api: TestClient) -> None:
+def test_the_trail_goes_page_by_page_in_the_order_of_arrival(api: TestClient) -> None:
     create(api)
     for at in (3, 1, 5, 2, 4):
         send(api, at=at)
@@ -70,7 +73,7 @@ def test_the_trail_goes_page_by_page_in_the_order_of_created_at(api: TestClient)
         ).json()
         seen += [entry["created_at"] for entry in page["items"]]
         cursor = page["next_cursor"]
-    assert seen == [f"2023-12-0{at}T00:00:00Z" for at in range(1, 6)]
+    assert seen == [f"2023-12-0{at}T00:00:00Z" for at in (3, 1, 5, 2, 4)]
     assert cursor is None
 
 
@@ -87,7 +90,7 @@ def test_a_filter_finds_rows_behind_many_others(api: TestClient) -> None:
 @pytest.mark.parametrize(
     ("query", "codes"),
     [
-        ({"status": "rejected"}, ["end_without_start", "stale_start"]),
+        ({"status": "rejected"}, ["stale_start", "end_without_start"]),
         ({"code": "stale_start"}, ["stale_start"]),
         ({"status": "rejected", "component": "heatpump_optimization"}, ["end_without_start"]),
     ],
@@ -322,3 +325,70 @@ def test_a_filter_reads_many_rows_at_once(api: TestClient, calls: Calls) -> None
     calls.clear()
     assert trail(api, status="rejected", limit=1) == []
     assert calls == ["GetItem", "Query"]
+
+
+def test_a_deleted_contract_does_not_know_the_ids_it_had(api: TestClient) -> None:
+    create(api)
+    send(api, at=1, id="mine")
+    api.delete("/contract/1001")
+    answers = [send(api, at=1, id="mine") for _ in range(2)]
+    assert [answer["code"] for answer in answers] == ["contract_not_found"] * 2
+    assert [answer.get("repeated") for answer in answers] == [None, True]
+
+
+def test_a_trail_of_too_many_rows_is_not_folded_and_is_listed_all_the_same(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(api)
+    for at in (1, 2, 3):
+        send(api, at=at)
+    monkeypatch.setattr(trails, "MOST_ROWS", 3)
+    assert api.post("/contract/1001/replay").json()["events"] == 3
+    monkeypatch.setattr(trails, "MOST_ROWS", 2)
+    answers = [
+        api.post("/contract/1001/replay"),
+        api.get("/1001/contract_timeline?as_of=2023-12-01T00:00:00Z"),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (409, "trail_too_long")
+    ] * 2
+    assert len(trail(api)) == 3
+
+
+def test_each_row_has_a_kind_a_key_and_an_actor(api: TestClient) -> None:
+    create(api)
+    send(api, at=1)
+    send(api, at=2)
+    first, second = trail(api)
+    assert (first["kind"], first["actor"]) == ("decided", {"kind": "anonymous", "id": None, "name": None})
+    assert first["key"]
+    assert first["key"] != second["key"]
+
+
+def test_a_row_of_the_former_layout_is_read_as_a_decided_event_of_nobody_known(api: TestClient) -> None:
+    create(api)
+    send(api, at=1, id="mine")
+    rows = aws.dynamodb().scan(TableName="contracts")["Items"]
+    (row,) = [dict(row) for row in rows if row["pk"]["S"].startswith("TRAIL#")]
+    for name in ("row_kind", "actor"):
+        del row[name]
+    position = f"{row['created_at']['N']}#{row['received_at']['N']}#{row['key']['S']}"
+    aws.dynamodb().put_item(TableName="contracts", Item=row | {"position": {"S": position}})
+    (entry,) = trail(api)
+    assert (entry["kind"], entry["actor"], entry["id"]) == ("decided", None, "mine")
+    assert send(api, at=1, id="mine")["repeated"]
+    assert api.post("/contract/1001/replay").json()["events"] == 1
+
+
+def test_a_row_of_a_number_without_a_contract_expires_and_others_do_not(api: TestClient) -> None:
+    before = int(time.time())
+    send(api, contract_number="9999")
+    create(api)
+    send(api)
+    rows = aws.dynamodb().scan(TableName="contracts")["Items"]
+    expiries = {row["pk"]["S"]: row.get("expires_at") for row in rows}
+    expires_at = expiries.pop("TRAIL#9999#0")
+    assert expires_at is not None
+    assert before <= int(expires_at["N"]) - 30 * 24 * 3600 <= time.time()
+    assert set(expiries.values()) == {None}
+    assert set(expiries) == {"CONTRACT#1001", "TRAIL#1001#1"}

@@ -197,7 +197,6 @@ def test_asking_and_cancelling_in_turn_gets_no_more_jobs_than_may_be_open(
     assert [answer.status_code for answer in answers].count(200) == MAX_OPEN_EXPORTS
 
 
-@pytest.mark.xdist_group("engine")
 def test_of_exports_asked_for_at_once_exactly_the_limit_is_open(engine_client: "DynamoDBClient") -> None:
     table = f"jobs-{uuid4().hex}"
     create_table(engine_client, "ExportJobsTable", table)

@@ -1,7 +1,9 @@
 """API keys: shown once, never with more than their owner may do, gone when revoked."""
 
+import json
 from datetime import UTC, datetime
 
+import pytest
 from fastapi.testclient import TestClient
 
 from domain.users import MAX_API_KEYS, Role
@@ -108,3 +110,27 @@ def test_a_user_has_so_many_keys_and_no_more(closed: None, api: TestClient) -> N
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_api_keys")
     listed = api.get("/api/v1/api-keys", headers=owner).json()["items"]
     assert [key["name"] for key in listed] == [str(number) for number in range(MAX_API_KEYS)]
+
+
+@pytest.mark.parametrize("name", ["", "a\x00", "\x1b[2J", "a\nb", "\x85", "\x9b", "\ud800"])
+def test_a_key_has_a_name_without_control_characters(closed: None, api: TestClient, name: str) -> None:
+    headers = enter(api, Role.VIEWER) | {"Content-Type": "application/json"}
+    answer = api.post("/api/v1/api-keys", content=json.dumps({"name": name}), headers=headers)
+    assert (answer.status_code, answer.json()["details"][0]["field"]) == (422, "name")
+
+
+def test_the_trail_names_the_user_or_the_key_that_sent_an_event(closed: None, api: TestClient) -> None:
+    shown = enter(api, Role.OPERATOR, "olga")
+    key = make_key(api, shown, Role.OPERATOR, "billing")
+    contract = {"contract_number": "1001", "components": ["energy_supply"]}
+    assert api.post("/contract", json=contract, headers=shown).status_code == 201
+    event = {"type": "supply_energy_start", "contract_number": "1001", "date": "2024-01-01"}
+    for at, headers in ((1, shown), (2, {"X-API-Key": key["key"]})):
+        sent = api.post("/event", json=event | {"created_at": f"2023-12-0{at}T00:00:00Z"}, headers=headers)
+        assert sent.json()["status"] == "accepted"
+    rows = api.get("/contract/1001/events", headers=shown).json()["items"]
+    user_id = api.get("/api/v1/users/me", headers=shown).json()["id"]
+    assert [row["actor"] for row in rows] == [
+        {"kind": "user", "id": user_id, "name": "olga"},
+        {"kind": "api_key", "id": key["id"], "name": "billing"},
+    ]

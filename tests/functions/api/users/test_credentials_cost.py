@@ -8,6 +8,8 @@ from fastapi.testclient import TestClient
 from domain.users import Role
 from infra.settings import settings
 from infra.stores import stores
+from infra.users.login_throttle import PER_SOURCE
+from infra.users.passwords import _hashes
 from tests.functions.api.calls import event
 from tests.functions.api.conftest import Calls
 from tests.functions.api.people import Headers, bearer, log_in, make_key, make_user
@@ -78,18 +80,38 @@ def test_a_login_asks_as_often_for_a_name_of_nobody(closed: None, api: TestClien
     for name in ("ada", "nobody"):
         calls.clear()
         api.post("/token", data={"username": name, "password": "wrong password"})
-        asked.append(list(calls)[-2:])
+        asked.append(list(calls))
 
-    assert asked == [["GetItem", "GetItem"]] * 2
+    assert asked[0].count("GetItem") == 2
+    # Each counter was new: a try, then its first window.
+    assert asked[1] == asked[0][:1] + asked[1][1:]
+    assert [call for call in asked[1] if call == "GetItem"] == ["GetItem"] * 2
 
 
-def test_a_limited_login_is_refused_before_anything_is_read(
+def test_a_limited_login_is_refused_before_a_password_is_hashed(
     closed: None, api: TestClient, calls: Calls
 ) -> None:
     for _ in range(10):
         api.post("/token", data={"username": "nobody", "password": "wrong password"})
     calls.clear()
+    hashed = _hashes.cache_info().hits
 
     assert api.post("/token", data={"username": "nobody", "password": "x"}).status_code == 429
 
-    assert calls == ["UpdateItem", "UpdateItem"]
+    # The source first, then whose name it is, then the account.
+    assert calls == ["UpdateItem", "GetItem", "GetItem", "UpdateItem"]
+    assert _hashes.cache_info().hits == hashed
+
+
+def test_a_limited_source_is_refused_before_anything_is_read(
+    closed: None, api: TestClient, calls: Calls
+) -> None:
+    store, now = stores().throttles, datetime.now(UTC)
+    for _ in range(PER_SOURCE.tries):
+        store.count(PER_SOURCE, "testclient", now)
+    calls.clear()
+
+    for path, body in (("/token", b"{"), ("/token", b"x" * 9000), ("/api/v1/auth/register", b'{"a": 1}')):
+        answer = api.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 429, path
+    assert calls == ["UpdateItem"] * 3

@@ -28,7 +28,7 @@ def login(number: int, source: str, headers: dict[str, str]) -> int:
         "body": json.dumps(body),
         "isBase64Encoded": False,
     }
-    return int(handler(event, Context())["statusCode"])  # type: ignore[arg-type]
+    return int(handler(event, Context())["statusCode"])
 
 
 def test_a_header_does_not_make_another_source(cloud: None) -> None:

@@ -1,0 +1,94 @@
+"""The log of actions: who did what to whom, and whether it was let happen; one line for each request that counts.
+
+The lines hold ids, never passwords, tokens, keys, email addresses or the names that somebody typed at a login.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from domain.users import Caller
+from infra.telemetry import log_action
+
+ACTIONS = {
+    ("POST", "/api/v1/auth/register"): "registration",
+    ("POST", "/api/v1/auth/login"): "login",
+    ("POST", "/api/v1/auth/token"): "login",
+    ("POST", "/token"): "login",
+    ("POST", "/api/v1/auth/refresh"): "refresh",
+    ("POST", "/api/v1/auth/logout"): "logout",
+    ("PUT", "/api/v1/users/me"): "user_change",
+    ("POST", "/api/v1/users"): "user_creation",
+    ("PUT", "/api/v1/users/{user_id}"): "user_change",
+    ("DELETE", "/api/v1/users/{user_id}"): "user_deletion",
+    ("POST", "/api/v1/api-keys"): "api_key_creation",
+    ("DELETE", "/api/v1/api-keys/{key_id}"): "api_key_revocation",
+    ("DELETE", "/contract/{contract_number}"): "contract_deletion",
+    ("POST", "/contract/{contract_number}/replay"): "replay",
+}
+"""Requests that are always logged, by route. Of all others, those that are refused for who asks."""
+
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+_KINDS = {"user_id": "user", "key_id": "api_key", "contract_number": "contract", "job_id": "export"}
+_LONGEST_ID = 64
+NOBODY = "nobody"
+
+
+def note(request: Request, **facts: Any) -> None:  # noqa: ANN401
+    """Add to what the log will say of this request: `actor`, `target` and facts; None says nothing."""
+    noted = request.scope["state"].setdefault("noted", {})
+    noted.update({name: fact for name, fact in facts.items() if fact is not None})
+
+
+def user_name(user_id: str) -> str:
+    """Return how the log names a user."""
+    return f"user:{user_id}"
+
+
+def api_key_name(key_id: str) -> str:
+    """Return how the log names an API key."""
+    return f"api_key:{key_id}"
+
+
+def actor_name(caller: Caller) -> str:
+    """Return how the log names who calls."""
+    if caller.api_key is not None:
+        return api_key_name(caller.api_key.id)
+    return user_name(caller.id) if caller.user is not None else caller.id
+
+
+def log_request(scope: Scope, status: int) -> None:
+    """Log the request that was answered with `status`, if it is one that counts."""
+    path = getattr(scope.get("route"), "path", None)
+    action = ACTIONS.get((scope["method"], path or ""))
+    if action is None and status not in _REFUSED:
+        return
+    noted: dict[str, Any] = {"actor": NOBODY, "target": _target(scope.get("path_params", {}))}
+    noted |= scope["state"].get("noted", {})
+    log_action(
+        action or "request",
+        _outcome(status),
+        source=(scope.get("client") or ("",))[0],
+        status=status,
+        route=f"{scope['method']} {path}" if path else None,
+        **noted,
+    )
+
+
+def _outcome(status: int) -> str:
+    if status < HTTPStatus.BAD_REQUEST:
+        return "done"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "throttled"
+    return "refused" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
+
+
+def _target(parameters: Mapping[str, str]) -> str | None:
+    """Name what the path names; it may not have been looked at yet, so it is cut."""
+    for name, kind in _KINDS.items():
+        if name in parameters:
+            return f"{kind}:{parameters[name][:_LONGEST_ID]}"
+    return None

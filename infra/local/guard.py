@@ -1,0 +1,144 @@
+"""Keeps web pages and strangers away from what a local run listens with.
+
+A page in the developer's browser can send requests to the loopback whatever site it is of: a form or a
+`text/plain` POST asks nobody first. The emulated AWS answers every caller, and runs code for them. So this file
+stands before it, in its process: it is run in place of `python -m ministack`, and imports nothing of ours.
+"""
+
+import importlib
+import json
+import os
+import re
+import sys
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, MutableMapping
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import parse_qs
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
+
+READY = "/_ministack/ready"
+# Callers of the emulated gateway have no AWS credentials; the API behind it has an access rule of its own.
+_GATEWAY = re.compile(r"/_aws/execute-api/[^/]+/")
+_TOKEN = "x-amz-security-token"  # noqa: S105 - the name of the header that carries it
+_OWN_PAGES = ("same-origin", "none")  # none: an address that a person typed
+_READING = ("GET", "HEAD")
+
+_Scope = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_App = Callable[[_Scope, _Receive, _Send], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is looked at of a request; header names are in lower case, and one may stand there twice."""
+
+    method: str
+    scheme: str
+    path: str
+    query: str
+    headers: Iterable[tuple[str, str]]
+
+    def values(self, name: str) -> list[str]:
+        """Return every value of a header."""
+        return [value for key, value in self.headers if key == name]
+
+    def tokens(self) -> list[str]:
+        """Return the session tokens that came with the request: in its header, or in a presigned URL."""
+        presigned = parse_qs(self.query).get("X-Amz-Security-Token", [])
+        return [*self.values(_TOKEN), *presigned]
+
+    def is_presigned_read(self) -> bool:
+        """Tell whether this is a download by a presigned URL, to which any page may lead."""
+        return self.method in _READING and "X-Amz-Security-Token" in parse_qs(self.query)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What is let through: `hosts` are names of this machine; with a `secret` callers have to know it."""
+
+    hosts: Collection[str] = LOOPBACK_HOSTS
+    secret: str = ""
+
+    def refusal(self, request: Request) -> str | None:
+        """Return why a request is refused; None where it is not."""
+        named = request.values("host")
+        if len(named) != 1 or _name_of(named[0]) not in self.hosts:
+            return "it is for another host"  # also where a name was made to lead here: DNS rebinding
+        if not (request.is_presigned_read() and self._is_known(request)):
+            if any(origin != f"{request.scheme}://{named[0]}" for origin in request.values("origin")):
+                return "a page of another origin sent it"
+            if any(site not in _OWN_PAGES for site in request.values("sec-fetch-site")):
+                return "a page of another site sent it"
+        if self.secret and not self._is_public(request) and not self._is_known(request):
+            return "it has not the session token of this run"
+        return None
+
+    def _is_known(self, request: Request) -> bool:
+        tokens = request.tokens()
+        return bool(self.secret and tokens) and all(
+            compare_digest(token.encode(), self.secret.encode()) for token in tokens
+        )
+
+    @staticmethod
+    def _is_public(request: Request) -> bool:
+        return request.path == READY or _GATEWAY.match(request.path) is not None
+
+    def before(self, app: _App) -> _App:
+        """Return `app` for those who are let through; the others get 403, and WebSockets are closed."""
+
+        async def guarded(scope: _Scope, receive: _Receive, send: _Send) -> None:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            reason = self.refusal(_request_of(scope)) if scope["type"] == "http" else None
+            if reason is None:
+                await app(scope, receive, send)
+            else:
+                await _refuse(send, reason)
+
+        return guarded
+
+
+def _name_of(host: str) -> str:
+    """Return the name in a Host header, without the port."""
+    return re.sub(r":\d*$", "", host).lower()
+
+
+def _request_of(scope: _Scope) -> Request:
+    headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+    query = scope.get("query_string", b"").decode("latin-1")
+    return Request(scope["method"], scope.get("scheme", "http"), scope["path"], query, headers)
+
+
+async def _refuse(send: _Send, reason: str) -> None:
+    body = json.dumps({"message": f"The local run refuses this request: {reason}."}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def api() -> _App:
+    """Return the API of a local run, behind a guard; uvicorn asks for it by its name."""
+    # By name, as uvicorn itself would: what runs locally is no part of the service, nor the service of it.
+    app: _App = importlib.import_module("functions.api.app").start()
+    return Guard().before(app)
+
+
+def main() -> None:
+    """Run the emulated AWS behind a guard that knows the hosts of the command line, and the session token."""
+    ministack = importlib.import_module("ministack.app")
+    guard = Guard(sys.argv[1:], os.environ.get("AWS_SESSION_TOKEN", ""))
+    vars(ministack)["app"] = guard.before(vars(ministack)["app"])
+    sys.argv = ["ministack"]
+    ministack.main()
+
+
+if __name__ == "__main__":
+    main()

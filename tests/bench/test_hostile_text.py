@@ -1,0 +1,71 @@
+"""How long hostile text takes: no pattern may need more than its share for a text eight times as long."""
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+
+from functions.api.exports.exports import _takes_gzip
+from tests.functions.api.calls import create, event
+from tests.patterns import compiled
+
+# Pieces whose repetition makes a careless pattern try every way of cutting them up.
+PIECES = ("0", "1", "a", "A", " ", ".", "-", "_", "/", ":", "a.", "0.", "a@", "a-", "é", "\t", ",", ";q=0")
+STARTS = (
+    *("", "bearer ", "gzip;q=0.", "gzip;q=1.", "a@a.", "a@", "2024-01-01T00:00:00.", "eo_", "0.", "-1."),
+    *("/api/meters/", "a.a.", "/api/v1/auth/"),
+)
+
+
+def ratio(work: Callable[[str], object], make: Callable[[int], str], small: int = 4_000) -> float:
+    """Return how many times longer a text eight times as long takes; a moment is added to both."""
+
+    def seconds(text: str) -> float:
+        measured = []
+        for _ in range(3):
+            started = time.process_time()
+            work(text)
+            measured.append(time.process_time() - started)
+        return min(measured) + 0.0005
+
+    return seconds(make(8 * small)) / seconds(make(small))
+
+
+def hostile(start: str, piece: str) -> Callable[[int], str]:
+    return lambda size: start + piece * (size // len(piece)) + "!"
+
+
+def test_the_ratio_finds_a_quadratic_pattern_out() -> None:
+    slow = re.compile(r"gzip(;q=(1(\.0*)?|0\.\d*[1-9]\d*))?")
+    assert ratio(slow.fullmatch, hostile("gzip;q=0.", "1"), small=400) > 24
+
+
+def test_no_pattern_takes_more_than_its_share_of_time_for_a_long_text() -> None:
+    for name, pattern in compiled().items():
+        for start in STARTS:
+            for piece in PIECES:
+                found = ratio(pattern.fullmatch, hostile(start, piece))
+                assert found < 24, (name, start, piece, found)
+
+
+def test_accept_encoding_is_read_in_its_share_of_time() -> None:
+    for piece in ("1", "0", ",", " ", "gzip;q=0.1,", ";q=0"):
+        assert ratio(_takes_gzip, hostile("gzip;q=0.", piece)) < 24
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Accept-Encoding", "Authorization", "X-API-Key", "Content-Type", "Host", "Idempotency-Key", "Origin"],
+)
+def test_a_long_header_is_answered_in_its_share_of_time(api: TestClient, name: str) -> None:
+    create(api)
+    for start, piece in (("gzip;q=0.", "1"), ("bearer ", " "), ("a/b;", "c=d;"), ("[", ":"), ("", ".")):
+
+        def send(text: str) -> None:
+            headers = {"Content-Type": "application/json"} | {name: text}
+            answer = api.post("/event?dry_run=true", json=event(), headers=headers)
+            assert answer.status_code < 500
+
+        assert ratio(send, hostile(start, piece)) < 24, (name, piece)
