@@ -329,3 +329,47 @@ def test_a_missing_field_is_named(api: TestClient, missing: str) -> None:
 def test_malformed_json_is_a_400(api: TestClient, body: bytes) -> None:
     answer = api.post("/api/export/csv", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (400, "validation_error")
+
+
+def test_an_export_may_have_more_columns_and_what_was_known(api: TestClient, work: Work) -> None:
+    path = "/api/meters/m-1/readings"
+    entry = {"timestamp": "2024-01-01T00:00:00Z", "energy_kwh": "0.10"}
+    made = {"created_at": "2024-02-01T00:00:00Z"}
+    api.put(path, json={"readings": [entry | {"quality": "estimated"}]} | made)
+    api.put(path, json={"readings": [entry | {"energy_kwh": 7}]})
+    with_columns = ask(api, smart_meter_id="m-1", columns=["created_at", "quality"])
+    before = ask(api, smart_meter_id="m-1", known_at="2024-01-01T00:00:00Z")
+    work()
+    header, row, _ = api.get(f"/api/export/download/{with_columns}").text.split("\r\n")
+    assert header.endswith(",current_a,created_at,quality")
+    assert row.startswith("2024-01-01T00:00:00Z,m-1,7,,,,20")
+    assert row.endswith("Z,measured")
+    assert api.get(f"/api/export/download/{before}").text == HEADER
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"columns": ["quality", "quality"]}, "columns"),
+        ({"columns": ["colour"]}, "columns.0"),
+        ({"columns": "quality"}, "columns"),
+        ({"known_at": "2100-01-01T00:00:00Z"}, "known_at"),
+        ({"known_at": "now"}, "known_at"),
+    ],
+)
+def test_bad_columns_and_instants_are_named(api: TestClient, changes: Any, field: str) -> None:
+    answer = api.post("/api/export/csv", json=WISH | changes)
+    assert (answer.status_code, answer.json()["details"][0]["field"]) == (400, field)
+
+
+def test_a_large_file_that_is_gone_before_its_time_is_expired(
+    api: TestClient, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "MAX_INLINE_BYTES", 100)
+    job_id = ask(api)
+    work()
+    assert api.get(f"/api/export/download/{job_id}", follow_redirects=False).status_code == 307
+    for file in aws.s3().list_objects_v2(Bucket="exports")["Contents"]:
+        aws.s3().delete_object(Bucket="exports", Key=file["Key"])
+    answer = api.get(f"/api/export/download/{job_id}", follow_redirects=False)
+    assert (answer.status_code, answer.json()["code"]) == (410, "export_expired")
