@@ -10,10 +10,11 @@ import pytest
 
 from domain import exports
 from domain.actors import Actor, ActorKind
-from domain.exports import SETTLING, ExportFile
+from domain.exports import SETTLING, ExportFile, ExportJob, Refusal
 from domain.instants import to_micros
 from domain.meters.csv_format import HEADER, ExtraColumn
 from domain.meters.readings import Interval, Meter, MeterKind, Quality
+from domain.meters.uploads import TooManyReadingsError
 from infra.meters import reading_queries, reading_store
 from infra.meters.reading_store import Counts
 from tests.functions.exporter.conftest import CONTENT, PERIOD, START, World
@@ -115,8 +116,8 @@ def test_hours_in_the_former_format_are_read_right_and_rewritten_when_touched(wo
     counts = world.readings.store("m", [reading(day.start, "0.10", "1", "230", "3", created_at=1)], ADA)
     assert counts == Counts(1, updated=1)
     (after,) = world.readings.sums(METER, day)
-    assert (before.sums.readings, before.sums.totals[3]) == (60, 120)
-    assert (after.sums.readings, after.sums.totals[3], after.cost < before.cost) == (60, 121, True)
+    assert (before.sums.readings, int(before.sums.totals[3])) == (60, 120)
+    assert (after.sums.readings, int(after.sums.totals[3]), after.cost < before.cost) == (60, 121, True)
     first, second = world.readings.versions("m", day.start, 10, None).versions
     assert (first.origin.recorded_at, first.replaced_at) == (0, second.origin.recorded_at)
     assert b"".join(world.readings.lines(METER, day, known_at=START)) == lines
@@ -130,9 +131,9 @@ def test_a_request_that_touches_too_much_is_refused_before_it_begins(
     hours = [reading(START + timedelta(hours=hour), "9", created_at=1) for hour in range(2)]
     whole = Interval(START, START + timedelta(days=1))
     before = b"".join(world.readings.lines(METER, whole))
-    with pytest.raises(reading_store.TooManyReadingsError, match="readings: must touch hours with at most"):
+    with pytest.raises(TooManyReadingsError, match="readings: must touch hours with at most"):
         world.readings.store("m", hours, ADA)
-    with pytest.raises(reading_store.TooManyReadingsError, match="end: must touch hours with at most"):
+    with pytest.raises(TooManyReadingsError, match="end: must touch hours with at most"):
         world.readings.delete("m", whole, ADA)
     assert b"".join(world.readings.lines(METER, whole)) == before
     assert world.readings.store("m", hours[:1], ADA) == Counts(1, updated=1)
@@ -146,12 +147,13 @@ def test_an_export_taken_over_after_a_crash_reports_its_progress_again(world: Wo
     reported: list[int] = []
     original = world.jobs.change
 
-    def watch(job: str, decide: Any) -> Any:
+    def watch(job: str, decide: Any) -> ExportJob | Refusal:
         answer = original(job, decide)
+        assert isinstance(answer, ExportJob)
         reported.append(answer.progress)
         return answer
 
-    world.jobs.change = watch  # type: ignore[method-assign]
+    world.jobs.change = watch  # type: ignore[assignment,method-assign]
     world.worker().run(job_id, is_last_receive=False)
     assert (reported[0], reported[-1]) == (0, 100)
     assert any(0 < progress < 100 for progress in reported)
