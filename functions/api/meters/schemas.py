@@ -171,18 +171,21 @@ class _Values(BaseModel):
     current_a: ExactNumber | None
 
 
+class _At(BaseModel):
+    timestamp: Instant
+
+
 def _values(texts: tuple[str, ...] | None) -> dict[str, Decimal | None]:
     return {
         name: Decimal(text) if text else None for name, text in zip(VALUES, texts or ("",) * 4, strict=True)
     }
 
 
-class ReadingView(_Values):
+class ReadingView(_Values, _At):
     """One reading; null where it has no such value."""
 
     model_config = ConfigDict(extra="forbid")
 
-    timestamp: Instant
     quality: Quality
 
     @classmethod
@@ -191,10 +194,12 @@ class ReadingView(_Values):
         return cls(timestamp=at, quality=quality, **_values(values))
 
 
-class SummaryView(_Values):
-    """The readings of one UTC hour or day: energy in sum, the rest in the mean; null where none had the value."""
+class SummaryView(_Values, _At):
+    """The readings of the UTC hour or day that begins at `timestamp`: energy in sum, the rest in the mean.
 
-    timestamp: Instant = Field(description="When the hour or day begins")
+    A value that no reading had is null.
+    """
+
     readings: int = Field(description="How many readings there are")
     qualities: dict[Quality, int] = Field(description="How many readings have each quality")
 
