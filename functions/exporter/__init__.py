@@ -1,1 +1,1 @@
-"""Makes export files: a worker behind a queue, and a sweep that looks after jobs left alone."""
+"""Makes export files: a worker behind a queue, and a sweep that recovers jobs nobody works on."""

@@ -20,7 +20,8 @@ import boto3
 from botocore.config import Config
 
 from domain import exports
-from domain.meters.readings import COLUMNS, Interval
+from domain.meters.csv_format import COLUMNS
+from domain.meters.readings import Interval
 from functions.exporter.worker import Worker
 from infra.exports.files import ExportFiles
 from infra.exports.job_store import ExportStore
@@ -78,7 +79,7 @@ def decompress_and_write(bodies: Iterable[bytes], path: Path) -> None:
     """Do only what every export of compressed blocks must do: the lower limit."""
     with path.open("wb") as file:
         for body in bodies:
-            file.write(zlib.decompress(body, 31))
+            file.write(zlib.decompress(body, 47))
 
 
 def one_item_each(dynamodb: "DynamoDBClient", path: Path) -> int:

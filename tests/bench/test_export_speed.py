@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from domain.meters.readings import Interval, Meter, MeterKind, read_line
+from domain.meters.csv_format import read_line
+from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
 from infra.local.cloud import emulator
 from infra.meters.meter_store import MeterStore
@@ -70,9 +71,9 @@ class Stage:
 
     def bodies(self, count: int) -> list[bytes]:
         """Read the compressed blocks of the first days."""
-        first, end = (border.decode() for border in bench.days(count).stamps)
         store = ReadingStore(self.dynamodb, bench.READINGS)
-        return list(store._bodies(bench.METERED, first, end, None))
+        items = store._hours(bench.METERED, bench.days(count).timestamps, ["body"])
+        return [item["body"]["B"] for item in items]
 
 
 def lines_of(meter_id: str, interval: Interval) -> Iterator[bytes]:

@@ -16,7 +16,8 @@ import pytest
 
 from domain import exports
 from domain.exports import LOST_AFTER, UNSENT_AFTER, Status
-from domain.meters.readings import HEADER, Interval, Meter, MeterKind
+from domain.meters.csv_format import HEADER
+from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
 from functions.api.exports.exports import MAX_INLINE_BYTES
 from infra.exports.job_store import ExportStore

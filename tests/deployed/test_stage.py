@@ -112,11 +112,17 @@ def test_readings_are_stored_over_http_and_from_the_bus(stage: Stage) -> None:
     more = [{"timestamp": f"2024-01-01T{hour:02}:00:00Z", **reading} for hour in range(12, 24)]
     path = "/api/meters/roof/readings"
     operator = stage.http("operator")
-    assert operator.put(path, json={"readings": sent}).json() == {"stored": 12, "updated": 0}
+    assert operator.put(path, json={"readings": sent}).json() == {
+        "received": 12,
+        "stored": 12,
+        "updated": 0,
+        "unchanged": 0,
+        "outdated": 0,
+    }
     stage.publish({"smart_meter_id": "roof", "readings": more}, "meter_readings")
     (day,) = poll(
         lambda: operator.get(path, params={"resolution": "day"}).json()["items"],
-        lambda items: bool(items) and items[0]["count"] == 24,
+        lambda items: bool(items) and items[0]["readings"] == 24,
     )
     assert day["energy_kwh"] == 2.4
 
