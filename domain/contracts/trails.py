@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.actors import Actor
 from domain.contracts.contract import ComponentState, Contract
 from domain.contracts.events import ComponentEvent
 from domain.contracts.timelines import advance
@@ -21,28 +22,6 @@ class Source(StrEnum):
 
     API = "api"
     BUS = "bus"
-
-
-class ActorKind(StrEnum):
-    """What kind of caller brought about a row."""
-
-    USER = "user"
-    API_KEY = "api_key"
-    ANONYMOUS = "anonymous"
-    PUBLISHER = "publisher"
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who brought about a row of a trail.
-
-    A user's id and username, an API key's id and name, or of a publisher on the bus the account
-    and the source that its envelope names; nothing where nobody was asked for credentials.
-    """
-
-    kind: ActorKind
-    id: str | None = None
-    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""The periods that may be exported."""
+"""The periods that may be exported, and the instants as of which readings may be asked for."""
 
 from datetime import datetime, timedelta
 
 from domain.meters.readings import Interval
 
-SHORTEST = timedelta(minutes=1)
-LONGEST = timedelta(days=366)
+MIN_LENGTH = timedelta(minutes=1)
+MAX_LENGTH = timedelta(days=366)
 
 
 class PeriodError(Exception):
@@ -29,7 +29,17 @@ def check_period(period: Interval, now: datetime) -> None:
         raise PeriodError("end_datetime", "must be after start_datetime")
     if period.end > now:
         raise PeriodError("end_datetime", "must not be in the future")
-    if period.end - period.start < SHORTEST:
+    if period.end - period.start < MIN_LENGTH:
         raise PeriodError("end_datetime", "must be at least 1 minute after start_datetime")
-    if period.end - period.start > LONGEST:
+    if period.end - period.start > MAX_LENGTH:
         raise PeriodError("end_datetime", "must be at most 366 days after start_datetime")
+
+
+def check_known_at(known_at: datetime | None, now: datetime) -> None:
+    """Refuse to say what will have been known.
+
+    Raises:
+        PeriodError: `known_at` lies in the future.
+    """
+    if known_at is not None and known_at > now:
+        raise PeriodError("known_at", "must not be in the future")

@@ -1,12 +1,7 @@
-"""Smart meters and what they measured, as lines of the one CSV form that is stored and exported.
-
-A block is the lines of one meter's hour in the order of time. Blocks are what is stored, so that an
-export is little more than writing them one after another. Every line is ASCII, needs no quotes, and
-begins with a timestamp of 20 characters whose order as text is the order of time.
-"""
+"""Smart meters and their readings."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,10 +13,7 @@ METER_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 _METER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
 VALUES = ("energy_kwh", "power_kw", "voltage_v", "current_a")
-COLUMNS = ("timestamp", "smart_meter_id", *VALUES)
-HEADER = (",".join(COLUMNS) + "\r\n").encode()
 
-_STAMP = 20
 _SECOND = timedelta(seconds=1)
 
 
@@ -41,17 +33,36 @@ class Meter:
     created_at: datetime
 
 
-class Reading(NamedTuple):
-    """What a meter measured in the interval that begins at `at`, a whole second.
+class Quality(StrEnum):
+    """How the values of a reading came about."""
 
-    The values are decimal text, kept as it came: a number that is read and printed again may change.
+    MEASURED = "measured"
+    ESTIMATED = "estimated"
+    SUBSTITUTED = "substituted"
+    PRELIMINARY = "preliminary"
+    FAULTY = "faulty"
+
+
+class Reading(NamedTuple):
+    """What a meter measured in the interval that begins at a whole second, as its sender states it.
+
+    `timestamp` is text such as `2024-01-01T00:00:00Z`, whose order is the order of time. The values are
+    decimal text, empty where there is none: a number that is parsed and formatted again may change.
+    `created_at` is when the sender made the reading, in microseconds since 1970.
     """
 
-    at: datetime
+    timestamp: str
     energy_kwh: str
     power_kw: str
     voltage_v: str
     current_a: str
+    quality: Quality
+    created_at: int
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The four values, in the order of `VALUES`."""
+        return self[1:5]
 
 
 class Interval(NamedTuple):
@@ -61,15 +72,15 @@ class Interval(NamedTuple):
     end: datetime
 
     @property
-    def stamps(self) -> tuple[bytes, bytes]:
-        """The interval's borders as the timestamps of lines, which have whole seconds."""
-        return _stamp_from(self.start), _stamp_from(self.end)
+    def timestamps(self) -> tuple[bytes, bytes]:
+        """The interval's limits as the timestamps of lines, which have whole seconds."""
+        return _timestamp_from(self.start), _timestamp_from(self.end)
 
 
-def _stamp_from(instant: datetime) -> bytes:
+def _timestamp_from(instant: datetime) -> bytes:
     """Return the timestamp of the first whole second that is not before `instant`."""
     whole = instant.replace(microsecond=0)
-    return stamp(whole if whole == instant else whole + _SECOND).encode()
+    return format_timestamp(whole if whole == instant else whole + _SECOND).encode()
 
 
 class MeterNotFoundError(Exception):
@@ -91,8 +102,8 @@ def is_meter_id(text: str) -> bool:
     return _METER_ID.fullmatch(text) is not None
 
 
-def stamp(at: datetime) -> str:
-    """Write a whole second as lines begin with it: `2024-01-01T00:00:00Z`."""
+def format_timestamp(at: datetime) -> str:
+    """Write a whole second as the timestamp of a reading: `2024-01-01T00:00:00Z`."""
     return at.astimezone(UTC).isoformat()[:19] + "Z"
 
 
@@ -101,62 +112,10 @@ def hour_of(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()[:13]
 
 
-def format_line(meter_id: str, reading: Reading) -> bytes:
-    """Write `reading` as a line of an export."""
-    return f"{stamp(reading.at)},{meter_id},{','.join(reading[1:])}\r\n".encode()
-
-
-def read_line(line: bytes) -> Reading:
-    """Read a line that `format_line` wrote."""
-    at, _, *values = line.decode().rstrip("\r\n").split(",")
-    return Reading(datetime.fromisoformat(at), *values)
-
-
 def same_values(some: Sequence[str], others: Sequence[str]) -> bool:
     """Tell whether the values of two readings are the same numbers, however they are written."""
-    return some == others or all(map(_is_equal, some, others))
+    return some == others or (len(some) == len(others) and all(map(_is_equal, some, others)))
 
 
 def _is_equal(one: str, other: str) -> bool:
-    return one == other or Decimal(one) == Decimal(other)
-
-
-class Merged(NamedTuple):
-    """A block with new lines in it, how many timestamps are new, and how many have changed."""
-
-    block: bytes
-    stored: int
-    updated: int
-
-
-def blocks_of(meter_id: str, readings: Iterable[Reading]) -> dict[str, list[bytes]]:
-    """Return the lines of `readings` by the hour they belong to, in the order given."""
-    hours: dict[str, list[bytes]] = {}
-    for reading in readings:
-        hours.setdefault(hour_of(reading.at), []).append(format_line(meter_id, reading))
-    return hours
-
-
-def merge(block: bytes, lines: Iterable[bytes]) -> Merged:
-    """Put `lines` of the same hour into `block`; the last line of a timestamp wins.
-
-    A line that has the values of the one before it, written in another way, changes nothing.
-    """
-    before = {line[:_STAMP]: line for line in block.splitlines(keepends=True)}
-    sent = {line[:_STAMP]: line for line in lines}
-    new = {at: line for at, line in sent.items() if not _is_known(line, before.get(at))}
-    after = before | new
-    stored = len(after) - len(before)
-    return Merged(b"".join(after[at] for at in sorted(after)), stored, updated=len(new) - stored)
-
-
-def _is_known(line: bytes, before: bytes | None) -> bool:
-    return before is not None and (line == before or same_values(read_line(line)[1:], read_line(before)[1:]))
-
-
-def clip(block: bytes, first: bytes, end: bytes) -> bytes:
-    """Return the lines of `block` from the timestamp `first` up to, but without, `end`."""
-    last_line = block.rfind(b"\n", 0, -1) + 1
-    if block[:_STAMP] >= first and block[last_line : last_line + _STAMP] < end:
-        return block
-    return b"".join(line for line in block.splitlines(keepends=True) if first <= line[:_STAMP] < end)
+    return one == other or (one != "" and other != "" and Decimal(one) == Decimal(other))

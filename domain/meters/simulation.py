@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import shake_128
 
-from domain.meters.readings import Interval, clip, hour_of
+from domain.meters.csv_format import clip
+from domain.meters.readings import Interval, hour_of
 
 # Watts at each full hour; between them the load moves in a straight line.
 # fmt: off
@@ -35,7 +36,7 @@ _LEVELS = 512
 
 def simulate(meter_id: str, interval: Interval) -> Iterator[bytes]:
     """Make the blocks of the hours that `interval` touches, clipped to it."""
-    first, end = interval.stamps
+    first, end = interval.timestamps
     hour = interval.start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     while hour < interval.end:
         if block := clip(simulate_hour(meter_id, hour), first, end):

@@ -1,11 +1,14 @@
-"""Sums and means of readings by UTC hour or day, bounded by how much of the readings is read for them."""
+"""Sums and means of readings by UTC hour or day, from the sums of hours; one answer is bounded."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal
 from enum import StrEnum
 from itertools import groupby
 from typing import NamedTuple
+
+from domain.meters.readings import Quality
+from domain.meters.sums import Sums, add, mean
 
 
 class Resolution(StrEnum):
@@ -17,29 +20,37 @@ class Resolution(StrEnum):
 
 
 _PERIODS: Mapping[Resolution, tuple[int, str]] = {
-    # As much of a timestamp as names the period, and what completes it to its beginning.
+    # As much of an hour's name as names the period, and what completes it to its beginning.
     Resolution.HOUR: (13, ":00:00+00:00"),
     Resolution.DAY: (10, "T00:00:00+00:00"),
 }
-_MEAN_STEP = Decimal("0.000001")
-# A sum is exact: numbers reach from 10^8 down to the thirtieth digit of 10^-30.
-_EXACT = Context(prec=100)
 
-MOST_BYTES = 24_000_000
-"""Bytes of readings that are summed before an answer ends with the period: five days of seconds, four months of minutes."""
-HOUR_BYTES = 4_000
-"""Bytes that an hour counts besides its lines, for what reading it costs."""
+MAX_COST = 24_000_000
+"""Cost of the hours that are summed before an answer ends with the period: some years of minutes with stored sums,
+two weeks of seconds; four months of minutes that have to be made or read line by line."""
+
+
+class HourSums(NamedTuple):
+    """The sums of the readings of an hour, or of the part that is asked for, and what getting them cost.
+
+    The unit of cost is a byte of lines that are summed; reading stored sums costs less.
+    """
+
+    hour: str
+    sums: Sums
+    cost: int
 
 
 class Summary(NamedTuple):
-    """The readings of one UTC hour or day: energy in sum, the rest in the mean, and how many they are."""
+    """The readings of one UTC hour or day: energy in sum, the rest in the mean, None where none had the value."""
 
     at: datetime
-    energy_kwh: Decimal
-    power_kw: Decimal
-    voltage_v: Decimal
-    current_a: Decimal
+    energy_kwh: Decimal | None
+    power_kw: Decimal | None
+    voltage_v: Decimal | None
+    current_a: Decimal | None
     readings: int
+    qualities: Mapping[Quality, int]
 
 
 class SummaryPage(NamedTuple):
@@ -49,34 +60,26 @@ class SummaryPage(NamedTuple):
     next_start: datetime | None
 
 
-def summarise(blocks: Iterable[bytes], resolution: Resolution, limit: int) -> SummaryPage:
-    """Sum up `blocks`, the hours of a meter in the order of time, by hour or by day.
+def summarise(hours: Iterable[HourSums], resolution: Resolution, limit: int) -> SummaryPage:
+    """Sum up `hours`, in the order of time, by hour or by day.
 
-    The page ends after `limit` periods, or with the period in which `MOST_BYTES` are reached.
+    The page ends after `limit` periods, or with the period in which `MAX_COST` is reached.
     """
     length, rest = _PERIODS[resolution]
     summaries: list[Summary] = []
-    touched = 0
-    for period, hours in groupby(blocks, lambda block: block[:length]):
-        at = datetime.fromisoformat(period.decode() + rest)
-        if len(summaries) == limit or touched >= MOST_BYTES:
+    cost = 0
+    for period, group in groupby(hours, lambda hour: hour.hour[:length]):
+        at = datetime.fromisoformat(period + rest)
+        if len(summaries) == limit or cost >= MAX_COST:
             return SummaryPage(summaries, at)
-        rows = 0
-        totals = [Decimal(0)] * 4
-        with localcontext(_EXACT):
-            for hour in hours:
-                touched += len(hour) + HOUR_BYTES
-                columns = _columns_of(hour)
-                rows += len(columns[0])
-                totals = [
-                    sum(map(Decimal, column), total) for column, total in zip(columns, totals, strict=True)
-                ]
-            energy, *others = totals
-            power, voltage, current = ((total / rows).quantize(_MEAN_STEP) for total in others)
-            summaries.append(Summary(at, energy, power, voltage, current, rows))
+        parts = list(group)
+        cost += sum(part.cost for part in parts)
+        summaries.append(_summary_of(at, add(part.sums for part in parts)))
     return SummaryPage(summaries, None)
 
 
-def _columns_of(block: bytes) -> list[tuple[str, ...]]:
-    lines = block.decode().splitlines()
-    return list(zip(*(line.split(",")[2:] for line in lines), strict=True))
+def _summary_of(at: datetime, sums: Sums) -> Summary:
+    energy, *others = zip(sums.totals, sums.counts, strict=True)
+    power, voltage, current = (mean(*other) for other in others)
+    total = energy[0] if energy[1] else None
+    return Summary(at, total, power, voltage, current, sums.readings, sums.qualities)

@@ -15,7 +15,7 @@ from functions.api.error_shape import describe
 from functions.api.error_statuses import add_error_handlers
 from functions.api.exports import exports
 from functions.api.exports.dependencies import Exports
-from functions.api.meters import readings
+from functions.api.meters import meters, readings
 from functions.api.meters.dependencies import Meters
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
@@ -92,6 +92,7 @@ def create_app(
         events.router,
         trails.router,
         exports.router,
+        meters.router,
         readings.router,
     ):
         app.include_router(part)

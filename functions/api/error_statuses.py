@@ -64,7 +64,7 @@ from domain.exports import (
 )
 from domain.meters.periods import PeriodError
 from domain.meters.readings import MeterIsSimulatedError, MeterNotFoundError
-from domain.meters.uploads import InvalidReadingsError
+from domain.meters.uploads import InvalidReadingsError, TooManyReadingsError
 from domain.users import (
     ApiKeyNotFoundError,
     LastAdminError,
@@ -145,6 +145,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(BusyError, _answer_busy)
     app.add_exception_handler(PeriodError, _answer_period)
     app.add_exception_handler(InvalidReadingsError, _answer_readings)
+    app.add_exception_handler(TooManyReadingsError, _answer_readings)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
 

@@ -1,1 +1,1 @@
-"""Creates export files: a worker behind a queue, and a scheduled sweep that recovers jobs without a worker."""
+"""Makes export files: a worker behind a queue, and a sweep that recovers jobs nobody works on."""

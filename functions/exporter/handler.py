@@ -18,11 +18,11 @@ from infra.telemetry import logger
 _processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 _RETRY_SECONDS = 15
-_LEASED_SECONDS = 120
+_LEASED_SECONDS = 60
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:  # noqa: ANN401 - Powertools' type
-    """Make the files that the messages ask for; the messages that failed come back."""
+    """Make the files that the messages ask for; the messages that failed are received again."""
     return process_partial_response(event, _export, _processor, context)
 
 

@@ -48,7 +48,7 @@ def sweep(jobs: ExportStore, queue: ExportQueue, now: datetime, is_time_left: Is
             count("ExportsNotRecovered")
             failed += 1
     if failed:
-        # So that the function's own alarm tells of it.
+        # So that the function's own alarm reports it.
         raise SweepError(f"{failed} jobs could not be recovered")
 
 
@@ -56,7 +56,7 @@ def _recover(jobs: ExportStore, queue: ExportQueue, job_id: str, now: datetime) 
     job = jobs.change(job_id, lambda stored: recover(stored, now))
     if isinstance(job, Refusal):
         return
-    logger.warning("Export looked after", job_id=job_id, status=job.status, attempt=job.attempt)
+    logger.warning("Export recovered", job_id=job_id, status=job.status, attempt=job.attempt)
     if job.status is Status.PENDING:
         queue.send(job_id)
     elif job.status is Status.FAILED:

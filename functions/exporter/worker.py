@@ -1,21 +1,31 @@
-"""One attempt at one export: claim, write, complete; safe to be broken off anywhere."""
+"""One attempt at one export: claim, write, complete; safe to be interrupted anywhere."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from domain import exports
-from domain.exports import EXPORT_FAILED, FILE_LIFETIME, MAX_ATTEMPTS, ExportFile, ExportJob, Refusal
-from domain.meters.readings import HEADER, Meter
+from domain.exports import (
+    EXPORT_FAILED,
+    FILE_LIFETIME,
+    MAX_ATTEMPTS,
+    SETTLING,
+    ExportFile,
+    ExportJob,
+    Refusal,
+)
+from domain.meters.csv_format import TIMESTAMP_LENGTH, header
+from domain.meters.readings import Meter
 from infra.exports.files import ExportFiles, Upload
 from infra.exports.job_store import ExportStore
 from infra.meters.meter_store import MeterStore
-from infra.meters.reading_store import ReadingStore
+from infra.meters.reading_queries import ReadingQueries
 from infra.telemetry import count, logger
 
 
 class LeasedError(Exception):
-    """Another attempt at the job is under way: it is to be asked for again later."""
+    """Another attempt at the job is under way: the message has to be received again later."""
 
 
 class StoppedError(Exception):
@@ -28,14 +38,15 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Worker:
-    """What makes the files of export jobs. It tells how far it is at most every `report_every`."""
+    """What makes the files of export jobs. It reports how far it is at most every `report_every`."""
 
     jobs: ExportStore
     meters: MeterStore
-    readings: ReadingStore
+    readings: ReadingQueries
     files: ExportFiles
     report_every: timedelta = timedelta(seconds=1)
     now: Callable[[], datetime] = field(default=_utc_now)
+    sleep: Callable[[float], None] = time.sleep
 
     def run(self, job_id: str, *, is_last_receive: bool) -> None:
         """Make an attempt at a job, unless it needs none.
@@ -79,13 +90,22 @@ class Worker:
         self._complete(job, ExportFile(job.key, *written, expires_at=self.now() + FILE_LIFETIME))
 
     def _write(self, job: ExportJob, meter: Meter, upload: Upload) -> None:
-        upload.write(HEADER)
+        self._wait_until_settled(job)
+        upload.write(header(job.columns))
         reported_at = self.now()
-        for block in self.readings.blocks(meter, job.period):
-            upload.write(block)
+        for lines in self.readings.lines(meter, job.period, job.columns, job.known_at):
+            upload.write(lines)
             if self.now() - reported_at >= self.report_every:
-                _unless_refused(self._change(job, exports.report, _progress(job, block)))
+                _unless_refused(self._change(job, exports.report, _progress(job, lines)))
                 reported_at = self.now()
+
+    def _wait_until_settled(self, job: ExportJob) -> None:
+        """Wait for writes that may still be recorded at the instant whose knowledge is asked for."""
+        if (
+            job.known_at is not None
+            and (seconds := (job.known_at + SETTLING - self.now()).total_seconds()) > 0
+        ):
+            self.sleep(seconds)
 
     def _complete(self, job: ExportJob, file: ExportFile) -> None:
         # Where this raises, it may have been stored: the file stays, and the next attempt finds out.
@@ -111,7 +131,7 @@ class Worker:
     def _change(
         self, job: ExportJob, decide: Callable[..., ExportJob | Refusal], *facts: object
     ) -> ExportJob | Refusal:
-        """Store what the attempt at `job` has to say, if it still has a say."""
+        """Store what `decide` makes of the facts, if the attempt at `job` still owns it."""
         return self.jobs.change(job.id, lambda stored: decide(stored, job.attempt, *facts, self.now()))
 
 
@@ -121,7 +141,7 @@ def _unless_refused(answer: ExportJob | Refusal) -> ExportJob:
     return answer
 
 
-def _progress(job: ExportJob, block: bytes) -> int:
-    """Return the percentage of the period that lies before `block`; 100 is for a finished job."""
-    at = datetime.fromisoformat(block[:20].decode())
+def _progress(job: ExportJob, lines: bytes) -> int:
+    """Return the percentage of the period that lies before `lines`; 100 is for a finished job."""
+    at = datetime.fromisoformat(lines[:TIMESTAMP_LENGTH].decode())
     return max(0, int(99 * ((at - job.period.start) / (job.period.end - job.period.start))))

@@ -1,1 +1,1 @@
-"""Makes the artifact: the code of the functions, the layer of their dependencies, bytecode for Lambda's Python."""
+"""Builds the artifacts: the code of the functions, the layer of their dependencies, bytecode for Lambda's Python."""

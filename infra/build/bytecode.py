@@ -1,6 +1,6 @@
-"""Bytecode for Lambda's Python, made by an interpreter of the same version, if this machine has one.
+"""Bytecode for Lambda's Python, compiled by an interpreter of the same version, if this machine has one.
 
-A function's folder is read-only on Lambda: what is not compiled there is compiled anew at each cold start.
+A function's folder is read-only on Lambda: modules without bytecode are compiled again at each cold start.
 """
 
 import os
@@ -11,23 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra.commands.command_error import CommandError
-from infra.commands.processes import finish
+from infra.commands.processes import run_to_end
 
-# Where tools that install Pythons put them, below the home folder.
+# Where pyenv and uv install interpreters, below the home folder.
 _INSTALLED = (".pyenv/versions/{}*/bin/python{}", ".local/share/uv/python/cpython-{}*/bin/python{}")
 _ANSWER_SECONDS = 10
 
 
 def interpreter(version: str, chosen: str = "") -> str | None:
-    """Find a released CPython `version` and return its path; None where there is none.
+    """Find a released CPython `version` and return its path; None if this machine has none.
 
     Raises:
-        CommandError: `chosen` names one, and it is none.
+        CommandError: `chosen` is not the path of such an interpreter.
     """
     if chosen:
         found = _verified(chosen, version)
         if found is None:
-            raise CommandError(f"LAMBDA_PYTHON={chosen} is no Python {version}")
+            raise CommandError(f"LAMBDA_PYTHON={chosen} is not a Python {version}")
         return found
     return next(filter(None, (_verified(path, version) for path in _candidates(version))), None)
 
@@ -41,12 +41,12 @@ def _candidates(version: str) -> Iterator[str]:
 
 
 def _verified(path: str, version: str) -> str | None:
-    """Ask an interpreter what it is: the shim of a version manager may be there and start nothing."""
+    """Ask an interpreter for its version: the shim of a version manager may exist without one behind it."""
     question = (
         "import sys; print(sys.implementation.cache_tag, sys.version_info.releaselevel, sys.executable)"
     )
     try:
-        answer = subprocess.run(  # noqa: S603 - what the caller named, or a Python by its usual name
+        answer = subprocess.run(  # noqa: S603 - the caller's choice, or a Python in one of its usual places
             [path, "-sSc", question], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError):
@@ -57,18 +57,18 @@ def _verified(path: str, version: str) -> str | None:
 
 
 def tag_of(version: str) -> str:
-    """Return what the names of bytecode and of compiled modules for `version` bear: `cpython-313`."""
+    """Return the tag in the file names of bytecode and compiled modules for `version`: `cpython-313`."""
     return f"cpython-{version.replace('.', '')}"
 
 
-def compile_all(folder: Path, python: str, place: str) -> None:
-    """Compile the modules below `folder`, which will be at `place`, with the interpreter `python`.
+def compile_all(folder: Path, python: str, folder_on_lambda: str) -> None:
+    """Compile the modules below `folder`, which is `folder_on_lambda` later, with the interpreter `python`.
 
-    The same sources give the same bytes: one process takes them in one order. They are loaded without
-    a look at the source, whose time stamps change on the way to Lambda.
+    The same sources give the same bytes, since one process compiles them in a fixed order. Python loads the
+    bytecode without checking the sources, whose time stamps change on the way to Lambda.
     """
     command = [python, "-sS", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    command += ["-s", str(folder), "-p", place, str(folder)]
-    # Of the developer's variables none that Python listens to, such as PYTHONOPTIMIZE.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    finish(command, {**kept, "PYTHONHASHSEED": "0"})
+    command += ["-s", str(folder), "-p", folder_on_lambda, str(folder)]
+    # Without the developer's variables that change what Python does, such as PYTHONOPTIMIZE.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    run_to_end(command, {**inherited, "PYTHONHASHSEED": "0"})

@@ -1,8 +1,8 @@
-"""What is deployed: the code of the functions, and the layer of their dependencies.
+"""Builds what is deployed: the code of the functions, and the layer of their dependencies.
 
-Only the standard library is imported here: `sam build` runs this file with whatever Python it finds.
-The same commit gives the same files: their bytes, modes and time stamps; of bytecode that holds for one
-release of the interpreter that compiles it.
+This file imports the standard library only: `sam build` runs it with any Python that it finds.
+The same commit gives the same files, with the same bytes, modes and time stamps. For bytecode this holds as long as
+the same release of the interpreter compiles it.
 """
 
 import argparse
@@ -21,21 +21,21 @@ from pathlib import Path
 
 from infra.build import bytecode, trimming
 from infra.commands.command_error import CommandError
-from infra.commands.processes import finish
+from infra.commands.processes import run_to_end
 
 ROOT = Path(__file__).resolve().parents[2]
 
 PACKAGES = ("domain", "infra", "functions")
 _NOT_DEPLOYED = ("infra/build", "infra/checks", "infra/commands", "infra/local", "infra/operate")
-# One timestamp for all, so that equal content makes an equal archive; zip files know no earlier one.
+# The same time stamp for all, so that equal content gives an equal archive; zip files allow no earlier one.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _EPOCH = 315532800
 
-# Where Lambda puts a function and its layers.
-FUNCTION_PLACE = "/var/task"
-LAYER_PLACE = "/opt"
+# The folders into which Lambda puts a function and its layers.
+FUNCTION_FOLDER = "/var/task"
+LAYER_FOLDER = "/opt"
 
-# Two platforms each: some wheels are built for one, some for the other.
+# Two platforms each: some packages have wheels for the first only, some for the second only.
 _WHEELS = {
     "x86_64": ("manylinux2014_x86_64", "manylinux_2_28_x86_64"),
     "arm64": ("manylinux2014_aarch64", "manylinux_2_28_aarch64"),
@@ -50,33 +50,35 @@ class Target:
     python: str = "3.13"
     architecture: str = "x86_64"
     compiler: str | None = None
-    """The interpreter that makes the bytecode."""
+    """The interpreter that compiles the bytecode."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Target":
         """Read LAMBDA_VERSION, ARCHITECTURE and LAMBDA_PYTHON.
 
         Raises:
-            CommandError: one of them is nothing to build for.
+            CommandError: one of them is not valid.
         """
         version = environment.get("LAMBDA_VERSION") or cls.python
         architecture = environment.get("ARCHITECTURE") or cls.architecture
         if architecture not in _WHEELS:
             raise CommandError(f"ARCHITECTURE={architecture} is not one of {', '.join(_WHEELS)}")
         if not re.fullmatch(r"3\.\d{1,2}", version) or (3, int(version[2:])) < _OLDEST_PYTHON:
-            raise CommandError(f"LAMBDA_VERSION={version} is not a Python from 3.11 on, like {cls.python}")
+            raise CommandError(
+                f"LAMBDA_VERSION={version} is not a version of Python from 3.11 on, such as {cls.python}"
+            )
         compiler = bytecode.interpreter(version, environment.get("LAMBDA_PYTHON", ""))
         return cls(version, architecture, compiler)
 
     @property
     def wheels(self) -> list[str]:
-        """What pip is told, so that it takes wheels for Lambda whatever this machine is."""
+        """The options that make pip choose wheels for Lambda instead of for this machine."""
         platforms = [f"--platform={name}" for name in _WHEELS[self.architecture]]
         return [*platforms, "--implementation=cp", f"--python-version={self.python}", "--only-binary=:all:"]
 
 
 def code_files(root: Path = ROOT) -> Iterator[Path]:
-    """Yield what a function is made of, as paths relative to `root`, in order."""
+    """Yield the files of a function, as sorted paths relative to `root`."""
     for package in PACKAGES:
         for file in sorted((root / package).rglob("*")):
             relative = file.relative_to(root)
@@ -85,7 +87,7 @@ def code_files(root: Path = ROOT) -> Iterator[Path]:
 
 
 def is_deployed(relative: Path) -> bool:
-    """Tell whether the file at `relative` below the root goes into a function."""
+    """Return whether the file at `relative` below the root is part of a function."""
     generated = any(part == "__pycache__" or part.startswith(".") for part in relative.parts)
     return not generated and not any(relative.is_relative_to(folder) for folder in _NOT_DEPLOYED)
 
@@ -106,7 +108,7 @@ def zip_code(root: Path = ROOT) -> bytes:
 def build_function(destination: Path, target: Target, root: Path = ROOT) -> None:
     """Put the code of the functions and its bytecode into the folder `destination`."""
     copy_code(destination, root)
-    _finish(destination, target.compiler, FUNCTION_PLACE)
+    _compile_and_normalise(destination, target.compiler, FUNCTION_FOLDER)
 
 
 def build_layer(destination: Path, target: Target, root: Path = ROOT) -> None:
@@ -114,49 +116,51 @@ def build_layer(destination: Path, target: Target, root: Path = ROOT) -> None:
     packages = destination / "python"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     install += ["--no-compile", "--no-deps", "--require-hashes", *target.wheels]
-    finish([*install, "--target", str(packages), "-r", str(root / "requirements.txt")])
+    run_to_end([*install, "--target", str(packages), "-r", str(root / "requirements.txt")])
     trimming.trim(packages)
-    _finish(destination, target.compiler, LAYER_PLACE)
+    _compile_and_normalise(destination, target.compiler, LAYER_FOLDER)
 
 
-def _finish(artifact: Path, compiler: str | None, place: str) -> None:
-    """Compile what is in `artifact`, and make its modes and time stamps those of every build."""
+def _compile_and_normalise(artifact: Path, compiler: str | None, folder_on_lambda: str) -> None:
+    """Compile the modules in `artifact`, and set the modes and time stamps that every build has."""
     if compiler:
-        bytecode.compile_all(artifact, compiler, place)
+        bytecode.compile_all(artifact, compiler, folder_on_lambda)
     for path in artifact.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
         os.utime(path, (_EPOCH, _EPOCH))
 
 
 def zip_layer(cache: Path, root: Path = ROOT) -> Path:
-    """Archive the packages of requirements.txt, built for the interpreter that runs this.
+    """Archive the packages of requirements.txt, built for the interpreter that runs this code.
 
-    The emulated Lambda runs functions with that interpreter, whatever their Runtime says. The archive
-    is kept in `cache`, and its name stays the same, until the requirements or the interpreter change.
+    The emulated Lambda runs functions with that interpreter and ignores their Runtime. The archive stays in
+    `cache`, under the same name, until the requirements or the interpreter change.
     """
     requirements = root / "requirements.txt"
     interpreter = f"{sys.implementation.cache_tag} {platform.platform()} {platform.machine()}"
-    made_by = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("bytecode.py", "trimming.py"))
-    digest = hashlib.sha256(requirements.read_bytes() + interpreter.encode() + made_by).hexdigest()[:16]
-    kept = cache / f"layer-{digest}.zip"
-    if not kept.exists():
+    builders = b"".join(
+        Path(__file__).with_name(name).read_bytes() for name in ("bytecode.py", "trimming.py")
+    )
+    digest = hashlib.sha256(requirements.read_bytes() + interpreter.encode() + builders).hexdigest()[:16]
+    archive = cache / f"layer-{digest}.zip"
+    if not archive.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as folder:
             fresh = Path(folder, "layer.zip")
             fresh.write_bytes(_zipped_layer(requirements, Path(folder)))
             for stale in cache.glob("*.zip"):
                 stale.unlink()
-            fresh.replace(kept)
-    return kept
+            fresh.replace(archive)
+    return archive
 
 
 def _zipped_layer(requirements: Path, folder: Path) -> bytes:
     packages = folder / "python"
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
     install += ["--no-deps", "--require-hashes", "--target", str(packages), "-r", str(requirements)]
-    finish(install)
+    run_to_end(install)
     trimming.trim(packages)
-    bytecode.compile_all(folder, sys.executable, LAYER_PLACE)
+    bytecode.compile_all(folder, sys.executable, LAYER_FOLDER)
     return zip_folder(folder, level=1)
 
 
@@ -176,34 +180,34 @@ def _archive(files: Iterable[tuple[Path, Path]], level: int = 6) -> bytes:
     return buffer.getvalue()
 
 
-def _no_bytecode(version: str) -> str:
+def _bytecode_note(version: str) -> str:
     return (
-        f"note: built without bytecode, so the imports of a cold start take about twice the time: there is no "
-        f"Python {version} here to make it. Install one (`uv python install {version}`), or name it with LAMBDA_PYTHON="
+        f"note: built without bytecode, so the imports of a cold start take about twice the time: this machine has no "
+        f"Python {version} to compile it. Install one (`uv python install {version}`), or name one with LAMBDA_PYTHON="
     )
 
 
 def _destination(environment: Mapping[str, str]) -> Path:
     name = environment.get("ARTIFACTS_DIR")
     if not name:
-        raise CommandError("ARTIFACTS_DIR must name the folder to build in")
+        raise CommandError("ARTIFACTS_DIR= is required: the folder to build in")
     if Path(name).exists() and any(Path(name).iterdir()):
-        raise CommandError(f"ARTIFACTS_DIR={name} is not empty: what is there would be deployed too")
+        raise CommandError(f"ARTIFACTS_DIR={name} is not empty: its files would be deployed too")
     return Path(name).resolve()
 
 
-def main(what: str, environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> int:
-    """Do what a build target of the Makefile asks for; returns the exit code."""
+def main(artifact: str, environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> int:
+    """Build the artifact, or print the interpreter, for a target of the Makefile; return the exit code."""
     try:
         target = Target.from_environment(environment)
-        if what == "interpreter":
+        if artifact == "interpreter":
             print(f"{target.compiler}\n" if target.compiler else "", end="")
-        elif what == "function":
+        elif artifact == "function":
             build_function(_destination(environment), target, root)
         else:
             build_layer(_destination(environment), target, root)
-            # Once, and not to stderr, of which SAM shows nothing while all goes well.
-            print("" if target.compiler else f"{_no_bytecode(target.python)}\n", end="")
+            # For the layer only, so that it appears once; on stdout, since SAM shows stderr only for failed builds.
+            print("" if target.compiler else f"{_bytecode_note(target.python)}\n", end="")
     except CommandError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -212,5 +216,5 @@ def main(what: str, environment: Mapping[str, str] = os.environ, root: Path = RO
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Builds what is deployed.")
-    parser.add_argument("what", choices=("function", "layer", "interpreter"))
-    sys.exit(main(parser.parse_args().what))
+    parser.add_argument("artifact", choices=("function", "layer", "interpreter"))
+    sys.exit(main(parser.parse_args().artifact))

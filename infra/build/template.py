@@ -1,4 +1,4 @@
-"""template.yaml as the local cloud gets it: the same resources, with the archives' places filled in."""
+"""Reads template.yaml, and adapts it to the emulated AWS: the same resources, with the location of the archives."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,9 +9,11 @@ import yaml
 
 from infra.commands.command_error import CommandError
 
-API_ID = "energy-operations"  # pins the id of the HTTP API, and with it the path of `gateway_url`
+API_ID = "energy-operations"  # fixes the id of the HTTP API, and with it the path of `gateway_url`
 
 Template = dict[str, Any]
+
+_VARIABLE = re.compile(r"\$\{([^!}][^}.]*)[^}]*\}")  # of Fn::Sub, without the attribute after a dot
 
 
 class _Loader(yaml.SafeLoader):
@@ -34,7 +36,7 @@ def _long_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, objec
 
 
 _Loader.add_multi_constructor("!", _long_form)
-# A date stays the text it is: CloudFormation knows no other kind.
+# A date stays text: CloudFormation has no type for dates.
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -42,7 +44,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read(path: Path) -> Template:
-    """Read a CloudFormation template; CommandError names the line of a mistake."""
+    """Read a CloudFormation template; CommandError gives the line of a mistake."""
     try:
         template = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
@@ -59,7 +61,7 @@ def read(path: Path) -> Template:
 
 
 def unknown_references(template: Template) -> list[str]:
-    """Return the names in Ref, GetAtt and Sub that nothing in `template` has; the emulator lets them pass."""
+    """Return the names in Ref, GetAtt and Sub that `template` does not define; the emulator does not check them."""
     resources: dict[str, Any] = template["Resources"]
     known = {*resources, *(template.get("Parameters") or {})}
     # The SAM transform adds resources named after those it expands: ApiFunctionRole, ServerlessHttpApi.
@@ -70,48 +72,65 @@ def unknown_references(template: Template) -> list[str]:
 
 
 def _references(node: object) -> Iterator[str]:
-    if isinstance(node, list):
-        for item in node:
-            yield from _references(item)
-    elif isinstance(node, dict):
+    """Yield the names that `node` and the nodes below it refer to."""
+    if isinstance(node, dict):
         for key, value in node.items():
-            if key == "Ref":
-                yield str(value)
-            elif key == "Fn::GetAtt" and isinstance(value, list):
-                yield str(value[0])
-            elif key == "Fn::Sub":
-                text, own = value if isinstance(value, list) else (value, {})
-                names = re.findall(r"\$\{([^!}][^}.]*)[^}]*\}", text)
-                yield from (name for name in names if name not in own)
-            yield from _references(value)
+            yield from _names_in(key, value)
+    below = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for part in below:
+        yield from _references(part)
 
 
-def localised(template: Template, bucket: str, code_key: str, layer_key: str) -> Template:
-    """Return `template` with the archives in `bucket` as its code and layer, and a stable API id.
+def _names_in(key: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - any part of a template
+    """Yield the names that one Ref, GetAtt or Sub refers to."""
+    match key, value:
+        case "Ref", _:
+            yield str(value)
+        case "Fn::GetAtt", [resource, *_]:
+            yield str(resource)
+        case "Fn::Sub", [text, own]:
+            yield from (name for name in _VARIABLE.findall(text) if name not in own)
+        case "Fn::Sub", text:
+            yield from _VARIABLE.findall(text)
 
-    What refuses callers without TLS is left out: the emulated AWS speaks plain HTTP on the loopback.
+
+def for_emulator(template: Template, bucket: str, code_key: str, layer_key: str) -> Template:
+    """Return `template` with the archives in `bucket` as its code and layer, and a fixed API id.
+
+    Statements that refuse callers without TLS are left out: the emulated AWS speaks plain HTTP on the loopback.
     """
-    resources = {name: dict(resource) for name, resource in template["Resources"].items()}
-    for resource in resources.values():
-        properties = resource["Properties"] = dict(resource.get("Properties") or {})
-        if resource["Type"] == "AWS::Serverless::Function":
-            properties["CodeUri"] = {"Bucket": bucket, "Key": code_key}
-        elif resource["Type"] == "AWS::Serverless::LayerVersion":
-            properties["ContentUri"] = {"Bucket": bucket, "Key": layer_key}
-        elif resource["Type"] == "AWS::ApiGatewayV2::Api":
-            properties["Tags"] = {**(properties.get("Tags") or {}), "ms-custom-id": API_ID}
-        elif resource["Type"] in ("AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"):
-            policy = properties["PolicyDocument"]
-            kept = [statement for statement in policy["Statement"] if not _demands_tls(statement)]
-            properties["PolicyDocument"] = {**policy, "Statement": kept}
+    changes = {
+        "AWS::Serverless::Function": {"CodeUri": {"Bucket": bucket, "Key": code_key}},
+        "AWS::Serverless::LayerVersion": {"ContentUri": {"Bucket": bucket, "Key": layer_key}},
+    }
+    resources = {}
+    for name, resource in template["Resources"].items():
+        given = resource.get("Properties") or {}
+        properties = {
+            **given,
+            **_emulated_properties(resource["Type"], given),
+            **changes.get(resource["Type"], {}),
+        }
+        resources[name] = {**resource, "Properties": properties}
     return {**template, "Resources": resources}
 
 
-def _demands_tls(statement: Mapping[str, Any]) -> bool:
+def _emulated_properties(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties that a resource of type `kind` needs changed on the emulated AWS."""
+    if kind == "AWS::ApiGatewayV2::Api":
+        return {"Tags": {**(properties.get("Tags") or {}), "ms-custom-id": API_ID}}
+    if kind in ("AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"):
+        policy = properties["PolicyDocument"]
+        remaining = [statement for statement in policy["Statement"] if not _requires_tls(statement)]
+        return {"PolicyDocument": {**policy, "Statement": remaining}}
+    return {}
+
+
+def _requires_tls(statement: Mapping[str, Any]) -> bool:
     return statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def parameters_for(template: Template, wanted: dict[str, str]) -> dict[str, str]:
-    """Return those of `wanted` that `template` has a parameter for."""
+    """Return the entries of `wanted` that are parameters of `template`."""
     known = template.get("Parameters") or {}
     return {name: value for name, value in wanted.items() if name in known}

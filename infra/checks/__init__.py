@@ -1,1 +1,1 @@
-"""Checks of the template and of the dependencies that no linter makes."""
+"""Checks of the template and of the dependencies that no linter offers."""

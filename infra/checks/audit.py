@@ -1,4 +1,4 @@
-"""`make audit`: asks PyPI, through pip-audit, what is known to be wrong with the packages that are deployed."""
+"""`make audit`: asks PyPI, with pip-audit, for known vulnerabilities of the packages that are deployed."""
 
 import json
 import subprocess
@@ -15,10 +15,10 @@ _OPTIONS = ("--require-hashes", "--disable-pip", "--progress-spinner", "off", "-
 
 
 def vulnerabilities(pip_audit: Path, requirements: Path) -> Iterator[str]:
-    """Say what is known to be wrong with the packages of `requirements`.
+    """Yield the known vulnerabilities of the packages in `requirements`.
 
     Raises:
-        CommandError: that could not be found out for all of them.
+        CommandError: not every package could be audited.
     """
     command = [str(pip_audit), *_OPTIONS, "--requirement", str(requirements)]
     process = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
@@ -26,24 +26,24 @@ def vulnerabilities(pip_audit: Path, requirements: Path) -> Iterator[str]:
         packages: list[dict[str, Any]] = json.loads(process.stdout)["dependencies"]
     except ValueError:
         reason = last_line(process.stderr)
-        raise CommandError(f"nothing was found out, PyPI may be out of reach: {reason}") from None
-    # A package index that knows no vulnerabilities, as mirrors do, is for pip-audit no reason to fail.
+        raise CommandError(f"the audit failed, PyPI may be unreachable: {reason}") from None
+    # pip-audit does not fail on a package index without vulnerabilities, such as a mirror.
     if skipped := [package["skip_reason"] for package in packages if "skip_reason" in package]:
-        raise CommandError(f"of {len(skipped)} packages nothing was found out: {skipped[0]}")
+        raise CommandError(f"{len(skipped)} packages were not audited: {skipped[0]}")
     for package in packages:
         for known in package["vulns"]:
-            mended = ", ".join(known["fix_versions"]) or "no version yet"
-            yield f"{package['name']} {package['version']}: {known['id']}, mended in {mended}"
+            fixed = ", ".join(known["fix_versions"]) or "no version yet"
+            yield f"{package['name']} {package['version']}: {known['id']}, fixed in {fixed}"
 
 
 def main(pip_audit: str) -> int:
-    """Print what is known; returns the exit code."""
+    """Print the known vulnerabilities and return the exit code."""
     try:
         known = list(vulnerabilities(Path(pip_audit), ROOT / "requirements.txt"))
     except CommandError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print("\n".join(known) or "nothing is known to be wrong with what is deployed")
+    print("\n".join(known) or "no known vulnerabilities in what is deployed")
     return 1 if known else 0
 
 

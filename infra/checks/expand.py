@@ -1,9 +1,9 @@
-"""template.yaml as CloudFormation has it after its transforms, for one choice of parameters.
+"""Expands template.yaml as CloudFormation does with its transforms, for one choice of parameters.
 
     python -m infra.checks.expand Stage=prod AlarmEmail=ops@example.com > expanded.json
 
-Nothing is asked of AWS. What only a stack knows stays as it is: references to resources, and AWS::Region
-and its like.
+It needs no access to AWS. Values that exist only in a stack stay as they are: references to resources, and
+pseudo parameters such as AWS::Region.
 """
 
 import copy
@@ -32,63 +32,64 @@ _CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion"
 _NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
-def expanded(template: Template, parameters: Mapping[str, str]) -> Template:
-    """Return `template` with `parameters` put in, SAM's resources expanded, and every condition decided.
+def expand(template: Template, parameters: Mapping[str, str]) -> Template:
+    """Return `template` with `parameters` inserted, SAM's resources expanded, and every condition resolved.
 
     Raises:
         CommandError: a parameter is unknown or missing, a rule forbids the choice, a condition depends on more
             than parameters, or SAM refuses the template.
     """
-    values = _values(template, parameters)
+    values = _parameter_values(template, parameters)
     resolver = IntrinsicsResolver(values)
     given = copy.deepcopy(template)
     _check_rules(resolver.resolve_parameter_refs(given.pop("Rules", {})))
-    _put_places_in(given["Resources"])
-    # The order of CloudFormation: SAM sees references to parameters, and neither their values nor conditions.
-    transformed = _transformed(given, values)
+    _set_code_locations(given["Resources"])
+    # In CloudFormation's order: SAM sees references to parameters, but neither their values nor resolved conditions.
+    transformed = _transform(given, values)
     for section in _RESOLVED:
         if section in transformed:
             transformed[section] = resolver.resolve_parameter_refs(transformed[section])
     return _Conditions(transformed.pop("Conditions", {})).apply_to(transformed)
 
 
-def _values(template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return each parameter's value as text, which is how CloudFormation has it: the chosen one, or its default."""
+def _parameter_values(template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return each parameter's value, or else its default, as text, which is CloudFormation's type of parameters."""
     declared: dict[str, Any] = template.get("Parameters") or {}
     if unknown := sorted(parameters.keys() - declared.keys()):
         raise CommandError(f"the template has no parameter {', '.join(unknown)}")
-    defaults = {name: made["Default"] for name, made in declared.items() if "Default" in made}
+    defaults = {name: one["Default"] for name, one in declared.items() if "Default" in one}
     values = {**defaults, **parameters}
     if missing := sorted(declared.keys() - values.keys()):
         raise CommandError(f"the template needs a value for {', '.join(missing)}")
     for name, parameter in declared.items():
         allowed = [str(value) for value in parameter.get("AllowedValues", [])]
         if allowed and str(values[name]) not in allowed:
-            raise CommandError(f"{name}={values[name]} is none of {', '.join(allowed)}")
+            raise CommandError(f"{name}={values[name]} is not one of {', '.join(allowed)}")
     return {name: str(value) for name, value in values.items()}
 
 
 def _check_rules(rules: Mapping[str, Any]) -> None:
-    """Refuse what the template's rules forbid, in which parameters are literal already."""
+    """Raise CommandError if a rule of the template forbids the parameters, which are inserted already."""
     literal = _Conditions({})
-    for rule in rules.values():
-        if "RuleCondition" not in rule or literal.holds(rule["RuleCondition"]):
-            for assertion in rule["Assertions"]:
-                if not literal.holds(assertion["Assert"]):
-                    raise CommandError(assertion["AssertDescription"])
+    applying = [
+        rule for rule in rules.values() if "RuleCondition" not in rule or literal.holds(rule["RuleCondition"])
+    ]
+    for assertion in (assertion for rule in applying for assertion in rule["Assertions"]):
+        if not literal.holds(assertion["Assert"]):
+            raise CommandError(assertion["AssertDescription"])
 
 
-def _put_places_in(resources: dict[str, Any]) -> None:
-    """Give code that is a folder here the kind of place that SAM wants."""
+def _set_code_locations(resources: dict[str, Any]) -> None:
+    """Replace folders of code by locations in a bucket, which SAM requires."""
     for name, resource in resources.items():
-        where = _CODE.get(resource["Type"], "")
-        if isinstance(resource.get("Properties", {}).get(where), str):
-            resource["Properties"][where] = {"Bucket": "artifacts", "Key": f"{name}.zip"}
+        key = _CODE.get(resource["Type"], "")
+        if isinstance(resource.get("Properties", {}).get(key), str):
+            resource["Properties"][key] = {"Bucket": "artifacts", "Key": f"{name}.zip"}
 
 
-def _transformed(template: Template, values: Mapping[str, Any]) -> Template:
+def _transform(template: Template, values: Mapping[str, Any]) -> Template:
     to_py27_compatible_template(template, dict(values))
-    # The session is asked for its region alone. One of its own, since boto3 changes what it is given.
+    # SAM reads only the region of the session. It gets its own session, since boto3 changes the one it receives.
     session = boto3.Session(botocore_session=isolated_session(), region_name=REGION)
     translator = Translator({}, Parser(), boto_session=session)
     try:
@@ -101,7 +102,7 @@ def _transformed(template: Template, values: Mapping[str, Any]) -> Template:
 
 @dataclass(frozen=True)
 class _Conditions:
-    """The conditions of a template in which parameters are literal already."""
+    """The conditions of a template into which the parameters are inserted already."""
 
     definitions: Mapping[str, Any]
 
@@ -109,26 +110,26 @@ class _Conditions:
         """Return `template` without the resources and outputs whose condition does not hold."""
         for section in ("Resources", "Outputs"):
             entries = (template.get(section) or {}).items()
-            kept = {name: entry for name, entry in entries if self._is_kept(entry)}
-            template[section] = {name: self.decided(entry) for name, entry in kept.items()}
+            included = {name: entry for name, entry in entries if self._is_included(entry)}
+            template[section] = {name: self.resolve(entry) for name, entry in included.items()}
         for resource in template["Resources"].values():
             self._drop_references_to_removed(resource, template["Resources"])
         return template
 
-    def _is_kept(self, entry: dict[str, Any]) -> bool:
+    def _is_included(self, entry: dict[str, Any]) -> bool:
         name = entry.pop("Condition", None)
         return name is None or self.holds(name)
 
     @staticmethod
     def _drop_references_to_removed(resource: dict[str, Any], resources: Mapping[str, Any]) -> None:
-        """CloudFormation does not wait for what is not made."""
+        """Remove dependencies on resources whose condition does not hold, as CloudFormation does."""
         wanted = resource.pop("DependsOn", [])
         names = [wanted] if isinstance(wanted, str) else wanted
-        if kept := [name for name in names if name in resources]:
-            resource["DependsOn"] = kept
+        if remaining := [name for name in names if name in resources]:
+            resource["DependsOn"] = remaining
 
     def holds(self, expression: object) -> bool:
-        """Tell whether the condition of a name, or an expression of conditions, holds."""
+        """Return whether a condition, given by its name or as an expression, holds."""
         match expression:
             case str(name) | {"Condition": str(name)} if name in self.definitions:
                 return self.holds(self.definitions[name])
@@ -140,34 +141,34 @@ class _Conditions:
                 return all(self.holds(part) for part in parts)
             case {"Fn::Or": list(parts)}:
                 return any(self.holds(part) for part in parts)
-        raise CommandError(f"whether {json.dumps(expression)} holds cannot be told from the template")
+        raise CommandError(f"whether {json.dumps(expression)} holds cannot be decided from the template")
 
-    def decided(self, node: Any) -> Any:  # noqa: ANN401 - any part of a template
-        """Return `node` with one branch of each Fn::If, and without what is AWS::NoValue then."""
+    def resolve(self, node: Any) -> Any:  # noqa: ANN401 - any part of a template
+        """Return `node` with one branch of each Fn::If, and without the parts that are AWS::NoValue then."""
         match node:
             case {"Fn::If": [name, yes, no]}:
-                return self.decided(yes if self.holds(name) else no)
+                return self.resolve(yes if self.holds(name) else no)
             case {"Fn::Sub": str(text)} if "${" not in text:
                 return text
             case dict():
-                parts = {key: self.decided(value) for key, value in node.items()}
+                parts = {key: self.resolve(value) for key, value in node.items()}
                 return {key: part for key, part in parts.items() if part != _NO_VALUE}
             case list():
-                return [part for item in node if (part := self.decided(item)) != _NO_VALUE]
+                return [part for item in node if (part := self.resolve(item)) != _NO_VALUE]
         return node
 
 
-def _named(arguments: Sequence[str]) -> dict[str, str]:
+def _parse(arguments: Sequence[str]) -> dict[str, str]:
     if wrong := [argument for argument in arguments if "=" not in argument]:
-        raise CommandError(f"{wrong[0]} is not a parameter with its value, Name=value")
+        raise CommandError(f"{wrong[0]} is not a parameter and its value: write Name=value")
     return dict(argument.split("=", 1) for argument in arguments)
 
 
 def main() -> int:
     """Print template.yaml expanded for the parameters `Name=value` of the command line."""
     try:
-        parameters = _named(sys.argv[1:])
-        print(json.dumps(expanded(read(Path(ROOT, "template.yaml")), parameters), indent=2))
+        parameters = _parse(sys.argv[1:])
+        print(json.dumps(expand(read(Path(ROOT, "template.yaml")), parameters), indent=2))
     except CommandError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""`make licences`: under which licences the packages are that are deployed, those of requirements.txt."""
+"""`make licences`: lists the licences of the deployed packages, which are those of requirements.txt."""
 
 import re
 import sys
@@ -19,11 +19,11 @@ _ALLOWED = {
     "PSF-2.0",
     "Unlicense",
 }
-# What packages say that do not use the names of SPDX yet: free text, and the classifiers of PyPI.
+# The names in packages that do not use SPDX names yet: free text, and the classifiers of PyPI.
 _OTHER_NAMES = {
     "Apache License 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
-    "BSD License": "BSD-2-Clause",  # or with three clauses, which makes no difference here
+    "BSD License": "BSD-2-Clause",  # or BSD-3-Clause, which is allowed too
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "MIT No Attribution License (MIT-0)": "MIT-0",
@@ -32,7 +32,7 @@ _OTHER_NAMES = {
 
 
 def licence_of(package: PackageMetadata) -> str:
-    """Return the licence that a package says it has, as an expression of SPDX where that is known."""
+    """Return the licence that a package declares, as an SPDX expression if its SPDX name is known."""
     if "License-Expression" in package:
         return package["License-Expression"]
     text = " ".join(package.get_all("License", []))
@@ -41,12 +41,12 @@ def licence_of(package: PackageMetadata) -> str:
         return text
     classifiers = (line.split(" :: ") for line in package.get_all("Classifier", []))
     named = [parts[-1] for parts in classifiers if parts[0] == "License" and parts[-1] != "OSI Approved"]
-    # Which of several may be chosen, and which hold together, is not said: each has to be allowed.
+    # Classifiers do not say whether several licences are alternatives or apply together: each must be allowed.
     return " AND ".join(sorted({_OTHER_NAMES.get(name, name) for name in named})) or text or "none"
 
 
 def is_allowed(licence: str) -> bool:
-    """Tell whether one of the alternatives of `licence` asks for no more than to be named."""
+    """Return whether one of the alternatives of `licence` consists of allowed licences only."""
     alternatives = licence.split(" OR ")
     return any(set(alternative.split(" AND ")) <= _ALLOWED for alternative in alternatives)
 
@@ -62,7 +62,7 @@ def licences(requirements: Path) -> Iterator[tuple[str, str]]:
 
 
 def main(requirements: Path = ROOT / "requirements.txt") -> int:
-    """Print packages and licences; returns the exit code."""
+    """Print packages and licences, and return the exit code."""
     found = dict(licences(requirements))
     for package, licence in found.items():
         print(f"{package:36} {licence}")

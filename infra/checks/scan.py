@@ -1,4 +1,4 @@
-"""`make scan`: checkov on what CloudFormation makes of template.yaml."""
+"""`make scan`: runs checkov on the expanded template.yaml."""
 
 import json
 import logging
@@ -12,60 +12,67 @@ from typing import Any
 
 from infra.build.packaging import ROOT
 from infra.build.template import Template, parameters_for, read
-from infra.checks.expand import expanded
+from infra.checks.expand import expand
 from infra.commands.command_error import CommandError
 from infra.commands.processes import REGION, child_environment, last_line
 
-# Both with a key of one's own: checkov does not know that AWS's keys encrypt what has none.
+# Both with a customer-managed key: checkov does not know that AWS's own keys encrypt resources without one.
 _KEY = {"KmsKeyArn": f"arn:aws:kms:{REGION}:123456789012:key/11111111-2222-3333-4444-555555555555"}
 _EXPANSIONS = {
     "production": {**_KEY, "Stage": "prod", "AlarmEmail": "ops@example.com"},
     "defaults": _KEY,
 }
-_SECONDS = 300
+_TIMEOUT_SECONDS = 300
 
 
 def findings(checkov: Path, template: Template, config: Path = ROOT / ".checkov.yaml") -> Iterator[str]:
-    """Say which resources of `template` break which of checkov's checks, those that `config` excludes apart.
+    """Yield the resources of `template` that fail a check of checkov, except for the checks that `config` excludes.
 
     Raises:
-        CommandError: the template cannot be expanded, or checkov did not look at all of it.
+        CommandError: the template cannot be expanded, or checkov did not check all resources.
     """
     with TemporaryDirectory() as folder:
         resources = 0
         for name, parameters in _EXPANSIONS.items():
-            made = expanded(template, parameters_for(template, parameters))
-            resources += len(made["Resources"])
-            Path(folder, f"{name}.json").write_text(json.dumps(made, indent=1))
-        report = _report(checkov, folder, config)
-    seen = report.get("summary", report)["resource_count"]
-    if seen != resources:  # what it cannot read it passes over, and calls that success
-        raise CommandError(f"checkov looked at {seen} of {resources} resources")
-    where = defaultdict(list)
+            expanded = expand(template, parameters_for(template, parameters))
+            resources += len(expanded["Resources"])
+            Path(folder, f"{name}.json").write_text(json.dumps(expanded, indent=1))
+        report = _run(checkov, folder, config)
+    checked = report.get("summary", report)["resource_count"]
+    if checked != resources:  # it skips files that it cannot read, and reports success
+        raise CommandError(f"checkov checked {checked} of {resources} resources")
+    files = defaultdict(list)
     for found in report["results"]["failed_checks"]:
-        where[f"{found['check_id']} {found['resource']}: {found['check_name']}"].append(found["file_path"])
-    for what, files in sorted(where.items()):
-        yield f"{what} ({', '.join(sorted(Path(file).stem for file in files))})"
+        files[f"{found['check_id']} {found['resource']}: {found['check_name']}"].append(found["file_path"])
+    for finding, paths in sorted(files.items()):
+        yield f"{finding} ({', '.join(sorted(Path(path).stem for path in paths))})"
 
 
-def _report(checkov: Path, folder: str, config: Path) -> dict[str, Any]:
+def _run(checkov: Path, folder: str, config: Path) -> dict[str, Any]:
     command = [str(checkov), "--config-file", str(config), "--directory", folder, "--compact", "-o", "json"]
     try:
-        # Without the developer's environment: a key of checkov's platform would make it send the results there.
+        # Without the developer's environment: with an API key in it, checkov would upload the results to its platform.
         process = subprocess.run(  # noqa: S603 - our own command
-            command, env=child_environment({}), capture_output=True, text=True, timeout=_SECONDS, check=False
+            command,
+            env=child_environment({}),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
         )
         report: dict[str, Any] = json.loads(process.stdout)
     except subprocess.TimeoutExpired:
-        raise CommandError(f"checkov is not done after {_SECONDS} s") from None
+        raise CommandError(f"checkov did not finish within {_TIMEOUT_SECONDS} s") from None
     except ValueError:
-        raise CommandError(f"checkov fails: {last_line(process.stderr)}") from None
+        raise CommandError(f"checkov failed: {last_line(process.stderr)}") from None
     return report
 
 
 def main(checkov: str, template: str = "template.yaml") -> int:
-    """Print what is found; returns the exit code."""
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of switches that only AWS has
+    """Print the findings and return the exit code."""
+    logging.getLogger("samtranslator").setLevel(
+        logging.ERROR
+    )  # it warns of feature switches that only AWS has
     try:
         found = list(findings(Path(checkov), read(Path(template))))
     except CommandError as error:

@@ -1,1 +1,1 @@
-"""What all commands that a person types have in common: their errors, their child processes."""
+"""What all commands that a person types share: their errors and their child processes."""

@@ -2,4 +2,4 @@
 
 
 class CommandError(Exception):
-    """Something a person can put right; its text is the one line they read."""
+    """A mistake that the person can correct; its text is the one line they read."""

@@ -6,7 +6,7 @@ import botocore.session
 
 
 def isolated_session() -> botocore.session.Session:
-    """Return a session that reads neither the developer's profile nor any file of theirs."""
-    nowhere = (None, None, os.devnull, None)
-    variables = {"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere}
+    """Return a session that reads neither the developer's AWS profile nor their AWS files."""
+    no_file = (None, None, os.devnull, None)
+    variables = {"profile": (None, None, None, None), "config_file": no_file, "credentials_file": no_file}
     return botocore.session.Session(session_vars=variables)

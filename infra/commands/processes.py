@@ -1,4 +1,4 @@
-"""Child processes of commands: their environment, their end, and the ports they listen on."""
+"""Child processes of commands: their environment, how they are stopped, and the ports they listen on."""
 
 import contextlib
 import ctypes
@@ -19,7 +19,7 @@ from infra.commands.command_error import CommandError
 LOOPBACK = "127.0.0.1"
 REGION = "eu-central-1"
 
-# A child sees these of the developer's environment and nothing else: no AWS profile, no proxy, no log level.
+# A child inherits only these variables of the developer's environment: no AWS profile, no proxy, no log level.
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "SYSTEMROOT", "TMPDIR", "TZ")
 
 EMULATED_AWS_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -40,7 +40,7 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def child_environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Return a child's environment: little of ours, credentials that open nothing real, and `more`."""
+    """Return a child's environment: a few of our variables, credentials that work on no real AWS, and `more`."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, **_EMULATED_AWS, "PYTHONUNBUFFERED": "1", **more}
 
@@ -48,9 +48,9 @@ def child_environment(more: Mapping[str, str]) -> dict[str, str]:
 def spawn(
     command: Sequence[str], environment: Mapping[str, str], log: Path, cwd: Path, keep: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a session of its own, so that Ctrl-C reaches only us, with its output in `log`.
+    """Start `command` with its output in `log`, in a session of its own, so that Ctrl-C reaches only this process.
 
-    `keep` are open files that the child holds too, and with them the locks on them.
+    `keep` are open files that the child inherits, together with the locks on them.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     process = None
@@ -65,7 +65,7 @@ def spawn(
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 pass_fds=keep,
-                preexec_fn=_begin,  # noqa: PLW1509 - two system calls, which take no lock
+                preexec_fn=_prepare_child,  # noqa: PLW1509 - two system calls, which take no lock
             )
     except BaseException:
         if process is not None:
@@ -76,7 +76,7 @@ def spawn(
 
 @contextlib.contextmanager
 def _signals_deferred() -> Iterator[None]:
-    """Let signals wait while a process is made: Python loses an exception that a handler raises then."""
+    """Block signals while a process is created: Python would lose an exception that a handler raises then."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEFERRED_SIGNALS)
     try:
         yield
@@ -84,16 +84,17 @@ def _signals_deferred() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin() -> None:
-    """Make the child listen to signals again, and end with its parent."""
+def _prepare_child() -> None:
+    """Unblock signals in the child, and let it end with its parent."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEFERRED_SIGNALS)
     end_with_parent()
 
 
-def finish(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-    """Run `command` to its end, out of Ctrl-C's reach; CommandError has the last line of a failure.
+def run_to_end(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    """Run `command` to its end, unreachable for Ctrl-C; by default with the environment of this process.
 
-    Without an `environment` of its own it gets ours.
+    Raises:
+        CommandError: the command failed; the message contains the last line of its output.
     """
     process = subprocess.Popen(  # noqa: S603 - our own commands
         command,
@@ -114,41 +115,41 @@ def finish(command: Sequence[str], environment: Mapping[str, str] | None = None)
 
 
 def last_line(text: str) -> str:
-    """Return the last line of `text` that says something."""
+    """Return the last line of `text` that is not blank."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it says nothing"
+    return lines[-1] if lines else "no output"
 
 
 def end_with_parent() -> None:
-    """Have the kernel end this process when its parent is gone, however that went (Linux only)."""
+    """Make the kernel end this process when its parent has ended, also by a crash (Linux only)."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def stop(process: subprocess.Popen[bytes], patience: float) -> None:
-    """Ask `process` to end, insist after `patience` seconds, and leave nothing of its group behind."""
+def stop(process: subprocess.Popen[bytes], timeout: float) -> None:
+    """Terminate `process`, kill it after `timeout` seconds, and kill what is left of its process group."""
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
+            process.wait(timeout)
     kill(process)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """End `process` and its group at once."""
+    """Kill `process` and its process group at once."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a dead group
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def describe_exit(process: subprocess.Popen[bytes]) -> str:
-    """Say how a process ended: `SIGKILL`, or `exit code 3`."""
+    """Return how a process ended: `SIGKILL`, or `exit code 3`."""
     code = process.returncode
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def is_free(port: int) -> bool:
-    """Tell whether something could listen on `port` of the loopback now."""
+    """Return whether a process could listen on `port` of the loopback now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -159,7 +160,7 @@ def is_free(port: int) -> bool:
 
 
 def require_free(port: int, variable: str) -> None:
-    """Raise CommandError when `port` is taken; `variable` is where another can be chosen."""
+    """Raise CommandError if `port` is in use; another one can be chosen with `variable`."""
     if not is_free(port):
         raise CommandError(
             f"port {port} is taken by another process: stop it, or choose another port with {variable}="
@@ -167,7 +168,7 @@ def require_free(port: int, variable: str) -> None:
 
 
 def answers(url: str, timeout: float = 2, *, authority: Path | None = None) -> bool:
-    """Tell whether GET `url` is answered with 200, by somebody `authority` vouches for where it is https."""
+    """Return whether GET `url` is answered with 200; for https the certificate must be issued by `authority`."""
     parts = urlsplit(url)
     if parts.scheme == "https":
         context = ssl.create_default_context(cafile=authority)
@@ -186,10 +187,10 @@ def answers(url: str, timeout: float = 2, *, authority: Path | None = None) -> b
 
 
 def wait_for(
-    process: subprocess.Popen[bytes], url: str, patience: float, *, authority: Path | None = None
+    process: subprocess.Popen[bytes], url: str, timeout: float, *, authority: Path | None = None
 ) -> bool:
-    """Wait until `url` answers; False when `process` ended or `patience` seconds have passed before."""
-    deadline = time.monotonic() + patience
+    """Wait until `url` answers; return False if `process` ends or `timeout` seconds pass before that."""
+    deadline = time.monotonic() + timeout
     while not answers(url, authority=authority):
         if process.poll() is not None or time.monotonic() > deadline:
             return False

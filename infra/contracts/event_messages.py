@@ -4,8 +4,8 @@ import json
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from domain.actors import Actor, publisher
 from domain.contracts.events import ComponentEvent
-from domain.contracts.trails import Actor, ActorKind
 from infra.contracts.event_payloads import FieldError, read_event
 
 DETAIL_TYPE = "component_event"
@@ -16,10 +16,6 @@ class MalformedMessageError(Exception):
 
     def __init__(self, details: list[FieldError]) -> None:
         super().__init__("; ".join(f"{detail.field}: {detail.message}" for detail in details))
-
-
-_LONGEST_NAME = 256
-"""Characters of an account or a source; EventBridge allows no more."""
 
 
 class Message(NamedTuple):
@@ -50,14 +46,8 @@ def read_message(body: str) -> Message:
     )
     if isinstance(payload, list):
         raise MalformedMessageError(payload)
-    actor = Actor(ActorKind.PUBLISHER, _name(envelope.get("account")), _name(envelope.get("source")))
+    actor = publisher(envelope.get("account"), envelope.get("source"))
     return Message(payload.to_domain(fresh_key=uuid4().hex), actor)
-
-
-def _name(value: object) -> str | None:
-    """Return an account or source of an envelope; nothing where what stands there is none."""
-    is_name = isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
-    return str(value) if is_name else None
 
 
 def _object(body: str) -> dict[str, Any]:

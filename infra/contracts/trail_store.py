@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from domain.actors import Actor, ActorKind
 from domain.contracts.contract import Contract
 from domain.contracts.events import ComponentEvent, EventType, Occurrence
 from domain.contracts.trails import (
     MOST_ROWS,
-    Actor,
-    ActorKind,
     Entry,
     Reception,
     RowKind,

@@ -81,6 +81,19 @@ class ExportFiles:
                 raise
             raise FileGoneError from error
 
+    def require(self, key: str) -> None:
+        """Make sure that a file is there: the bucket may have lost it before its time.
+
+        Raises:
+            FileGoneError: it is not there any more.
+        """
+        try:
+            self.client.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "404":
+                raise
+            raise FileGoneError from error
+
     def url(self, key: str, filename: str) -> str:
         """Sign a URL under which anybody can read a file for five minutes."""
         return self.client.generate_presigned_url(

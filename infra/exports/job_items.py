@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from domain.exports import ExportFile, ExportJob, Failure, Status
 from domain.instants import from_micros, to_micros
+from domain.meters.csv_format import ExtraColumn
 from domain.meters.readings import Interval
 from infra.telemetry import logger
 
@@ -50,6 +51,10 @@ def to_item(stored: StoredJob) -> dict[str, Any]:
         item |= {"open": {"S": OPEN}, "due_at": number_of(job.due_at)}
     if job.status is not Status.PENDING:
         item["delete_at"] = {"N": str(int((job.updated_at + _RETENTION_AFTER_END).timestamp()))}
+    if job.columns:
+        item["columns"] = {"L": [{"S": column} for column in job.columns]}
+    if job.known_at:
+        item["known_at"] = number_of(job.known_at)
     if job.file:
         item["file"] = {"M": _file_item(job.file)}
     if job.failure:
@@ -83,6 +88,8 @@ def to_job(item: Item) -> StoredJob:
         due_at=_instant(item["due_at"]) if "due_at" in item else None,
         file=_to_file(item["file"]["M"]) if "file" in item else None,
         failure=_to_failure(item["failure"]["M"]) if "failure" in item else None,
+        columns=tuple(ExtraColumn(column["S"]) for column in item.get("columns", {"L": []})["L"]),
+        known_at=_instant(item["known_at"]) if "known_at" in item else None,
     )
     return StoredJob(job, item["change"]["S"])
 

@@ -31,7 +31,7 @@ class ExportQueue:
     def postpone(self, receipt_handle: str, seconds: int) -> None:
         """Let a message that was received come back after `seconds`, and not after the queue's own time.
 
-        Only a wish: where it fails, the message comes back when that time is over.
+        Where this fails, the message comes back when the queue's time is over.
         """
         try:
             self.client.change_message_visibility(

@@ -38,7 +38,7 @@ def deploy(
     given = template.read(root / "template.yaml")
     code, layer = packaging.zip_code(root), packaging.zip_layer(layers, root)
     _upload(cloud.client("s3"), code, layer)
-    wanted = template.localised(given, _BUCKET, _CODE_KEY, layer.name)
+    wanted = template.for_emulator(given, _BUCKET, _CODE_KEY, layer.name)
     _apply(cloud, wanted, template.parameters_for(wanted, {**_PARAMETERS, **parameters}))
     update_code(cloud, code)
     return outputs_of(cloud)

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from domain.meters.readings import Interval, Meter, MeterKind, read_line
+from domain.instants import to_micros
+from domain.meters.csv_format import read_line
+from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import ReadingStore
@@ -24,6 +26,7 @@ def seed(client: "DynamoDBClient", outputs: Mapping[str, str]) -> None:
     meters.register(Meter(SIMULATED, MeterKind.SIMULATED, created_at=WEEK.start))
     if meters.get(METERED) is None:
         lines = (line for block in simulate(METERED, WEEK) for line in block.splitlines())
-        ReadingStore(client, table).store(METERED, map(read_line, lines))
+        made_at = to_micros(WEEK.end)
+        ReadingStore(client, table).store(METERED, [read_line(line, made_at) for line in lines])
         # Registered last, so that the next start repeats an interrupted one.
         meters.register(Meter(METERED, MeterKind.METERED, created_at=WEEK.start))

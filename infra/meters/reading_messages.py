@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from domain.actors import Actor, publisher
+from domain.instants import MalformedTimeError, parse_instant
 from domain.meters.readings import MeterIsSimulatedError, Reading
-from domain.meters.uploads import InvalidReadingsError
+from domain.meters.uploads import InvalidReadingsError, Problem
 from infra.aws import DEPENDENCY_ERRORS
 from infra.meters.store_upload import load_exactly, read_detail, store_upload
 from infra.outcomes import WriteFailedError
@@ -37,11 +39,30 @@ def _envelope(body: str) -> Mapping[str, Any]:
 def read_readings(body: str, now: datetime) -> tuple[str, list[Reading]]:
     """Read the id of a meter, and the readings that a message holds for it.
 
+    They were made at the envelope's time where the publisher does not say.
+
     Raises:
         InvalidReadingsError: they are not as they must be.
     """
     envelope = load_exactly(body)
-    return read_detail(envelope.get("detail") if isinstance(envelope, Mapping) else None, now)
+    if not isinstance(envelope, Mapping):
+        raise InvalidReadingsError([Problem("body", "must be a JSON object")])
+    return read_detail(envelope.get("detail"), now, _sent_at(envelope, now))
+
+
+def _sent_at(envelope: Mapping[str, Any], now: datetime) -> datetime:
+    if "time" not in envelope:
+        return now
+    try:
+        return parse_instant(str(envelope["time"]))
+    except MalformedTimeError as error:
+        raise InvalidReadingsError([Problem("time", str(error))]) from error
+
+
+def publisher_of(body: str) -> Actor:
+    """Return who put a message on the bus: the account and the source that its envelope names."""
+    envelope = _envelope(body)
+    return publisher(envelope.get("account"), envelope.get("source"))
 
 
 def store_readings(body: str, now: datetime) -> None:
@@ -53,7 +74,7 @@ def store_readings(body: str, now: datetime) -> None:
         OutcomeUnknownError: they may have been stored; storing them again is harmless.
     """
     meter_id, readings = read_readings(body, now)
-    store_upload(stores().meters, stores().readings, meter_id, readings, now)
+    store_upload(stores().meters, stores().readings, meter_id, readings, publisher_of(body), now)
 
 
 class Upload(NamedTuple):
@@ -74,8 +95,8 @@ def store_all(
 ) -> list[Exception | None]:
     """Store the readings of many messages; answer in the order given what went wrong with each, if anything.
 
-    A meter's messages are stored in the order given, since of two readings of one timestamp the one stored
-    last counts: once the outcome of one is unknown, the later ones of that meter are not tried, and are
+    A meter's messages are stored in the order given, since of two readings of one timestamp that were made at
+    the same instant the one stored last counts: once the outcome of one is unknown, the later ones of that meter are not tried, and are
     answered with the same error. Meters whose messages were received most often come first.
     """
     by_meter: dict[str, list[int]] = {}

@@ -1,55 +1,78 @@
-"""Readings in DynamoDB: one item for each hour of a meter.
+"""Storing readings in DynamoDB: one item for each hour of a meter, and items beside it for past versions.
 
-Its body is the gzip-compressed block of lines that exports consist of, so that an export is little
-more than reading, decompressing and writing.
+A write reads the hours it touches, applies the readings to them (`domain.meters.corrections`), and stores each
+hour together with the versions it put aside, on condition that the hour is still the one that was read.
 """
 
 import time
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from domain.meters.readings import Interval, Meter, MeterKind, Reading, blocks_of, clip, merge
-from domain.meters.simulation import simulate
+from domain.actors import Actor
+from domain.instants import to_micros
+from domain.meters import corrections
+from domain.meters.corrections import Change, Effect, has_outdated
+from domain.meters.readings import Interval, Reading
+from domain.meters.uploads import MAX_HOURS, MAX_STORED_READINGS, TooManyReadingsError
+from domain.meters.versions import HourBlock
 from infra.aws import RANDOM, write_errors_classified
 from infra.meters.meter_store import partition_of
+from infra.meters.reading_items import StoredHour, count_of, hour_item, hour_key, past_items, to_hour
+from infra.meters.reading_queries import ReadingQueries
 from infra.outcomes import BusyError, PartlyAppliedError
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-# Conditions of the writes below.
+# Conditions of the writes below. An hour may have been written by another upload; past versions are named
+# by the write that put them aside, so that only a resend of that write can meet them.
 IS_NEW = "attribute_not_exists(#pk)"
 IS_UNCHANGED = "#version = :version"
-
-_GZIP = 16 + zlib.MAX_WBITS
 
 # DynamoDB takes 100 items and 4 MB at once.
 _MAX_ITEMS = 100
 _MAX_BYTES = 3_000_000
 _BATCHES_AT_ONCE = 4
-# Another upload was faster, or is at it; what is lost to it is merged again.
+_COUNTED_FROM = 250
+"""From so many hours on, what is stored of them is counted before the first write."""
+# Another upload was faster, or is at it; what is lost to it is applied again.
 _LOST_RACES = {"ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "None"}
 _MAX_ATTEMPTS = 20
 _MAX_PAUSE = 0.5
 
-Lines = Mapping[str, Sequence[bytes]]
+Write = dict[str, Any]
+Apply = Callable[[str, StoredHour, int], tuple[Change, int]]
+"""What a request makes of an hour: its name, what is stored, and the instant of recording; with a count of its own."""
 
 
 class Counts(NamedTuple):
-    """How many timestamps are new, and how many have changed."""
+    """How many readings were received, and what they did."""
 
-    stored: int
-    updated: int
+    received: int = 0
+    stored: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    outdated: int = 0
+
+    def plus(self, other: "Counts") -> "Counts":
+        """Add the counts of another part of the same request."""
+        return Counts(*(one + more for one, more in zip(self, other, strict=True)))
 
 
-class _Hour(NamedTuple):
-    block: bytes
-    version: int
+class _Transaction(NamedTuple):
+    """Writes that are applied together, the hours they are of, and what they count."""
+
+    hours: list[str]
+    writes: list[Write]
+    counts: Counts
+    deleted: int
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _pause(attempt: int) -> float:
@@ -57,130 +80,203 @@ def _pause(attempt: int) -> float:
     return RANDOM.uniform(0, min(_MAX_PAUSE, 0.01 * 2**attempt))
 
 
-class ReadingStore:
+class ReadingStore(ReadingQueries):
     """The readings of one table."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        self.client = client
-        self.table = table
+    now: Callable[[], datetime] = staticmethod(_utc_now)
 
-    def store(self, meter_id: str, readings: Iterable[Reading]) -> Counts:
-        """Merge `readings` into what is stored of a meter; the last one of a timestamp wins.
+    def store(self, meter_id: str, readings: Iterable[Reading], actor: Actor | None = None) -> Counts:
+        """Store `readings` of a meter; which of a timestamp counts, their `created_at` says.
 
         Uploads that meet lose nothing to each other. Sending the same readings again is harmless.
 
         Raises:
+            TooManyReadingsError: more is stored in the hours they touch than one request may rewrite.
             OutcomeUnknownError: an answer was lost; some hours may be stored.
             BusyError: nothing is stored, since others were faster again and again, or DynamoDB had no time.
             PartlyAppliedError: the same, but some hours may be stored.
         """
-        hours = blocks_of(meter_id, readings)
-        names = iter(sorted(hours))
-        batches = iter(lambda: {name: hours[name] for name in islice(names, _MAX_ITEMS)}, {})
+        hours: dict[str, list[Reading]] = {}
+        for reading in readings:
+            hours.setdefault(reading[0][:13], []).append(reading)
+
+        def apply(name: str, stored: StoredHour, recorded_at: int) -> tuple[Change, int]:
+            block, sent = stored.block, hours[name]
+            known: Iterable[Any] = ()
+            if stored.version and has_outdated(block, sent):
+                past = self.past(meter_id, name, stored.version)
+                known = (version for part in past for version in part.versions)
+            return corrections.store(meter_id, block, sent, actor, recorded_at, known), 0
+
+        names = sorted(hours)
+        absent = self._count_stored(meter_id, names) if len(names) >= _COUNTED_FROM else set()
+        counts, _ = self._change(meter_id, names, apply, absent)
+        return counts
+
+    def delete(self, meter_id: str, interval: Interval, actor: Actor | None = None) -> int:
+        """Delete the readings of a meter in `interval`, and return how many; they stay in the history.
+
+        Raises:
+            TooManyReadingsError: there are more than one request may rewrite.
+            OutcomeUnknownError: an answer was lost; some may be deleted.
+            BusyError: nothing is deleted, since others were faster again and again.
+            PartlyAppliedError: the same, but some may be deleted.
+        """
+        first, end = interval.timestamps
+        made_at = to_micros(self.now())
+
+        def apply(_: str, stored: StoredHour, recorded_at: int) -> tuple[Change, int]:
+            return corrections.delete(stored.block, first, end, actor, made_at, recorded_at)
+
+        names = []
+        count = 0
+        for item in self._hours(meter_id, (first, end), ["sk", "facts", "count"]):
+            count += count_of(item)
+            names.append(item["sk"]["S"].removeprefix("HOUR#"))
+            if count > MAX_STORED_READINGS or len(names) > MAX_HOURS:
+                raise TooManyReadingsError("end")
+        _, deleted = self._change(meter_id, names, apply)
+        return deleted
+
+    def _count_stored(self, meter_id: str, names: Sequence[str]) -> set[str]:
+        """Return the hours of those named of which nothing is stored.
+
+        Raises:
+            TooManyReadingsError: too much is stored in the others.
+        """
+        absent = set(names)
+        count = 0
+        for first in range(0, len(names), _MAX_ITEMS):
+            for item in self._get(meter_id, names[first : first + _MAX_ITEMS], "#sk,#facts,#count"):
+                absent.discard(item["sk"]["S"].removeprefix("HOUR#"))
+                count += count_of(item)
+            if count > MAX_STORED_READINGS:
+                raise TooManyReadingsError("readings")
+        return absent
+
+    def _change(
+        self, meter_id: str, names: Sequence[str], apply: Apply, absent: Iterable[str] = ()
+    ) -> tuple[Counts, int]:
+        """Apply a request to the hours named, a hundred at a time."""
         try:
-            with ThreadPoolExecutor(_BATCHES_AT_ONCE) as pool:
-                counts = list(pool.map(lambda batch: self._store_batch(meter_id, batch), batches))
+            return self._change_batches(meter_id, names, apply, absent)
         except BusyError as error:
-            if len(hours) == 1:
+            if len(names) == 1:
                 raise
             raise PartlyAppliedError from error
-        return Counts(sum(count.stored for count in counts), sum(count.updated for count in counts))
 
-    def _store_batch(self, meter_id: str, hours: Lines) -> Counts:
-        stored = updated = 0
+    def _change_batches(
+        self, meter_id: str, names: Sequence[str], apply: Apply, absent: Iterable[str]
+    ) -> tuple[Counts, int]:
+        rest = iter(names)
+        batches = iter(lambda: list(islice(rest, _MAX_ITEMS)), [])
+        change = partial(self._change_batch, meter_id, apply, frozenset(absent))
+        first = next(batches, [])
+        if len(first) < _MAX_ITEMS:
+            return change(first)
+        with ThreadPoolExecutor(_BATCHES_AT_ONCE) as pool:
+            results = list(pool.map(change, chain([first], batches)))
+        counts, deleted = Counts(), 0
+        for part, count in results:
+            counts, deleted = counts.plus(part), deleted + count
+        return counts, deleted
+
+    def _change_batch(
+        self, meter_id: str, apply: Apply, absent: frozenset[str], names: Sequence[str]
+    ) -> tuple[Counts, int]:
+        counts, deleted = Counts(), 0
         for attempt in range(_MAX_ATTEMPTS):
+            asked = [name for name in names if name not in absent]
+            items = self._get(meter_id, asked) if asked else []
+            stored = {item["sk"]["S"].removeprefix("HOUR#"): to_hour(item) for item in items}
             lost: list[str] = []
-            for names, puts, counts in self._transactions(meter_id, hours):
-                if self._put_all(puts):
-                    stored, updated = stored + counts.stored, updated + counts.updated
+            for transaction in self._transactions(meter_id, names, stored, apply):
+                if not transaction.writes or self._write_all(transaction.writes):
+                    counts, deleted = counts.plus(transaction.counts), deleted + transaction.deleted
                 else:
-                    lost += names
+                    lost += transaction.hours
             if not lost:
-                return Counts(stored, updated)
-            hours = {name: hours[name] for name in lost}
+                return counts, deleted
+            names, absent = lost, frozenset()
             time.sleep(_pause(attempt))
         raise BusyError
 
     def _transactions(
-        self, meter_id: str, hours: Lines
-    ) -> Iterator[tuple[list[str], list[dict[str, Any]], Counts]]:
-        """Merge `hours` into what is stored and give the writes, as many at once as DynamoDB takes."""
-        known = self._read(meter_id, hours)
-        names: list[str] = []
-        puts: list[dict[str, Any]] = []
-        size, counts = 0, Counts(0, 0)
-        for name, lines in hours.items():
-            before = known.get(name)
-            merged = merge(before.block if before else b"", lines)
-            if not merged.stored + merged.updated:
-                continue
-            body = _compress(merged.block)
-            if size + len(body) > _MAX_BYTES:
-                yield names, puts, counts
-                names, puts, size, counts = [], [], 0, Counts(0, 0)
-            names.append(name)
-            puts.append(self._put_of(meter_id, name, body, merged.block.count(b"\n"), before))
-            size += len(body)
-            counts = Counts(counts.stored + merged.stored, counts.updated + merged.updated)
-        if puts:
-            yield names, puts, counts
+        self, meter_id: str, names: Iterable[str], stored: Mapping[str, StoredHour], apply: Apply
+    ) -> Iterator[_Transaction]:
+        """Apply a request to hours and give the writes, as many at once as DynamoDB takes."""
+        now = to_micros(self.now())
+        gathered = _Transaction([], [], Counts(), 0)
+        size = 0
+        for name in names:
+            before = stored.get(name, StoredHour(HourBlock(), 0))
+            # The versions of an hour are recorded one after another, whatever the clocks say.
+            recorded_at = max(now, before.block.changed_at + 1)
+            change, deleted = apply(name, before, recorded_at)
+            writes = self._writes(meter_id, name, before.version, change) if change.is_change else []
+            bytes_of_hour = sum(_size_of(write) for write in writes)
+            if gathered.writes and (
+                size + bytes_of_hour > _MAX_BYTES or len(gathered.writes) + len(writes) > _MAX_ITEMS
+            ):
+                yield gathered
+                gathered, size = _Transaction([], [], Counts(), 0), 0
+            counts = gathered.counts.plus(_counts_of(change))
+            gathered = _Transaction(
+                [*gathered.hours, name], gathered.writes + writes, counts, gathered.deleted + deleted
+            )
+            size += bytes_of_hour
+        yield gathered
 
-    def _read(self, meter_id: str, names: Iterable[str]) -> dict[str, _Hour]:
+    def _writes(self, meter_id: str, name: str, before: int, change: Change) -> list[Write]:
+        """Return the writes that store an hour, and beside it the versions that were put aside."""
+        key = {"pk": partition_of(meter_id)}
+        item = key | {"sk": hour_key(name)} | hour_item(change.block, before + 1)
+        is_new = {"ConditionExpression": IS_NEW, "ExpressionAttributeNames": {"#pk": "pk"}}
+        is_unchanged = {
+            "ConditionExpression": IS_UNCHANGED,
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {":version": {"N": str(before)}},
+        }
+        past = past_items(name, before + 1, change.past, change.block.changed_at)
+        return [
+            {"TableName": self.table, "Item": item, **(is_unchanged if before else is_new)},
+            *({"TableName": self.table, "Item": key | attributes, **is_new} for attributes in past),
+        ]
+
+    def _get(self, meter_id: str, names: Sequence[str], projection: str = "") -> list[Any]:
         """Read the hours that are stored of those named, at most a hundred, consistently."""
-        keys = [{"pk": partition_of(meter_id), "sk": _sort_key(name)} for name in names]
-        request: Any = {self.table: {"Keys": keys, "ConsistentRead": True}}
-        hours = {}
+        keys: Any = {
+            "Keys": [{"pk": partition_of(meter_id), "sk": hour_key(name)} for name in names],
+            "ConsistentRead": True,
+        }
+        if projection:
+            projected = [name.removeprefix("#") for name in projection.split(",")]
+            keys |= {
+                "ProjectionExpression": projection,
+                "ExpressionAttributeNames": {f"#{name}": name for name in projected},
+            }
+        request: Any = {self.table: keys}
+        items: list[Any] = []
         for attempt in range(_MAX_ATTEMPTS):
             answer = self.client.batch_get_item(RequestItems=request)
-            for item in answer["Responses"].get(self.table, []):
-                block, version = _decompress(item["body"]["B"]), int(item["version"]["N"])
-                hours[item["sk"]["S"].removeprefix("HOUR#")] = _Hour(block, version)
+            items += answer["Responses"].get(self.table, [])
             request = answer.get("UnprocessedKeys")
             if not request:
-                return hours
+                return items
             time.sleep(_pause(attempt))
-        raise ClientError(
-            {
-                "Error": {
-                    "Code": "ProvisionedThroughputExceededException",
-                    "Message": "keys stayed unprocessed",
-                }
-            },
-            "BatchGetItem",
-        )
+        code, message = "ProvisionedThroughputExceededException", "keys stayed unprocessed"
+        raise ClientError({"Error": {"Code": code, "Message": message}}, "BatchGetItem")
 
-    def _put_of(
-        self, meter_id: str, name: str, body: bytes, count: int, before: _Hour | None
-    ) -> dict[str, Any]:
-        put: dict[str, Any] = {
-            "TableName": self.table,
-            "Item": {
-                "pk": partition_of(meter_id),
-                "sk": _sort_key(name),
-                "body": {"B": body},
-                "count": {"N": str(count)},
-                "version": {"N": str(before.version + 1 if before else 1)},
-            },
-        }
-        if before is None:
-            put |= {"ConditionExpression": IS_NEW, "ExpressionAttributeNames": {"#pk": "pk"}}
-        else:
-            put |= {
-                "ConditionExpression": IS_UNCHANGED,
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":version": {"N": str(before.version)}},
-            }
-        return put
-
-    def _put_all(self, puts: list[dict[str, Any]]) -> bool:
+    def _write_all(self, writes: Sequence[Write]) -> bool:
         """Write all or, where another upload was faster, nothing.
 
         A transaction even for one hour: it carries a token, so that a request which the SDK resends
         does not meet itself and count its readings as known.
         """
+        puts: Any = [{"Put": write} for write in writes]
         try:
             with write_errors_classified():
-                self.client.transact_write_items(TransactItems=[{"Put": put} for put in puts])  # type: ignore[typeddict-item]
+                self.client.transact_write_items(TransactItems=puts)
         except ClientError as error:
             reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
             if reasons and reasons <= _LOST_RACES:
@@ -188,51 +284,10 @@ class ReadingStore:
             raise BusyError from error
         return True
 
-    def blocks(self, meter: Meter, interval: Interval, at_once: int | None = None) -> Iterator[bytes]:
-        """Read the lines of `meter` in `interval`, an hour at a time, in the order of time.
 
-        `at_once` is how many hours to ask for at a time where not all may be needed.
-        """
-        if meter.kind is MeterKind.SIMULATED:
-            yield from simulate(meter.id, interval)
-            return
-        first, end = interval.stamps
-        for body in self._bodies(meter.id, first.decode(), end.decode(), at_once):
-            if block := clip(_decompress(body), first, end):
-                yield block
-
-    def _bodies(self, meter_id: str, first: str, end: str, at_once: int | None) -> Iterator[bytes]:
-        if first >= end:
-            return
-        limit: Any = {"Limit": at_once} if at_once else {}
-        pages = self.client.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="#pk = :meter AND #sk BETWEEN :first AND :last",
-            # Nothing but the body: what botocore parses is most of what an export costs.
-            ProjectionExpression="#body",
-            ExpressionAttributeNames={"#pk": "pk", "#sk": "sk", "#body": "body"},
-            ExpressionAttributeValues={
-                ":meter": partition_of(meter_id),
-                ":first": _sort_key(first[:13]),
-                # The hour that begins with the end is read too, and clipped to nothing.
-                ":last": _sort_key(end[:13]),
-            },
-            ConsistentRead=True,
-            **limit,
-        )
-        for page in pages:
-            for item in page["Items"]:
-                yield item["body"]["B"]
+def _size_of(write: Write) -> int:
+    return sum(len(write["Item"][name]["B"]) for name in ("body", "facts"))
 
 
-def _sort_key(hour: str) -> dict[str, str]:
-    return {"S": f"HOUR#{hour}"}
-
-
-def _compress(block: bytes) -> bytes:
-    compressor = zlib.compressobj(wbits=_GZIP)
-    return compressor.compress(block) + compressor.flush()
-
-
-def _decompress(body: bytes) -> bytes:
-    return zlib.decompress(body, _GZIP)
+def _counts_of(change: Change) -> Counts:
+    return Counts(change.effects.total(), *(change.effects[effect] for effect in Effect))

@@ -4,15 +4,41 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
 
+from domain.actors import Actor
+from domain.instants import MalformedTimeError, to_micros
+from domain.meters.csv_uploads import read_csv
+from domain.meters.json_uploads import read_entries
 from domain.meters.readings import Meter, MeterIsSimulatedError, MeterKind, Reading, is_meter_id
-from domain.meters.uploads import InvalidReadingsError, Problem, read_csv, read_entries
+from domain.meters.uploads import MAX_AHEAD, InvalidReadingsError, Problem, ReadingParser
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import Counts, ReadingStore
 from infra.telemetry import logger
 
+_NO_NUMBER = Decimal("NaN")
 
-def read_csv_body(body: bytes, meter_id: str, now: datetime) -> list[Reading]:
+
+class Arrival(NamedTuple):
+    """When an upload arrived, and when its request says its readings were made, if it does."""
+
+    now: datetime
+    created_at: datetime | None = None
+
+    def made_at(self) -> int | None:
+        """Return when the readings were made, in microseconds.
+
+        Raises:
+            InvalidReadingsError: that is more than a day ahead.
+        """
+        if self.created_at is None:
+            return None
+        if self.created_at > self.now + MAX_AHEAD:
+            raise InvalidReadingsError([Problem("created_at", "must be at most a day ahead of now")])
+        return to_micros(self.created_at)
+
+
+def read_csv_body(body: bytes, meter_id: str, arrival: Arrival) -> list[Reading]:
     """Read a file with the export's columns.
 
     Raises:
@@ -23,16 +49,16 @@ def read_csv_body(body: bytes, meter_id: str, now: datetime) -> list[Reading]:
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         raise InvalidReadingsError([Problem(f"line {line}", "must be UTF-8")]) from error
-    return read_csv(text, meter_id, now)
+    return read_csv(text, meter_id, arrival.now, arrival.made_at())
 
 
-def read_json_body(body: bytes, now: datetime) -> list[Reading]:
-    """Read `{"readings": [...]}`; numbers keep their decimal text.
+def read_json_body(body: bytes, arrival: Arrival) -> list[Reading]:
+    """Read `{"readings": [...], "created_at": ...}`; numbers keep their decimal text.
 
     Raises:
         InvalidReadingsError: with the places of what is wrong.
     """
-    return _read_document(load_exactly(body), now, fields=("readings",))
+    return _read_document(load_exactly(body), arrival)
 
 
 def load_exactly(body: str | bytes) -> object:
@@ -47,35 +73,6 @@ def load_exactly(body: str | bytes) -> object:
         raise InvalidReadingsError([Problem("body", "must be JSON")]) from error
 
 
-def read_detail(detail: object, now: datetime) -> tuple[str, list[Reading]]:
-    """Read the detail of a `meter_readings` event: the meter's id and its readings.
-
-    Raises:
-        InvalidReadingsError: with the places of what is wrong.
-    """
-    readings = _read_document(detail, now, fields=("smart_meter_id", "readings"))
-    assert isinstance(detail, Mapping)  # noqa: S101 - else it has been refused
-    meter_id = detail.get("smart_meter_id")
-    if not isinstance(meter_id, str) or not is_meter_id(meter_id):
-        raise InvalidReadingsError([Problem("smart_meter_id", "must be the id of a smart meter")])
-    return meter_id, readings
-
-
-def _read_document(document: object, now: datetime, fields: Sequence[str]) -> list[Reading]:
-    if not isinstance(document, Mapping):
-        raise InvalidReadingsError([Problem("body", "must be a JSON object")])
-    for name in document:
-        if name not in fields:
-            raise InvalidReadingsError([Problem(str(name)[:64], "is not a field of this")])
-    entries = document.get("readings")
-    if not isinstance(entries, list):
-        raise InvalidReadingsError([Problem("readings", "must be a list of readings")])
-    return read_entries(entries, now)
-
-
-_NO_NUMBER = Decimal("NaN")
-
-
 def _exactly(text: str) -> Decimal:
     try:
         return Decimal(text)
@@ -83,19 +80,82 @@ def _exactly(text: str) -> Decimal:
         return _NO_NUMBER
 
 
-def store_upload(
-    meters: MeterStore, store: ReadingStore, meter_id: str, readings: list[Reading], now: datetime
-) -> Counts:
-    """Store readings; a meter that is not known yet is registered.
+def read_detail(detail: object, now: datetime, default_created_at: datetime) -> tuple[str, list[Reading]]:
+    """Read the detail of a `meter_readings` event: the meter's id and its readings.
+
+    They were made at `default_created_at` where the detail does not say.
+
+    Raises:
+        InvalidReadingsError: with the places of what is wrong.
+    """
+    says_when = isinstance(detail, Mapping) and detail.get("created_at") is not None
+    arrival = Arrival(now, None if says_when else default_created_at)
+    readings = _read_document(detail, arrival, "smart_meter_id")
+    assert isinstance(detail, Mapping)  # noqa: S101 - else it has been refused
+    meter_id = detail.get("smart_meter_id")
+    if not isinstance(meter_id, str) or not is_meter_id(meter_id):
+        raise InvalidReadingsError([Problem("smart_meter_id", "must be the id of a smart meter")])
+    return meter_id, readings
+
+
+def _read_document(document: object, arrival: Arrival, *fields: str) -> list[Reading]:
+    if not isinstance(document, Mapping):
+        raise InvalidReadingsError([Problem("body", "must be a JSON object")])
+    for name in document:
+        if name not in ("readings", "created_at", *fields):
+            raise InvalidReadingsError([Problem(str(name)[:64], "is not a field of this")])
+    created_at = _created_at_of(document, arrival)
+    entries = document.get("readings")
+    if not isinstance(entries, list):
+        raise InvalidReadingsError([Problem("readings", "must be a list of readings")])
+    return read_entries(entries, arrival.now, created_at)
+
+
+def _created_at_of(document: Mapping[str, object], arrival: Arrival) -> int | None:
+    """Return when a document or its request says that its readings were made."""
+    by_request = arrival.made_at()
+    stated = document.get("created_at")
+    if stated is None:
+        return by_request
+    try:
+        # Empty text is the default of a reading; here it is a mistake.
+        created_at = ReadingParser(arrival.now).parse_created_at(stated or 0)
+    except MalformedTimeError as error:
+        raise InvalidReadingsError([Problem("created_at", str(error))]) from error
+    if by_request not in (None, created_at):
+        raise InvalidReadingsError([Problem("created_at", "must be the same in the body and in the query")])
+    return created_at
+
+
+def require_metered(meter: Meter) -> None:
+    """Refuse to change what a generator makes.
 
     Raises:
         MeterIsSimulatedError: the meter stores no readings.
     """
+    if meter.kind is MeterKind.SIMULATED:
+        raise MeterIsSimulatedError(meter.id)
+
+
+def store_upload(
+    meters: MeterStore,
+    store: ReadingStore,
+    meter_id: str,
+    readings: Sequence[Reading],
+    actor: Actor,
+    now: datetime,
+) -> Counts:
+    """Store readings; a meter that is not known yet is registered, unless there are none.
+
+    Raises:
+        MeterIsSimulatedError: the meter stores no readings.
+        TooManyReadingsError: too much is stored in the hours that they touch.
+    """
     meter = meters.get(meter_id)
-    if meter is None:
+    if meter is not None:
+        require_metered(meter)
+    elif readings:
         meters.register(Meter(meter_id, MeterKind.METERED, created_at=now))
-    elif meter.kind is MeterKind.SIMULATED:
-        raise MeterIsSimulatedError(meter_id)
-    counts = store.store(meter_id, readings)
-    logger.info("Readings stored", smart_meter_id=meter_id, stored=counts.stored, updated=counts.updated)
+    counts = store.store(meter_id, readings, actor)
+    logger.info("Readings stored", smart_meter_id=meter_id, **counts._asdict())
     return counts

@@ -14,7 +14,7 @@ import boto3
 from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import key_of
 from infra.contracts.timeline_changes import ChangePublisher, NotPublishedError, present_state
-from infra.operate.command import names_in, outputs_of, required_variable, run_steps
+from infra.operate.command import names_in, required_variable, run_steps, stack_outputs
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -76,7 +76,9 @@ def named_contracts(environment: Mapping[str, str]) -> list[str]:
 
 def _steps() -> Iterator[str]:
     numbers = named_contracts(os.environ)
-    outputs = outputs_of(boto3.client("cloudformation"), required_variable(os.environ, "STACK", "the stack"))
+    outputs = stack_outputs(
+        boto3.client("cloudformation"), required_variable(os.environ, "STACK", "the stack")
+    )
     publisher = ChangePublisher(boto3.client("events"), outputs["event_bus_name"])
     yield from announce(boto3.client("dynamodb"), outputs["contracts_table_name"], publisher, numbers)
 

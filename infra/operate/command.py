@@ -1,4 +1,4 @@
-"""What commands on a deployed stage have in common: whom they are about, and that somebody means it."""
+"""What the commands on a deployed stage share: reading their variables, asking for confirmation, printing steps."""
 
 import re
 import sys
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
 
 def required_variable(environment: Mapping[str, str], variable: str, meaning: str) -> str:
-    """Return what a variable says; CommandError says what is missing where it says nothing."""
+    """Return the value of `variable`; CommandError gives its meaning if it is missing or empty."""
     value = environment.get(variable)
     if not value:
-        raise CommandError(f"{variable}= names {meaning}")
+        raise CommandError(f"{variable}= is required: {meaning}")
     return value
 
 
 def names_in(environment: Mapping[str, str], variable: str) -> list[str]:
-    """Return the names that a variable gives, with commas between them."""
+    """Return the names in a variable, which are separated by commas."""
     return [name for part in environment.get(variable, "").split(",") if (name := part.strip())]
 
 
-def confirmed(environment: Mapping[str, str], name: str, consequence: str) -> None:
-    """Go on only if CONFIRM repeats `name`; CommandError tells the consequence."""
+def require_confirmation(environment: Mapping[str, str], name: str, consequence: str) -> None:
+    """Return only if CONFIRM repeats `name`; otherwise CommandError states the consequence."""
     if environment.get("CONFIRM") != name:
-        raise CommandError(f"{consequence}: say so with CONFIRM={name}")
+        raise CommandError(f"{consequence}: confirm with CONFIRM={name}")
 
 
-def outputs_of(stacks: "CloudFormationClient", stack: str) -> dict[str, str]:
-    """Return the outputs of a stack under names in snake_case; CommandError where it is not of this service."""
+def stack_outputs(stacks: "CloudFormationClient", stack: str) -> dict[str, str]:
+    """Return the outputs of a stack by their names in snake_case; CommandError if it is not a stack of this service."""
     described = stacks.describe_stacks(StackName=stack)["Stacks"][0]
     outputs = {
         snake_case(output["OutputKey"]): output["OutputValue"] for output in described.get("Outputs", [])
     }
     if "contracts_table_name" not in outputs:
-        raise CommandError(f"the stack {stack} is none of this service, or never came up")
+        raise CommandError(f"the stack {stack} is not a stack of this service, or its creation failed")
     return outputs
 
 
@@ -49,7 +49,7 @@ def snake_case(name: str) -> str:
 
 
 def run_steps(steps: Callable[[], Iterable[str]]) -> int:
-    """Print each step as it is done, and what goes wrong as one line; returns the exit code."""
+    """Print each step when it is done, and an error as one line; return the exit code."""
     try:
         for step in steps():
             print(step, flush=True)
@@ -57,6 +57,6 @@ def run_steps(steps: Callable[[], Iterable[str]]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("broken off: what is printed above is done", file=sys.stderr)
+        print("interrupted: the steps printed above are done", file=sys.stderr)
         return 130
     return 0

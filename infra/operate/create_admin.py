@@ -1,7 +1,7 @@
-"""Makes an admin, since the first one has nobody to ask: `make create-admin`, and at `make run`.
+"""Creates an admin, which the API cannot do before there is one: `make create-admin`, and at `make run`.
 
-ADMIN_USERNAME names the admin, ADMIN_EMAIL may give an email address. ADMIN_PASSWORD is asked for where it
-is not set; it is never an argument, which other users of the machine could read.
+ADMIN_USERNAME is the name of the admin, ADMIN_EMAIL an email address (optional). If ADMIN_PASSWORD is not set, the
+command asks for it. It is never an argument, since other users of the machine could read that.
 """
 
 import os
@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from getpass import getpass
 from typing import NamedTuple
 from uuid import uuid4
-
-import boto3
 
 from domain.users import (
     LONGEST_PASSWORD,
@@ -26,14 +24,15 @@ from domain.users import (
     taken_over,
 )
 from infra.commands.command_error import CommandError
-from infra.operate.command import outputs_of, required_variable, run_steps
+from infra.operate import clients
+from infra.operate.command import required_variable, run_steps, stack_outputs
 from infra.users.api_key_store import ApiKeyStore
 from infra.users.passwords import hash_password, verify_password
 from infra.users.user_store import UserStore
 
 
 class Admin(NamedTuple):
-    """Who is to be an admin."""
+    """The admin to create."""
 
     username: str
     email: str
@@ -41,10 +40,10 @@ class Admin(NamedTuple):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Admin | None":
-        """Read ADMIN_USERNAME, ADMIN_EMAIL and ADMIN_PASSWORD; None where nobody is named.
+        """Read ADMIN_USERNAME, ADMIN_EMAIL and ADMIN_PASSWORD; None if neither name nor password is set.
 
         Raises:
-            CommandError: one of them is not what it must be.
+            CommandError: one of them is not valid.
         """
         username, password = environment.get("ADMIN_USERNAME", ""), environment.get("ADMIN_PASSWORD", "")
         if not username and not password:
@@ -62,12 +61,12 @@ class Admin(NamedTuple):
 
 
 def ensure_admin(users: UserStore, api_keys: ApiKeyStore, admin: Admin, at: datetime) -> str:
-    """Make `admin` a user, or the user of that name an active admin with that password; say which.
+    """Create `admin`, or make the user of that name an active admin with that password; return what was done.
 
-    A user who was not that yet loses sessions and API keys: anybody may have registered the name.
+    A user who was no such admin before loses all sessions and API keys: another person may have registered the name.
 
     Raises:
-        CommandError: the email address is another user's.
+        CommandError: the email address belongs to another user.
     """
     found = users.by_login(admin.username)
     if found is None:
@@ -76,42 +75,42 @@ def ensure_admin(users: UserStore, api_keys: ApiKeyStore, admin: Admin, at: date
         try:
             users.create(user)
         except UserExistsError as error:
-            raise CommandError(f"{admin.email} is another user's: set ADMIN_EMAIL") from error
-        return f"made {admin.username}, an admin"
-    is_set = verify_password(admin.password, found.password_hash).right
-    hashed = found.password_hash if is_set else hash_password(admin.password)
+            raise CommandError(f"{admin.email} belongs to another user: set ADMIN_EMAIL") from error
+        return f"created the admin {admin.username}"
+    is_current = verify_password(admin.password, found.password_hash).right
+    hashed = found.password_hash if is_current else hash_password(admin.password)
     changed = users.change(found.id, lambda user: taken_over(user, at, hashed))
     if changed.key_epoch != found.key_epoch:
-        # The new epoch has made them invalid already; this only removes their items.
+        # The keys are invalid already; this removes their items.
         api_keys.delete_all(found.id)
     return f"{admin.username} is {'still' if changed == found else 'now'} an admin with this password"
 
 
-def _typed() -> str:
+def _ask_for_password() -> str:
     try:
         return getpass("Password: ")
     except EOFError:
-        raise CommandError("nobody is here to type a password: set ADMIN_PASSWORD") from None
+        raise CommandError("no password was typed, since there is no terminal: set ADMIN_PASSWORD") from None
 
 
 def _required_variables(environment: Mapping[str, str]) -> tuple[str, Admin]:
-    stack = required_variable(environment, "STACK", "the deployed stack")
-    required_variable(environment, "ADMIN_USERNAME", "the admin to make")
-    password = environment.get("ADMIN_PASSWORD") or _typed()
+    stack = required_variable(environment, "STACK", "the name of the deployed stack")
+    required_variable(environment, "ADMIN_USERNAME", "the name of the admin to create")
+    password = environment.get("ADMIN_PASSWORD") or _ask_for_password()
     admin = Admin.from_environment({**environment, "ADMIN_PASSWORD": password})
-    assert admin is not None  # noqa: S101 - it has a name
+    assert admin is not None  # noqa: S101 - the name is set
     return stack, admin
 
 
 def _steps() -> Iterator[str]:
     stack, admin = _required_variables(os.environ)
-    outputs = outputs_of(boto3.client("cloudformation"), stack)
-    client, table = boto3.client("dynamodb"), outputs["users_table_name"]
+    outputs = stack_outputs(clients.cloudformation(), stack)
+    client, table = clients.dynamodb(), outputs["users_table_name"]
     yield ensure_admin(UserStore(client, table), ApiKeyStore(client, table), admin, datetime.now(UTC))
 
 
 def main() -> int:
-    """Make an admin of the deployed stack STACK, with the AWS credentials of whoever calls."""
+    """Create an admin of the deployed stack STACK, with the AWS credentials of the person who runs this."""
     return run_steps(_steps)
 
 

@@ -1,7 +1,7 @@
-"""`make forget`: deletes what a deployed stage knows of a customer's contracts and meters, for good.
+"""`make forget`: permanently deletes the data of a customer's contracts and meters from a deployed stage.
 
-The API's DELETE ends a contract and keeps its history, which proves what was decided. This deletes the history
-too. What is left is in docs/operations.md: backups, the archive of the bus and logs end by themselves.
+The API's DELETE ends a contract and keeps its history, which proves what was decided. This command deletes the
+history too. Backups, the archive of the bus and logs still hold the data until they expire: docs/operations.md.
 """
 
 import os
@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from boto3.dynamodb.conditions import Key
 
 from domain.exports import folder_of
@@ -17,7 +16,8 @@ from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import key_of
 from infra.contracts.trail_store import partition_of
 from infra.meters.meter_store import partition_of as meter_partition_of
-from infra.operate.command import confirmed, names_in, outputs_of, required_variable, run_steps
+from infra.operate import clients
+from infra.operate.command import names_in, require_confirmation, required_variable, run_steps, stack_outputs
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def forget_contract(table: "Table", number: str) -> int:
-    """Delete a contract and the rows of its trails, of each generation; return how many items there were."""
+    """Delete a contract and the rows of its trails in every generation; return the number of items."""
     contract = list(_partition(table, key_of(number)["pk"]["S"]))
     generations = max((int(item["generation"]) for item in contract), default=0)
-    # The contract last: where this is broken off, it still tells of how many generations there are rows.
+    # The contract last: if the command is interrupted, the item still holds the number of generations.
     rows = (
         row
         for generation in range(generations + 1)
@@ -38,7 +38,7 @@ def forget_contract(table: "Table", number: str) -> int:
 
 
 def forget_meter(readings: "Table", jobs: "Table", s3: "S3Client", bucket: str, meter_id: str) -> int:
-    """Delete a meter, its readings, its exports and their files; return how many items there were."""
+    """Delete a meter, its readings, its exports and their files; return the number of items."""
     exports = list(_query(jobs, Key("smart_meter_id").eq(meter_id), IndexName="by_meter"))
     for job in exports:
         found = s3.list_objects_v2(Bucket=bucket, Prefix=folder_of(job["job_id"]))
@@ -60,7 +60,7 @@ def _query(table: "Table", condition: Any, **how: Any) -> Iterator[Mapping[str, 
 def _delete(table: "Table", items: Any) -> int:  # noqa: ANN401 - items as boto3 reads them
     count = 0
     names = [part["AttributeName"] for part in table.key_schema]
-    # Unconditionally: what is there is to go, whatever it has become meanwhile.
+    # Without a condition: the items are deleted even if they have changed since they were read.
     with table.batch_writer() as batch:
         for item in items:
             batch.delete_item(Key={name: item[name] for name in names})
@@ -75,7 +75,7 @@ def forget(
     contracts: list[str],
     meters: list[str],
 ) -> Iterator[str]:
-    """Delete what the tables of a stack know of contracts and meters; say each step when it is done."""
+    """Delete the data of contracts and meters from the tables of a stack; yield each step when it is done."""
     table = dynamodb.Table(outputs["contracts_table_name"])
     for number in contracts:
         yield f"contract {number}: {forget_contract(table, number)} items deleted"
@@ -87,14 +87,14 @@ def forget(
 
 
 def _steps() -> Iterator[str]:
-    stack = required_variable(os.environ, "STACK", "the deployed stack")
+    stack = required_variable(os.environ, "STACK", "the name of the deployed stack")
     contracts, meters = (names_in(os.environ, variable) for variable in ("CONTRACTS", "METERS"))
-    whom = [*contracts, *meters]
-    if not whom:
-        raise CommandError("CONTRACTS= or METERS= names whom to forget, with commas between them")
-    confirmed(os.environ, stack, f"this deletes {', '.join(whom)} from {stack}, for good")
-    outputs = outputs_of(boto3.client("cloudformation"), stack)
-    yield from forget(boto3.resource("dynamodb"), boto3.client("s3"), outputs, contracts, meters)
+    names = [*contracts, *meters]
+    if not names:
+        raise CommandError("CONTRACTS= or METERS= is required: what to delete, separated by commas")
+    require_confirmation(os.environ, stack, f"this permanently deletes {', '.join(names)} from {stack}")
+    outputs = stack_outputs(clients.cloudformation(), stack)
+    yield from forget(clients.dynamodb_resource(), clients.s3(), outputs, contracts, meters)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""`make restore`: makes a table of a deployed stage what another table is, or a part of it.
+"""`make restore`: replaces the items of a deployed table, or a part of them, by those of a restored table.
 
-DynamoDB restores a point in time into a new table. The stack keeps its own, with its name, stream and alarms, so
-what was restored is copied back. Nothing else should write meanwhile: docs/operations.md says how to see to that.
+DynamoDB restores a point in time into a new table. The stack keeps its own table, with its name, stream and alarms,
+so the restored items are copied back into it. No other process should write during the copy: docs/operations.md
+describes how to ensure that.
 """
 
 import os
@@ -10,25 +11,25 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from boto3.dynamodb.conditions import Attr
 
 from infra.commands.command_error import CommandError
-from infra.operate.command import confirmed, required_variable, run_steps
+from infra.operate import clients
+from infra.operate.command import require_confirmation, required_variable, run_steps
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
 
-_MAX_KEYS = 100  # of one BatchGetItem
+_MAX_KEYS = 100  # in one BatchGetItem
 _REPORT_EVERY = 10_000
 
 Item = dict[str, Any]
 
 
 def restore(dynamodb: "DynamoDBServiceResource", target: str, source: str, prefix: str = "") -> Iterator[str]:
-    """Make the items of `target` whose partition key is, or is below, `prefix` what they are in `source`.
+    """Replace the items of `target` whose partition key is `prefix`, or is below it, by those of `source`.
 
-    `prefix` is made of whole parts of a key, which have # between them: CONTRACT#1001 is not CONTRACT#10010.
+    `prefix` consists of whole parts of a key, which # separates: CONTRACT#1001 does not match CONTRACT#10010.
 
     Raises:
         CommandError: the tables have different keys.
@@ -36,17 +37,13 @@ def restore(dynamodb: "DynamoDBServiceResource", target: str, source: str, prefi
     into, out_of = dynamodb.Table(target), dynamodb.Table(source)
     if into.key_schema != out_of.key_schema:
         raise CommandError(f"{target} and {source} are not the same kind of table")
-    gone = 0
-    # Both unconditionally: what was restored is to stand there, whatever stands there now.
+    # Without conditions: the restored items replace the present ones, whatever those are.
     with into.batch_writer() as batch:
-        keys = (_key_of(into, item) for item in _items(into, prefix))
-        while page := list(islice(keys, _MAX_KEYS)):
-            known = [_key_of(out_of, item) for item in _read(dynamodb, source, page)]
-            for key in page:
-                if key not in known:
-                    batch.delete_item(Key=key)
-                    gone += 1
-        yield f"{gone} items deleted that were not there then"
+        deleted = 0
+        for key in _keys_missing_in(dynamodb, out_of, into, prefix):
+            batch.delete_item(Key=key)
+            deleted += 1
+        yield f"{deleted} items deleted that are not in {source}"
         count = 0
         for count, item in enumerate(_items(out_of, prefix), 1):
             batch.put_item(Item=item)
@@ -55,13 +52,23 @@ def restore(dynamodb: "DynamoDBServiceResource", target: str, source: str, prefi
     yield f"{count:,} items copied"
 
 
+def _keys_missing_in(
+    dynamodb: "DynamoDBServiceResource", source: "Table", target: "Table", prefix: str
+) -> Iterator[Item]:
+    """Yield the keys of the items of `target` that `source` does not have."""
+    keys = (_key_of(target, item) for item in _items(target, prefix))
+    while page := list(islice(keys, _MAX_KEYS)):
+        found = [_key_of(source, item) for item in _read(dynamodb, source.name, page)]
+        yield from (key for key in page if key not in found)
+
+
 def _items(table: "Table", prefix: str) -> Iterator[Item]:
     name = table.key_schema[0]["AttributeName"]
     part = prefix.removesuffix("#")
     chosen: Any = (
         {"FilterExpression": Attr(name).eq(part) | Attr(name).begins_with(f"{part}#")} if prefix else {}
     )
-    pages = table.meta.client.get_paginator("scan")  # nothing else reads a table whole
+    pages = table.meta.client.get_paginator("scan")  # the only place that reads a whole table
     for page in pages.paginate(TableName=table.name, ConsistentRead=True, **chosen):
         yield from page["Items"]
 
@@ -79,12 +86,12 @@ def _read(dynamodb: "DynamoDBServiceResource", table: str, keys: Sequence[Item])
 
 
 def _steps() -> Iterator[str]:
-    target = required_variable(os.environ, "TABLE", "the table of the stack")
-    source = required_variable(os.environ, "FROM", "the table that was restored")
+    target = required_variable(os.environ, "TABLE", "the name of the stack's table")
+    source = required_variable(os.environ, "FROM", "the name of the restored table")
     prefix = os.environ.get("PREFIX", "")
     what = f"every item of {target} below {prefix}" if prefix else f"every item of {target}"
-    confirmed(os.environ, target, f"this overwrites {what}")
-    yield from restore(boto3.resource("dynamodb"), target, source, prefix)
+    require_confirmation(os.environ, target, f"this overwrites {what}")
+    yield from restore(clients.dynamodb_resource(), target, source, prefix)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Speed as ratios measured side by side in one run; never an absolute time."""
+"""Speed, as ratios of two measurements in the same run; never as an absolute time."""

@@ -1,6 +1,6 @@
-"""The ways to make a CSV file that are compared, each as a function of what is stored.
+"""The ways to write a CSV file that the benchmarks compare.
 
-Run as a program it makes one export and prints how far the peak of its memory rose.
+Run as a program, this file runs one export and prints by how much its peak memory grew.
 """
 
 import csv
@@ -20,7 +20,8 @@ import boto3
 from botocore.config import Config
 
 from domain import exports
-from domain.meters.readings import COLUMNS, Interval
+from domain.meters.csv_format import COLUMNS
+from domain.meters.readings import Interval
 from functions.exporter.worker import Worker
 from infra.exports.files import ExportFiles
 from infra.exports.job_store import ExportStore
@@ -42,7 +43,7 @@ def days(count: int) -> Interval:
 
 
 def client(service: str, variables: Mapping[str, str]) -> Any:
-    """Return a client as the service sets up its own, for the AWS of an environment's `variables`."""
+    """Return a client with the service's retry settings, for the AWS of an environment's `variables`."""
     return boto3.client(
         cast("Any", service),
         endpoint_url=variables["AWS_ENDPOINT_URL"],
@@ -55,7 +56,7 @@ def client(service: str, variables: Mapping[str, str]) -> Any:
 
 
 class Exporter:
-    """The worker itself, on an emulated AWS."""
+    """The export worker itself, on an emulated AWS."""
 
     def __init__(self, dynamodb: "DynamoDBClient", s3: "S3Client") -> None:
         self.jobs = ExportStore(dynamodb, JOBS, fresh_id=lambda: uuid4().hex)
@@ -63,10 +64,10 @@ class Exporter:
         self.worker = Worker(self.jobs, meters, readings, ExportFiles(s3, BUCKET))
 
     def run(self, meter_id: str, period: Interval) -> int:
-        """Make one export from the claim to the completion; return how many rows it has."""
+        """Run one export from its claim to its completion; return the number of rows."""
         job = exports.new_job(uuid4().hex, meter_id, period, "bench", datetime.now(UTC))
         self.jobs.create(job)
-        with redirect_stdout(io.StringIO()):  # metrics, between the figures
+        with redirect_stdout(io.StringIO()):  # hides the metrics
             self.worker.run(job.id, is_last_receive=True)
         done = self.jobs.get(job.id)
         assert done is not None
@@ -75,14 +76,14 @@ class Exporter:
 
 
 def decompress_and_write(bodies: Iterable[bytes], path: Path) -> None:
-    """Do what no export of compressed blocks can do without: the floor."""
+    """Do only what every export of compressed blocks must do: the lower limit."""
     with path.open("wb") as file:
         for body in bodies:
-            file.write(zlib.decompress(body, 31))
+            file.write(zlib.decompress(body, 47))
 
 
 def one_item_each(dynamodb: "DynamoDBClient", path: Path) -> int:
-    """Make the file of a table that has one item for each reading."""
+    """Write the file from a table with one item for each reading; return the number of rows."""
     rows = 0
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -101,21 +102,21 @@ def one_item_each(dynamodb: "DynamoDBClient", path: Path) -> int:
 
 
 def write_csv(rows: Iterable[list[str]]) -> None:
-    """Write rows that are there already."""
+    """Write rows that are already in memory."""
     csv.writer(io.StringIO(newline="")).writerows(rows)
 
 
 def peak_mebibytes() -> float:
-    """Return the most memory that this process has had.
+    """Return the peak memory of this process, in MiB.
 
-    Not getrusage, whose peak a process inherits from the one that started it.
+    Not from getrusage: a process inherits that peak from the process that started it.
     """
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def main() -> None:
-    """Make one export after a small one; print by how many MiB the peak rose between the two."""
+    """Run a small export, then the measured one; print by how many MiB the second raised the peak."""
     meter_id, count = sys.argv[1:]
     exporter = Exporter(client("dynamodb", os.environ), client("s3", os.environ))
     exporter.run(meter_id, days(1))

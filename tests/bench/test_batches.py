@@ -1,4 +1,4 @@
-"""A batch of events for many contracts, beside the same events one after another."""
+"""A batch of events for many contracts, compared with the same number of events one after another."""
 
 import time
 from statistics import median
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 EVENTS, ROUNDS = 100, 3
-# What lies between a function and DynamoDB: the engine here has neither a network nor replicas, and works on
-# one transaction after another.
+# The delay between a function and DynamoDB: the engine here has neither a network nor replicas, and executes one
+# transaction after another.
 LATENCY_SECONDS = 0.02
 
 
-def distant(client: "DynamoDBClient") -> "DynamoDBClient":
+def with_latency(client: "DynamoDBClient") -> "DynamoDBClient":
     def wait(**_: Any) -> None:
         time.sleep(LATENCY_SECONDS)
 
@@ -43,12 +43,12 @@ def arrivals(contracts: ContractStore) -> list[Arrival]:
     return found
 
 
-def test_a_batch_for_100_contracts_takes_at_most_a_third_of_its_events_in_turn(
+def test_a_batch_for_100_contracts_takes_at_most_a_third_of_the_time_of_single_events(
     engine: str, engine_client: "DynamoDBClient", engine_table: str
 ) -> None:
     contracts = ContractStore(engine_client, engine_table)
-    store = TimelineStore(distant(client_of(engine)), engine_table, audited=True)
-    apply_all(store, arrivals(contracts))  # connections are made once
+    store = TimelineStore(with_latency(client_of(engine)), engine_table, audited=True)
+    apply_all(store, arrivals(contracts))  # opens the connections before the measurement
     ratios = []
     for _ in range(ROUNDS):
         batch, in_turn = arrivals(contracts), arrivals(contracts)

@@ -1,6 +1,6 @@
-"""What an export costs, as ratios of one run on one engine.
+"""The cost of an export, as ratios within one run on one engine.
 
-A month by default; `make bench` takes the whole year.
+Exports of a month by default; `make bench` runs exports of a whole year.
 """
 
 import json
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from domain.meters.readings import Interval, Meter, MeterKind, read_line
+from domain.meters.csv_format import read_line
+from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
 from infra.local.emulator import emulator
 from infra.meters.meter_store import MeterStore
@@ -28,18 +29,20 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DAYS = int(os.environ.get("BENCH_DAYS", "31"))
-ITEM_DAYS = 7  # of the table with one item each, which takes long to fill; its cost is that of its rows
+ITEM_DAYS = (
+    7  # of the table with one item for each reading, which is slow to fill; its cost is compared per row
+)
 MINUTES_OF_A_DAY = 1440
 RUNS = 3
 
 pytestmark = [
     pytest.mark.xdist_group("bench"),
-    pytest.mark.skipif(sys.platform != "linux", reason="reads its peak of memory from /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads its peak memory from /proc"),
 ]
 
 
 class Stage:
-    """An emulated AWS that holds the readings of a meter in both shapes."""
+    """An emulated AWS that stores the readings of a meter in both shapes."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.variables = variables
@@ -68,9 +71,9 @@ class Stage:
 
     def bodies(self, count: int) -> list[bytes]:
         """Read the compressed blocks of the first days."""
-        first, end = (border.decode() for border in bench.days(count).stamps)
         store = ReadingStore(self.dynamodb, bench.READINGS)
-        return list(store._bodies(bench.METERED, first, end, None))
+        items = store._hours(bench.METERED, bench.days(count).timestamps, ["body"])
+        return [item["body"]["B"] for item in items]
 
 
 def lines_of(meter_id: str, interval: Interval) -> Iterator[bytes]:
@@ -95,7 +98,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def cpu(*ways: Callable[[], object]) -> list[float]:
-    """Return the median CPU seconds of this process for each way; they take turns."""
+    """Return the median CPU seconds of this process for each of `ways`, which run alternately."""
     seconds: list[list[float]] = [[] for _ in ways]
     for way in ways:
         way()
@@ -112,20 +115,20 @@ def report_ratio(record_property: Callable[[str, object], None], name: str, rati
     sys.stderr.write(f"\n{name}: {ratio:.3f}\n")
 
 
-def test_an_export_costs_at_most_eight_times_the_floor(
+def test_an_export_costs_at_most_eight_times_the_lower_limit(
     stage: Stage, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     bodies, period = stage.bodies(DAYS), bench.days(DAYS)
     assert stage.exporter.run(bench.METERED, period) == DAYS * MINUTES_OF_A_DAY
-    export, floor = cpu(
+    export, lower_limit = cpu(
         lambda: stage.exporter.run(bench.METERED, period),
-        lambda: bench.decompress_and_write(bodies, tmp_path / "floor.csv"),
+        lambda: bench.decompress_and_write(bodies, tmp_path / "lower-limit.csv"),
     )
-    report_ratio(record_property, f"export of {DAYS} days / decompress and write", export / floor)
-    assert export <= 8 * floor
+    report_ratio(record_property, f"export of {DAYS} days / decompress and write", export / lower_limit)
+    assert export <= 8 * lower_limit
 
 
-def test_an_export_costs_at_most_a_tenth_of_one_item_for_each_reading(
+def test_an_export_costs_at_most_a_tenth_of_an_export_of_one_item_for_each_reading(
     stage: Stage, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     assert bench.one_item_each(stage.dynamodb, tmp_path / "items.csv") == ITEM_DAYS * MINUTES_OF_A_DAY
@@ -138,7 +141,7 @@ def test_an_export_costs_at_most_a_tenth_of_one_item_for_each_reading(
     assert ratio <= 0.1
 
 
-def test_a_simulated_export_costs_at_most_three_times_csv_writer(
+def test_an_export_of_simulated_readings_costs_at_most_three_times_csv_writer(
     stage: Stage, record_property: Callable[[str, object], None]
 ) -> None:
     period = bench.days(DAYS)
@@ -164,7 +167,7 @@ def test_the_cost_grows_linearly_with_the_range(
 
 
 @pytest.mark.parametrize("meter_id", [bench.METERED, bench.SIMULATED])
-def test_the_peak_of_memory_grows_by_at_most_64_mib_whatever_the_range(
+def test_the_peak_memory_grows_by_at_most_64_mib_for_every_range(
     stage: Stage, meter_id: str, record_property: Callable[[str, object], None]
 ) -> None:
     command = [sys.executable, "-m", "tests.bench.exports", meter_id, str(DAYS)]
@@ -172,5 +175,7 @@ def test_the_peak_of_memory_grows_by_at_most_64_mib_whatever_the_range(
     done = subprocess.run(command, env=environment, check=True, capture_output=True)
     answer = json.loads(done.stdout.splitlines()[-1])
     assert answer["rows"] == DAYS * MINUTES_OF_A_DAY
-    report_ratio(record_property, f"{meter_id}: MiB that the peak grows over {DAYS} days", answer["growth"])
+    report_ratio(
+        record_property, f"{meter_id}: growth of the peak memory in MiB over {DAYS} days", answer["growth"]
+    )
     assert answer["growth"] <= 64

@@ -1,4 +1,4 @@
-"""What is deployed, built for the Python that runs the tests, and a stage of it in an emulated AWS."""
+"""The artifacts, built for the Python that runs the tests, and a stage deployed from them to an emulated AWS."""
 
 import os
 import subprocess
@@ -27,25 +27,25 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
 
 
 def build(logical_id: str, folder: Path) -> None:
-    """Build what template.yaml calls `logical_id` into `folder`."""
+    """Build the function or layer `logical_id` of template.yaml into `folder`."""
     folder.mkdir()
-    told = {
+    variables = {
         "PYTHON": str(SAM_PYTHON),
         "ARTIFACTS_DIR": str(folder),
         "LAMBDA_VERSION": HERE,
         "ARCHITECTURE": ARCHITECTURE,
     }
-    _make(["--silent", f"build-{logical_id}"], told)
+    _make(["--silent", f"build-{logical_id}"], variables)
 
 
 def _make(targets: list[str], environment: dict[str, str]) -> None:
     command = ["make", "-C", str(ROOT), *targets]
-    # A variable of a `make` above this one would be told to the builds as well.
+    # Without the flags of a `make` that runs these tests, which would also apply to the builds.
     inherited = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-    made = subprocess.run(
+    completed = subprocess.run(
         command, env={**inherited, **environment}, capture_output=True, text=True, check=False
     )
-    assert made.returncode == 0, made.stdout + made.stderr
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
 @pytest.fixture(scope="session")
@@ -59,33 +59,33 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sam_build() -> Path:
-    """Build as the README says; return the folder of what is to be deployed."""
+    """Build as the README describes; return the folder with the built template."""
     _make(["build", f"ARCHITECTURE={ARCHITECTURE}"], {"LAMBDA_VERSION": HERE})
     return ROOT / ".aws-sam/build"
 
 
 @pytest.fixture(scope="session")
 def stage(sam_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A stage with an admin, deployed once; tests change it in the order in which they stand."""
+    """A stage with an admin, deployed once; tests change it in the order in which they are written."""
     if sys.platform != "linux":
-        pytest.skip("the emulated AWS runs what is built, which is for Linux")
+        pytest.skip("the emulated AWS runs the artifacts, which are built for Linux")
     folder = tmp_path_factory.mktemp("stage")
     with emulator(folder, enforce_iam=True, tls=make_tls(folder)) as cloud:
-        made = Stage(cloud, sam_build, folder)
-        made.parameters["Architecture"] = ARCHITECTURE
-        deployed = made.sam_deploy()
+        stage = Stage(cloud, sam_build, folder)
+        stage.parameters["Architecture"] = ARCHITECTURE
+        deployed = stage.sam_deploy()
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         admin = subprocess.run(
             [sys.executable, "-m", "infra.operate.create_admin"],
             cwd=ROOT,
-            env=made.environment(STACK=STACK, **ADMIN),
+            env=stage.environment(STACK=STACK, **ADMIN),
             capture_output=True,
             text=True,
             check=False,
         )
-        assert admin.stdout == "made root, an admin\n", admin.stderr
-        made.log_in(ADMIN["ADMIN_USERNAME"], ADMIN["ADMIN_PASSWORD"])
-        sample_meters.seed(cloud.client("dynamodb"), made.outputs)
-        yield made
-        made.close()
-        processes.kill(cloud.process)  # there is nothing to keep
+        assert admin.stdout == "created the admin root\n", admin.stderr
+        stage.log_in(ADMIN["ADMIN_USERNAME"], ADMIN["ADMIN_PASSWORD"])
+        sample_meters.seed(cloud.client("dynamodb"), stage.outputs)
+        yield stage
+        stage.close()
+        processes.kill(cloud.process)  # its state need not be saved

@@ -1,7 +1,7 @@
 """Lambda's own runtime on this machine: AWS's runtime interface emulator, from the package of the SAM CLI.
 
-It starts a function as Lambda does, one environment that takes one call at a time, and keeps Lambda's
-limits of time and size.
+It starts a function as Lambda does, in one environment that handles one call at a time, and applies Lambda's limits
+of time and size.
 """
 
 import contextlib
@@ -34,12 +34,12 @@ _STOP_SECONDS = 5
 
 
 class RuntimeMissingError(Exception):
-    """The runtime emulator is not there; `make .venv-sam/synced` fetches it."""
+    """The runtime emulator is not installed; `make .venv-sam/synced` installs it."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function as Lambda has it: its folder, the layers', and what its configuration says."""
+    """A function with the folders of its code and its layer, and its configuration."""
 
     code: Path
     layer: Path
@@ -51,15 +51,15 @@ class Function:
 
 @dataclass(frozen=True)
 class Environment:
-    """A function that runs; callers take turns."""
+    """A running function, which handles one call at a time."""
 
     port: int
     log: Path
-    patience: int
+    timeout: int
 
     def invoke_raw(self, payload: bytes) -> bytes:
-        """Invoke the function and return its answer, or that of the runtime, as it is."""
-        connection = HTTPConnection(LOOPBACK, self.port, timeout=self.patience)
+        """Invoke the function and return its answer, or that of the runtime, as bytes."""
+        connection = HTTPConnection(LOOPBACK, self.port, timeout=self.timeout)
         try:
             connection.request("POST", _INVOKE, payload)
             return connection.getresponse().read()
@@ -67,12 +67,12 @@ class Environment:
             connection.close()
 
     def invoke(self, event: object) -> Any:
-        """Invoke the function with `event`, and read its answer."""
+        """Invoke the function with `event` and return its answer."""
         return json.loads(self.invoke_raw(json.dumps(event).encode()))
 
 
 def runtime_client(folder: Path) -> Path:
-    """Link Lambda's runtime client into `folder`, alone: nothing else of this virtual environment."""
+    """Link only Lambda's runtime client into `folder`, and no other package of this virtual environment."""
     folder.mkdir()
     for name in _CLIENT:
         for top in {file.parts[0] for file in metadata.files(name) or ()} - {"..", "__pycache__"}:
@@ -82,19 +82,19 @@ def runtime_client(folder: Path) -> Path:
 
 @contextmanager
 def running(function: Function, client: Path, log: Path) -> Iterator[Environment]:
-    """Run `function` on a free port of the loopback for as long as the block lasts.
+    """Run `function` on a free port of the loopback until the block ends.
 
     Raises:
-        RuntimeMissingError: it has not been fetched.
+        RuntimeMissingError: the runtime emulator is not installed.
     """
-    here = (ROOT / ".venv-sam" / "lib").glob(f"python*/site-packages/samcli/local/rapid/*-{ARCHITECTURE}")
-    program = next(here, None)
+    programs = (ROOT / ".venv-sam" / "lib").glob(f"python*/site-packages/samcli/local/rapid/*-{ARCHITECTURE}")
+    program = next(programs, None)
     if program is None:
         raise RuntimeMissingError(f"no runtime emulator for {ARCHITECTURE} below .venv-sam")
     port = free_port()
     command = [str(program), "--runtime-interface-emulator-address", f"{LOOPBACK}:{port}"]
     command += ["--runtime-api-address", f"{LOOPBACK}:{free_port()}"]
-    # Without `site`, Python finds its own library, the function, its layers, and the client.
+    # Without `site`, Python finds only its own library, the function, its layer, and the runtime client.
     command += [sys.executable, "-sS", "-m", "awslambdaric", function.handler]
     environment = processes.child_environment(
         {
@@ -116,7 +116,7 @@ def running(function: Function, client: Path, log: Path) -> Iterator[Environment
     finally:
         children = _children(process.pid)
         processes.stop(process, _STOP_SECONDS)
-        for child in children:  # the function has a process group of its own
+        for child in children:  # the function runs in its own process group
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, 9)
 

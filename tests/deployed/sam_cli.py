@@ -1,7 +1,7 @@
-"""SAM CLI as it is, but for Docker: in its place stands a notebook of what containers would have been asked.
+"""SAM CLI without Docker: instead of starting containers, this program records the calls that they would receive.
 
-Run by SAM CLI's own Python, with {"commands": [[argument, …], …], "requests": [[method, path], …]} on stdin: the
-requests go to the API of `local start-api`. Without commands it tells the options of each command instead.
+SAM CLI's own Python runs it, with {"commands": [[argument, …], …], "requests": [[method, path], …]} on stdin; the
+requests go to the API of `local start-api`. Without commands it prints the options of each command.
 """
 
 import json
@@ -32,11 +32,11 @@ def options() -> dict[str, list[str]]:
 
 
 def run(commands: list[list[str]], requests: list[list[str]]) -> dict[str, Any]:
-    asked: list[dict[str, Any]] = []
+    invocations: list[dict[str, Any]] = []
     statuses: list[int] = []
 
-    def note(_runtime: object, function: Any, event: str, *_: object, **given: Any) -> None:
-        asked.append(
+    def record(_runtime: object, function: Any, event: str, *_: object, **given: Any) -> None:
+        invocations.append(
             {
                 "function": function.name,
                 "handler": function.handler,
@@ -54,7 +54,7 @@ def run(commands: list[list[str]], requests: list[list[str]]) -> dict[str, Any]:
         statuses.extend(caller.open(path, method=method).status_code for method, path in requests)
 
     ContainerClientFactory.create_client = staticmethod(MagicMock)
-    LambdaRuntime.invoke = note
+    LambdaRuntime.invoke = record
     LocalApigwService.run = serve
     error = None
     try:
@@ -62,10 +62,10 @@ def run(commands: list[list[str]], requests: list[list[str]]) -> dict[str, Any]:
             cli.main(args=command, standalone_mode=False)
     except UserException as refused:
         error = refused.message
-    return {"asked": asked, "statuses": statuses, "error": error}
+    return {"invocations": invocations, "statuses": statuses, "error": error}
 
 
 if __name__ == "__main__":
     work = json.load(sys.stdin)
-    told = run(**work) if work else options()
-    sys.stdout.write(f"\n{json.dumps(told)}\n")
+    result = run(**work) if work else options()
+    sys.stdout.write(f"\n{json.dumps(result)}\n")

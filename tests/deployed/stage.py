@@ -1,4 +1,4 @@
-"""A stage as a stranger would have it: built, and deployed by SAM CLI, into an emulated AWS over TLS."""
+"""A stage as a new user gets it: built and deployed by SAM CLI, in an emulated AWS that speaks TLS."""
 
 import json
 import ssl
@@ -21,11 +21,11 @@ from infra.operate.command import snake_case
 SAM = ROOT / ".venv-sam/bin/sam"
 STACK = "energy-operations-test"
 PARAMETERS = {"Stage": "test", "ArchiveDays": "0", "PublisherSources": "crm,metering"}
-PATIENCE_SECONDS = 90
+WAIT_SECONDS = 90
 
 
 def make_tls(folder: Path) -> Tls:
-    """Make an authority of one day, and a certificate of it for the loopback."""
+    """Create a temporary certificate authority, and a certificate issued by it for the loopback."""
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     files = Tls(folder / "certificate.pem", folder / "key.pem", folder / "authority.pem")
@@ -37,7 +37,7 @@ def make_tls(folder: Path) -> Tls:
 
 @dataclass
 class Stage:
-    """The stack in an emulated AWS that enforces the roles."""
+    """The stack in an emulated AWS that enforces the IAM roles."""
 
     cloud: Emulator
     build: Path
@@ -47,7 +47,7 @@ class Stage:
     callers: dict[str | None, httpx2.Client] = field(default_factory=dict)
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What a command needs to work on this AWS, and on nothing else."""
+        """Return the environment in which a command works on this emulated AWS only."""
         return processes.child_environment(
             {
                 "AWS_ENDPOINT_URL": self.cloud.url,
@@ -60,19 +60,19 @@ class Stage:
         )
 
     def sam_deploy(self, build: Path | None = None, **parameters: str) -> subprocess.CompletedProcess[str]:
-        """Deploy as the README says, without questions."""
-        wanted = " ".join(f"{name}={value}" for name, value in {**self.parameters, **parameters}.items())
+        """Deploy as the README describes, without confirmation."""
+        overrides = " ".join(f"{name}={value}" for name, value in {**self.parameters, **parameters}.items())
         command = [str(SAM), "deploy", "--template-file", str((build or self.build) / "template.yaml")]
         command += ["--stack-name", STACK, "--region", REGION, "--resolve-s3", "--no-progressbar"]
         command += ["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"]
-        command += ["--parameter-overrides", wanted]
+        command += ["--parameter-overrides", overrides]
         return subprocess.run(
             command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False
         )
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The stack's outputs, under names in snake_case."""
+        """The stack's outputs, by their names in snake_case."""
         (stack,) = self.cloud.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         return {snake_case(output["OutputKey"]): output["OutputValue"] for output in stack["Outputs"]}
 
@@ -82,25 +82,25 @@ class Stage:
         return str(stack["StackStatus"])
 
     def client_as(self, role: str, service: str) -> Any:
-        """Return a client that may do what one of the stack's roles may."""
+        """Return a client with the permissions of one of the stack's roles."""
         resource = self.cloud.client("cloudformation").describe_stack_resource(
             StackName=STACK, LogicalResourceId=role
         )
         name = resource["StackResourceDetail"]["PhysicalResourceId"]
         arn = self.cloud.client("iam").get_role(RoleName=name)["Role"]["Arn"]
-        lent = self.cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="least-privilege")
+        assumed = self.cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="least-privilege")
         return aws_session().create_client(
             service,
             region_name=REGION,
             endpoint_url=self.cloud.url,
             verify=str(self.cloud.authority),
-            aws_access_key_id=lent["Credentials"]["AccessKeyId"],
-            aws_secret_access_key=lent["Credentials"]["SecretAccessKey"],
-            aws_session_token=lent["Credentials"]["SessionToken"],
+            aws_access_key_id=assumed["Credentials"]["AccessKeyId"],
+            aws_secret_access_key=assumed["Credentials"]["SecretAccessKey"],
+            aws_session_token=assumed["Credentials"]["SessionToken"],
         )
 
     def http(self, user: str | None = None) -> httpx2.Client:
-        """Return the client of the gateway of a user that has logged in, or of somebody who has not."""
+        """Return an HTTP client of the gateway for a user who has logged in, or for an anonymous caller."""
         if user not in self.callers:
             self.callers[user] = httpx2.Client(
                 base_url=f"{self.cloud.url}/_aws/execute-api/{self.outputs['http_api_id']}/$default",
@@ -133,8 +133,8 @@ class Stage:
         )
         assert sent["FailedEntryCount"] == 0
 
-    def letters(self, queue: str) -> list[str]:
-        """Return the bodies of the letters in a dead letter queue, which stay there."""
+    def dead_letters(self, queue: str) -> list[str]:
+        """Return the bodies of the messages in a dead letter queue, and leave them there."""
         sqs, url = self.cloud.client("sqs"), self.outputs[f"{queue}_dead_letter_queue_url"]
         found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
         return [message["Body"] for message in found.get("Messages", [])]
@@ -143,10 +143,10 @@ class Stage:
 Found = TypeVar("Found")
 
 
-def until(what: Callable[[], Found], is_it: Callable[[Found], bool]) -> Found:
-    """Look until what was looked for is found; return it."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_it(found := what()):
+def poll(read: Callable[[], Found], is_done: Callable[[Found], bool]) -> Found:
+    """Call `read` until `is_done` accepts the result; return that result."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not is_done(found := read()):
         assert time.monotonic() < deadline, found
         time.sleep(0.2)
     return found

@@ -1,4 +1,4 @@
-"""The real artifacts: the same twice, complete, and enough for what the functions ask of them."""
+"""The real artifacts: reproducible, complete, and sufficient for everything that the functions import."""
 
 import ast
 import subprocess
@@ -17,35 +17,34 @@ from tests.infra.build.test_packaging import digest
 
 pytestmark = [
     pytest.mark.xdist_group("deployed"),
-    pytest.mark.skipif(sys.platform != "linux", reason="what is built is for Linux"),
+    pytest.mark.skipif(sys.platform != "linux", reason="the artifacts are built for Linux"),
 ]
 
 
 def test_a_build_has_no_problems(artifacts: Path) -> None:
     text = (ROOT / "template.yaml").read_text()
-    told = text.replace(f"python{Target.python}", f"python{HERE}")
-    (artifacts / "template.yaml").write_text(told)
+    (artifacts / "template.yaml").write_text(text.replace(f"python{Target.python}", f"python{HERE}"))
     pin(artifacts)
     assert list(problems(artifacts)) == []
 
 
-def test_a_layer_built_twice_is_the_same_to_the_last_byte(artifacts: Path, tmp_path: Path) -> None:
+def test_two_builds_of_the_layer_are_identical(artifacts: Path, tmp_path: Path) -> None:
     build("DependencyLayer", tmp_path / "again")
     assert digest(tmp_path / "again") == digest(artifacts / "DependencyLayer")
 
 
 def modules_imported() -> Iterator[str]:
-    """Find what the deployed code imports of others, at the top of a module or in a function."""
+    """Find the modules that the deployed code imports, at the top of a module or in a function."""
     for file in code_files():
         tree = ast.parse((ROOT / file).read_text())
-        for_checkers = {
+        for_type_checkers = {
             id(inner)
             for node in ast.walk(tree)
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
             for inner in ast.walk(node)
         }
         for node in ast.walk(tree):
-            if id(node) in for_checkers:
+            if id(node) in for_type_checkers:
                 continue
             if isinstance(node, ast.ImportFrom):
                 yield str(node.module)
@@ -54,17 +53,17 @@ def modules_imported() -> Iterator[str]:
 
 
 def run_in_layer(artifacts: Path, code: str) -> None:
-    """Run Python code that finds the layer and Python's own library, and nothing else."""
+    """Run Python code with only the layer and Python's own library on its path."""
     environment = {"PYTHONPATH": str(artifacts / "DependencyLayer" / "python")}
     subprocess.run([sys.executable, "-sSBP", "-c", code], env=environment, check=True)
 
 
-def test_the_layer_has_all_that_the_code_imports_also_late(artifacts: Path) -> None:
+def test_the_layer_contains_every_module_that_the_code_imports(artifacts: Path) -> None:
     names = sorted({name for name in modules_imported() if name.partition(".")[0] not in PACKAGES})
     assert {"jwt", "pwdlib.hashers.bcrypt", "fastapi"} < set(names)
     run_in_layer(artifacts, f"import importlib\nfor name in {names}: importlib.import_module(name)")
 
 
-def test_the_layer_alone_makes_each_client_that_the_functions_use(artifacts: Path) -> None:
+def test_the_layer_is_sufficient_to_create_each_client_that_the_functions_use(artifacts: Path) -> None:
     clients = f"for name in {AWS_SERVICES}: boto3.client(name, region_name='eu-central-1')"
     run_in_layer(artifacts, f"import boto3\n{clients}")

@@ -1,4 +1,4 @@
-"""Each function as it is deployed, under Lambda's own runtime, on the tables and queues of an emulated AWS."""
+"""Each deployed function in Lambda's own runtime, with the tables and queues of an emulated AWS."""
 
 import json
 import sys
@@ -16,7 +16,8 @@ import pytest
 
 from domain import exports
 from domain.exports import LOST_AFTER, UNSENT_AFTER, Status
-from domain.meters.readings import HEADER, Interval, Meter, MeterKind
+from domain.meters.csv_format import HEADER
+from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
 from functions.api.exports.exports import MAX_INLINE_BYTES
 from infra.exports.job_store import ExportStore
@@ -35,7 +36,7 @@ EVENTS = Path(__file__).parents[1] / "events"
 PARAMETERS = {"Stage": "local", "AuthMode": "open", "Registration": "open"}
 LAMBDA_LIMIT = 6 * 1024 * 1024
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
-NOT_KNOWN = "2f1f2a9e-0000-4000-8000-000000000000"
+UNKNOWN_JOB = "2f1f2a9e-0000-4000-8000-000000000000"
 
 PROBE = """
 import sys
@@ -47,7 +48,7 @@ def handler(event, context):
 
 
 def recorded(name: str, **changes: str) -> Any:
-    """Read a recorded payload, with some of its text changed."""
+    """Read a recorded payload, and replace some of its text."""
     text = (EVENTS / f"{name}.json").read_text()
     for before, after in changes.items():
         text = text.replace(before, after)
@@ -56,18 +57,18 @@ def recorded(name: str, **changes: str) -> Any:
 
 @dataclass(frozen=True)
 class Deployed:
-    """The stack, whose functions run here and not in the emulated AWS."""
+    """The stack; its functions run in Lambda's runtime here, not in the emulated AWS."""
 
     cloud: Emulator
     outputs: dict[str, str]
     start: Callable[[str], Environment]
 
     def invoke(self, function: str, event: object) -> Any:
-        """Invoke the function that template.yaml calls so."""
+        """Invoke the function with the logical id `function` of template.yaml."""
         return self.start(function).invoke(event)
 
     def call(self, method: str, target: str, body: object = None, **headers: str) -> dict[str, Any]:
-        """Send the API what the gateway sends it for a request, and return its answer."""
+        """Send a request to the API function in the form of the gateway, and return its answer."""
         path, _, query = target.partition("?")
         text = None if body is None else json.dumps(body)
         event = recorded("http_api_event") | {"rawPath": path, "rawQueryString": query, "body": text}
@@ -77,7 +78,7 @@ class Deployed:
         return answer
 
     def read(self, target: str, **headers: str) -> Any:
-        """Return what the API answers to GET."""
+        """Return the body of the API's answer to GET."""
         answer = self.call("GET", target, **headers)
         assert answer["statusCode"] == 200, answer
         return json.loads(answer["body"])
@@ -87,7 +88,7 @@ class Deployed:
         return ExportStore(self.cloud.client("dynamodb"), table, fresh_id=lambda: uuid4().hex)
 
     def messages(self, url: str) -> list[Any]:
-        """Take what is in a queue."""
+        """Receive the messages in a queue."""
         answer = self.cloud.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
@@ -115,7 +116,7 @@ def deployed(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def _stop_triggers(cloud: Emulator) -> None:
-    """Let nothing be done by the functions inside the emulated AWS, which are not what was built."""
+    """Disable the triggers of the functions inside the emulated AWS, since those are not the built artifacts."""
     functions, events = cloud.client("lambda"), cloud.client("events")
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
         functions.delete_event_source_mapping(UUID=mapping["UUID"])
@@ -148,7 +149,7 @@ def number(deployed: Deployed) -> str:
 
 @pytest.fixture
 def probe(artifacts: Path, tmp_path: Path) -> Iterator[Environment]:
-    """A function that answers as many characters as it is told, or which modules it can import."""
+    """A function that returns a given number of characters, or those of the given modules that it can import."""
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "probe.py").write_text(PROBE)
     function = Function(tmp_path / "code", artifacts / "DependencyLayer", "probe.handler", 5, 256, {})
@@ -156,7 +157,7 @@ def probe(artifacts: Path, tmp_path: Path) -> Iterator[Environment]:
         yield environment
 
 
-def test_a_function_finds_the_layer_and_nothing_of_the_tests(probe: Environment) -> None:
+def test_a_function_can_import_the_layer_but_not_the_packages_of_the_tests(probe: Environment) -> None:
     assert probe.invoke(["fastapi", "boto3", "pytest", "yaml", "moto", "domain"]) == ["fastapi", "boto3"]
 
 
@@ -165,7 +166,7 @@ def test_the_runtime_refuses_an_answer_beyond_the_limit_of_lambda(probe: Environ
     assert b"Function.ResponseSizeTooLarge" in probe.invoke_raw(str(LAMBDA_LIMIT + 1024).encode())
 
 
-def test_every_function_of_the_template_is_tried_here() -> None:
+def test_these_tests_cover_every_function_of_the_template() -> None:
     assert set(FUNCTIONS) == {
         "ApiFunction",
         "ExportFunction",
@@ -179,7 +180,7 @@ def timeline(deployed: Deployed, number: str) -> Any:
     return deployed.read(f"/contract/{number}/contract_timeline")["components"]
 
 
-def test_the_api_answers_what_the_gateway_sends(deployed: Deployed, number: str) -> None:
+def test_the_api_answers_a_request_of_the_gateway(deployed: Deployed, number: str) -> None:
     event = recorded("http_api_event") | {"rawQueryString": ""}
     event["body"] = event["body"].replace("1001", number)
     event["headers"].pop("content-length")
@@ -206,20 +207,22 @@ def test_a_bad_request_gets_the_one_shape_of_errors(
     assert error["request_id"] == answer["headers"]["x-request-id"]
 
 
-def test_what_is_no_request_fails_and_the_next_one_is_answered(deployed: Deployed) -> None:
+def test_a_payload_that_is_not_a_request_fails_and_the_next_request_is_answered(deployed: Deployed) -> None:
     assert set(deployed.invoke("ApiFunction", {"Records": []})) > {"errorMessage", "errorType"}
     assert deployed.read("/health/ready") == {"status": "ready"}
 
 
-def test_lists_go_on_with_a_cursor_that_the_secret_seals(deployed: Deployed, number: str) -> None:
+def test_a_list_continues_with_a_cursor_that_is_encrypted_with_the_secret(
+    deployed: Deployed, number: str
+) -> None:
     deployed.call("POST", "/contract", {"contract_number": uuid4().hex, "components": ["energy_supply"]})
     page = deployed.read("/contract?limit=1")
     (item,) = deployed.read(f"/contract?limit=1&cursor={page['next_cursor']}")["items"]
     assert item != page["items"][0]
 
 
-def test_a_user_who_registers_and_logs_in_is_known(deployed: Deployed) -> None:
-    """Password hashes and tokens are imported late, so only this shows whether they can be."""
+def test_a_user_can_register_and_log_in(deployed: Deployed) -> None:
+    """The modules for password hashes and tokens are imported in functions, so only a call shows that they exist."""
     name, password = uuid4().hex, uuid4().hex
     user = {"username": name, "email": f"{name}@example.org", "password": password}
     assert deployed.call("POST", "/api/v1/auth/register", user)["statusCode"] == 201
@@ -230,7 +233,7 @@ def test_a_user_who_registers_and_logs_in_is_known(deployed: Deployed) -> None:
     assert deployed.call("GET", "/api/v1/users/me", authorization=bearer[:-4])["statusCode"] == 401
 
 
-def test_a_request_with_a_key_is_answered_once(deployed: Deployed) -> None:
+def test_a_request_with_an_idempotency_key_is_executed_once(deployed: Deployed) -> None:
     contract = {"contract_number": uuid4().hex, "components": ["energy_supply"]}
     keys = [{"idempotency-key": key} for key in ("one", "one", "other")]
     answers = [deployed.call("POST", "/contract", contract, **key) for key in keys]
@@ -243,7 +246,7 @@ def test_an_event_from_the_queue_is_applied(deployed: Deployed, number: str) -> 
     assert timeline(deployed, number) == {"energy_supply": {"start": "2024-01-01", "end": None}}
 
 
-def test_a_message_that_holds_no_event_comes_again_alone(deployed: Deployed, number: str) -> None:
+def test_only_the_message_without_an_event_is_delivered_again(deployed: Deployed, number: str) -> None:
     batch = recorded("ingestion_batch", **{"1001": number})
     batch["Records"].append(batch["Records"][0] | {"messageId": "malformed", "body": "{"})
     assert deployed.invoke("IngestionFunction", batch) == {
@@ -253,10 +256,10 @@ def test_a_message_that_holds_no_event_comes_again_alone(deployed: Deployed, num
 
 
 @pytest.fixture
-def told(deployed: Deployed) -> Callable[[], list[Any]]:
-    """Return what takes the events that were put on the bus from now on."""
+def published(deployed: Deployed) -> Callable[[], list[Any]]:
+    """Return a function that receives the changes published on the bus from now on."""
     sqs, events = deployed.cloud.client("sqs"), deployed.cloud.client("events")
-    name = f"told-{uuid4().hex}"
+    name = f"changes-{uuid4().hex}"
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     rule = {"Name": name, "EventBusName": deployed.outputs["event_bus_name"]}
@@ -266,40 +269,44 @@ def told(deployed: Deployed) -> Callable[[], list[Any]]:
     return lambda: [message["detail"] for message in deployed.messages(url)]
 
 
-def test_a_change_in_the_table_is_told_on_the_bus(deployed: Deployed, told: Callable[[], list[Any]]) -> None:
+def test_a_change_in_the_table_is_published_on_the_bus(
+    deployed: Deployed, published: Callable[[], list[Any]]
+) -> None:
     assert deployed.invoke("PublisherFunction", recorded("stream_batch")) == {"batchItemFailures": []}
-    (change,) = told()
+    (change,) = published()
     assert change["after"] == {"energy_supply": {"start": "2024-01-01", "end": None}}
 
 
-def test_a_change_that_cannot_be_read_comes_again(deployed: Deployed, told: Callable[[], list[Any]]) -> None:
+def test_a_change_that_cannot_be_read_is_delivered_again(
+    deployed: Deployed, published: Callable[[], list[Any]]
+) -> None:
     batch = recorded("stream_batch")
     batch["Records"][0]["dynamodb"]["NewImage"]["components"] = {"S": "?"}
     assert deployed.invoke("PublisherFunction", batch) == {
         "batchItemFailures": [{"itemIdentifier": batch["Records"][0]["dynamodb"]["SequenceNumber"]}]
     }
-    assert told() == []
+    assert published() == []
 
 
 def export(deployed: Deployed, minutes: int, meter_id: str = "123") -> str:
-    """Ask the API for an export, and the worker to make it; return the job's id."""
-    wish = {
+    """Order an export from the API, and let the worker run it; return the job's id."""
+    order = {
         "smart_meter_id": meter_id,
         "start_datetime": LONG_AGO.isoformat(),
         "end_datetime": (LONG_AGO + timedelta(minutes=minutes)).isoformat(),
     }
-    created = deployed.call("POST", "/api/export/csv", wish)
+    created = deployed.call("POST", "/api/export/csv", order)
     assert created["statusCode"] == 200, created
     job_id: str = json.loads(created["body"])["job_id"]
     (message,) = deployed.messages(deployed.outputs["export_queue_url"])
     assert message == {"job_id": job_id}
-    assert deployed.invoke("ExportFunction", recorded("export_message", **{NOT_KNOWN: job_id})) == {
+    assert deployed.invoke("ExportFunction", recorded("export_message", **{UNKNOWN_JOB: job_id})) == {
         "batchItemFailures": []
     }
     return job_id
 
 
-def test_a_message_that_asks_for_no_export_comes_again(deployed: Deployed) -> None:
+def test_a_message_without_a_job_is_delivered_again(deployed: Deployed) -> None:
     batch = recorded("export_message")
     batch["Records"][0]["body"] = "{"
     assert deployed.invoke("ExportFunction", batch) == {
@@ -307,14 +314,14 @@ def test_a_message_that_asks_for_no_export_comes_again(deployed: Deployed) -> No
     }
 
 
-def test_an_export_of_a_meter_that_there_is_not_fails(deployed: Deployed) -> None:
-    job_id = export(deployed, 10, meter_id="nobody")
+def test_an_export_of_an_unknown_meter_fails(deployed: Deployed) -> None:
+    job_id = export(deployed, 10, meter_id="unknown")
     status = deployed.read(f"/api/export/status/{job_id}")
     assert (status["status"], status["error"]["code"]) == ("failed", "SMART_METER_NOT_FOUND")
 
 
-def most_minutes(size: int) -> int:
-    """Return how many minutes of the simulated meter make a file of at most `size` bytes."""
+def minutes_within(size: int) -> int:
+    """Return how many minutes of the simulated meter fit into a file of at most `size` bytes."""
     period = Interval(LONG_AGO, LONG_AGO + timedelta(days=100))
     total = len(HEADER)
     minutes = 0
@@ -326,8 +333,8 @@ def most_minutes(size: int) -> int:
     return minutes
 
 
-def test_the_largest_file_that_is_answered_inline_passes_the_limit(deployed: Deployed) -> None:
-    job_id = export(deployed, most_minutes(MAX_INLINE_BYTES))
+def test_the_largest_inline_file_is_within_the_limit_of_lambda(deployed: Deployed) -> None:
+    job_id = export(deployed, minutes_within(MAX_INLINE_BYTES))
     answer = deployed.call("GET", f"/api/export/download/{job_id}")
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
     info = deployed.read(f"/api/export/status/{job_id}")["file_info"]
@@ -335,8 +342,8 @@ def test_the_largest_file_that_is_answered_inline_passes_the_limit(deployed: Dep
     assert sha256(answer["body"].encode()).hexdigest() == info["sha256"]
 
 
-def test_a_larger_file_is_where_the_answer_points(deployed: Deployed) -> None:
-    job_id = export(deployed, most_minutes(MAX_INLINE_BYTES) + 1)
+def test_a_larger_file_is_at_the_url_of_the_redirect(deployed: Deployed) -> None:
+    job_id = export(deployed, minutes_within(MAX_INLINE_BYTES) + 1)
     answer = deployed.call("GET", f"/api/export/download/{job_id}")
     assert answer["statusCode"] == 307
     with build_opener(ProxyHandler({})).open(answer["headers"]["location"]) as file:
@@ -345,7 +352,7 @@ def test_a_larger_file_is_where_the_answer_points(deployed: Deployed) -> None:
     assert sha256(content).hexdigest() == info["sha256"]
 
 
-def test_the_schedule_sends_a_job_again_that_nobody_works_on(deployed: Deployed) -> None:
+def test_the_sweep_sends_an_overdue_job_again_once(deployed: Deployed) -> None:
     period = Interval(LONG_AGO, LONG_AGO + timedelta(minutes=10))
     overdue = datetime.now(UTC) - UNSENT_AFTER
     job = exports.new_job(str(uuid4()), "123", period, "anonymous", overdue)
@@ -356,7 +363,7 @@ def test_the_schedule_sends_a_job_again_that_nobody_works_on(deployed: Deployed)
     assert deployed.messages(deployed.outputs["export_queue_url"]) == []
 
 
-def test_a_job_that_has_waited_for_a_day_fails_whatever_the_sweep_is_told(deployed: Deployed) -> None:
+def test_the_sweep_fails_a_job_that_has_waited_for_a_day(deployed: Deployed) -> None:
     period = Interval(LONG_AGO, LONG_AGO + timedelta(minutes=10))
     job = exports.new_job(str(uuid4()), "123", period, "anonymous", datetime.now(UTC) - LOST_AFTER)
     deployed.jobs().create(job)

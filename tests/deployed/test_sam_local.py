@@ -1,4 +1,4 @@
-"""`sam local` up to the door of Docker: SAM CLI's own code, on our template and samconfig.toml, beside a run."""
+"""`sam local` without Docker: SAM CLI's own code on our template and samconfig.toml, while `make run` runs."""
 
 import copy
 import json
@@ -28,13 +28,13 @@ EVENT = "tests/events/ingestion_batch.json"
 INGEST = """
 import json, sys, types
 from functions.ingestion.handler import handler
-print(json.dumps(handler(json.load(sys.stdin), types.SimpleNamespace(aws_request_id="one"))))
+print(json.dumps(handler(json.load(sys.stdin), types.SimpleNamespace(aws_request_id="one", get_remaining_time_in_millis=lambda: 30_000))))
 """
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `sam local` reads of the checkout, in a folder of its own."""
+    """The files of the checkout that `sam local` reads, in a separate folder."""
     subprocess.run(["make", "--silent", ".venv-sam/synced"], cwd=ROOT, check=True)
     folder = tmp_path_factory.mktemp("project")
     for file in ("template.yaml", "samconfig.toml", EVENT):
@@ -45,7 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outputs(project: Path) -> Iterator[dict[str, str]]:
-    """Keep `make run` up, as the documentation asks for."""
+    """Run `make run` during the tests, as the documentation requires."""
     run = LocalRun(project / ".run")
     try:
         yield run.start()
@@ -54,7 +54,7 @@ def outputs(project: Path) -> Iterator[dict[str, str]]:
 
 
 def sam(project: Path, work: dict[str, Any]) -> Any:
-    """Let SAM CLI do `work` in a shell that has read aws.env, as somebody who has never used it."""
+    """Let SAM CLI do `work` in a shell that has read aws.env, with an empty home folder."""
     environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     if (exported := project / ".run" / "aws.env").exists():
         lines = exported.read_text().splitlines()
@@ -80,19 +80,19 @@ def start_api(project: Path, requests: list[list[str]], *options: str) -> Any:
 
 @pytest.fixture(scope="module")
 def invocations(project: Path, outputs: dict[str, str]) -> list[dict[str, Any]]:
-    """What the container of each function would have been asked by `sam local invoke`."""
+    """The call that the container of each function would receive from `sam local invoke`."""
     commands = [["local", "invoke", function, "-e", EVENT] for function in FUNCTIONS]
-    asked: list[dict[str, Any]] = sam(project, {"commands": commands, "requests": []})["asked"]
-    return asked
+    recorded: list[dict[str, Any]] = sam(project, {"commands": commands, "requests": []})["invocations"]
+    return recorded
 
 
 def test_every_method_and_path_reaches_the_api_function(project: Path, outputs: dict[str, str]) -> None:
     methods = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
     requests = [["GET", "/"], *([method, "/contract/1001/events"] for method in methods)]
-    told = start_api(project, requests)
-    assert told["statuses"] == [204] * len(requests)
-    assert {asked["function"] for asked in told["asked"]} == {"ApiFunction"}
-    events = [asked["event"] for asked in told["asked"]]
+    result = start_api(project, requests)
+    assert result["statuses"] == [204] * len(requests)
+    assert {invocation["function"] for invocation in result["invocations"]} == {"ApiFunction"}
+    events = [invocation["event"] for invocation in result["invocations"]]
     assert {event["version"] for event in events} == {"2.0"}
     assert [[event["requestContext"]["http"]["method"], event["rawPath"]] for event in events] == requests
 
@@ -102,48 +102,54 @@ def test_each_function_is_found_with_its_handler_runtime_and_layer(invocations: 
         (name, function["Handler"], "python3.13", ["DependencyLayer"]) for name, function in FUNCTIONS.items()
     ]
     found = [
-        (asked["function"], asked["handler"], asked["runtime"], asked["layers"]) for asked in invocations
+        (invocation["function"], invocation["handler"], invocation["runtime"], invocation["layers"])
+        for invocation in invocations
     ]
     assert found == expected
 
 
-def test_a_container_is_told_what_the_deployed_function_is_told(
+def test_a_container_gets_the_variables_of_the_deployed_function(
     project: Path, outputs: dict[str, str], invocations: list[dict[str, Any]]
 ) -> None:
-    told = json.loads((project / ".run" / "sam-local.json").read_text())
+    expected = json.loads((project / ".run" / "sam-local.json").read_text())
     port = outputs["aws_endpoint_url"].rpartition(":")[2]
-    for asked in invocations:
-        # Lambda's own begin with AWS_; what is in the template and not in the file would be a logical id here.
-        variables = {name: value for name, value in asked["variables"].items() if not name.startswith("AWS_")}
-        endpoint, region = asked["variables"]["AWS_ENDPOINT_URL"], asked["variables"]["AWS_REGION"]
-        assert {**variables, "AWS_ENDPOINT_URL": endpoint} == told[asked["function"]]
-        assert asked["variables"]["AWS_SESSION_TOKEN"] == outputs["aws_session_token"]
+    for invocation in invocations:
+        # Lambda's own variables start with AWS_. A variable of the template that the file lacks would be a logical id.
+        variables = {
+            name: value for name, value in invocation["variables"].items() if not name.startswith("AWS_")
+        }
+        endpoint, region = invocation["variables"]["AWS_ENDPOINT_URL"], invocation["variables"]["AWS_REGION"]
+        assert {**variables, "AWS_ENDPOINT_URL": endpoint} == expected[invocation["function"]]
+        assert invocation["variables"]["AWS_SESSION_TOKEN"] == outputs["aws_session_token"]
         assert (endpoint, region) == (f"http://host.docker.internal:{port}", outputs["aws_region"])
-        assert variables.pop("ALLOWED_HOSTS", "") in (
-            "",
-            "127.0.0.1,localhost",
-        )  # the API's, as a person calls it
+        if invocation["function"] == "ApiFunction":
+            assert variables.pop("ALLOWED_HOSTS").split(",") == [
+                "127.0.0.1",
+                "localhost",
+                "host.docker.internal",
+            ]
         assert "127.0.0.1" not in str(variables)
-        assert asked["hosts"] == {"host.docker.internal": "host-gateway"}
+        assert invocation["hosts"] == {"host.docker.internal": "host-gateway"}
         assert variables["CONTRACTS_TABLE"] == outputs["contracts_table_name"]
 
 
-def test_what_a_container_is_told_is_enough_to_work_on_the_run(
+def test_the_variables_of_a_container_are_sufficient_to_work_with_the_run(
     outputs: dict[str, str], invocations: list[dict[str, Any]]
 ) -> None:
     contract = json.dumps({"contract_number": "1001", "components": ["energy_supply"]}).encode()
     headers = {"Content-Type": "application/json"}
     api = outputs["api_url"]
     urllib.request.urlopen(urllib.request.Request(f"{api}/contract", contract, headers)).close()  # noqa: S310
-    (asked,) = (asked for asked in invocations if asked["function"] == "IngestionFunction")
-    # Here the host goes by another name.
-    here = {
-        name: value.replace("host.docker.internal", "127.0.0.1") for name, value in asked["variables"].items()
+    (invocation,) = (one for one in invocations if one["function"] == "IngestionFunction")
+    # Outside of a container the host has another name.
+    variables = {
+        name: value.replace("host.docker.internal", "127.0.0.1")
+        for name, value in invocation["variables"].items()
     }
     process = subprocess.run(
         [sys.executable, "-c", INGEST],
-        input=json.dumps(asked["event"]),
-        env={**here, "PYTHONPATH": str(ROOT)},
+        input=json.dumps(invocation["event"]),
+        env={**variables, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
@@ -153,37 +159,38 @@ def test_what_a_container_is_told_is_enough_to_work_on_the_run(
         assert json.load(answer)["components"] == {"energy_supply": {"start": "2024-01-01", "end": None}}
 
 
-def functions_first(template: Template) -> None:
+def put_functions_first(template: Template) -> None:
     resources = template["Resources"]
     template["Resources"] = {name: resources[name] for name in FUNCTIONS} | resources
 
 
-def integration_of_the_alias(template: Template) -> None:
+def refer_to_the_alias(template: Template) -> None:
     properties = template["Resources"]["HttpApiIntegration"]["Properties"]
     properties["IntegrationUri"] = {"Ref": "ApiFunction.Alias"}
 
 
-def test_the_api_is_found_only_when_it_stands_before_the_functions(
+def test_the_api_is_found_only_if_the_template_defines_it_before_the_functions(
     project: Path, outputs: dict[str, str]
 ) -> None:
-    assert "does not have any APIs" in start_api(project, [], "-t", seeded(project, functions_first))["error"]
+    result = start_api(project, [], "-t", changed_template(project, put_functions_first))
+    assert "does not have any APIs" in result["error"]
 
 
 def test_the_api_function_is_found_only_by_an_arn_in_the_integration(
     project: Path, outputs: dict[str, str]
 ) -> None:
-    told = start_api(project, [["GET", "/health"]], "-t", seeded(project, integration_of_the_alias))
-    assert (told["asked"], told["statuses"]) == ([], [502])
+    result = start_api(project, [["GET", "/health"]], "-t", changed_template(project, refer_to_the_alias))
+    assert (result["invocations"], result["statuses"]) == ([], [502])
 
 
-def seeded(project: Path, seed: Any) -> str:
+def changed_template(project: Path, change: Any) -> str:
     template = copy.deepcopy(TEMPLATE)
-    seed(template)
-    (project / "seeded.json").write_text(json.dumps(template))
-    return "seeded.json"
+    change(template)
+    (project / "changed.json").write_text(json.dumps(template))
+    return "changed.json"
 
 
-def test_each_option_in_samconfig_is_one_that_its_command_has(project: Path) -> None:
+def test_each_option_in_samconfig_exists_in_its_command(project: Path) -> None:
     options = sam(project, {})
     everywhere = {option for known in options.values() for option in known}
     for environment, commands in tomllib.loads((ROOT / "samconfig.toml").read_text()).items():

@@ -1,4 +1,4 @@
-"""checkov itself, on template.yaml with weaknesses put in."""
+"""checkov itself, on template.yaml with added weaknesses."""
 
 import copy
 import subprocess
@@ -14,7 +14,7 @@ from infra.checks.scan import findings
 Weaken = Callable[[Template], None]
 
 
-def publish_the_files(template: Template) -> None:
+def make_the_files_public(template: Template) -> None:
     template["Resources"]["ExportBucket"]["Properties"]["PublicAccessBlockConfiguration"] = {}
 
 
@@ -23,14 +23,14 @@ def let_a_role_do_everything(template: Template) -> None:
     statements.append({"Effect": "Allow", "Action": "*", "Resource": "*"})
 
 
-def keep_no_backups(template: Template) -> None:
+def disable_backups(template: Template) -> None:
     del template["Resources"]["ContractsTable"]["Properties"]["PointInTimeRecoverySpecification"]
 
 
 WEAKNESSES: dict[Weaken, str] = {
-    publish_the_files: "CKV_AWS_53 AWS::S3::Bucket.ExportBucket",
+    make_the_files_public: "CKV_AWS_53 AWS::S3::Bucket.ExportBucket",
     let_a_role_do_everything: "CKV_AWS_110 AWS::IAM::Role.ApiRole",
-    keep_no_backups: "CKV_AWS_28 AWS::DynamoDB::Table.ContractsTable",
+    disable_backups: "CKV_AWS_28 AWS::DynamoDB::Table.ContractsTable",
 }
 
 
@@ -40,10 +40,10 @@ def checkov() -> Path:
     return ROOT / ".venv-checkov" / "bin" / "checkov"
 
 
-def test_weaknesses_that_are_put_into_the_template_are_found(checkov: Path) -> None:
+def test_weaknesses_in_the_template_are_found(checkov: Path) -> None:
     weak = copy.deepcopy(read(ROOT / "template.yaml"))
-    for put_in in WEAKNESSES:
-        put_in(weak)
+    for weaken in WEAKNESSES:
+        weaken(weak)
     found = list(findings(checkov, weak))
     for weakness in WEAKNESSES.values():
         assert [line for line in found if line.startswith(weakness)], weakness

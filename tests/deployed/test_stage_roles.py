@@ -1,8 +1,8 @@
-"""Each role may do what its function does, and nothing else: every call is tried as every role.
+"""Each role may do only what its function does: these tests try every call with every role.
 
-The emulated AWS decides by the deployed policies. It knows no `dynamodb:LeadingKeys`, so that only the claims on
-the template say which rows a role may write; and it compares the ARN of a log group without the `:*` that AWS
-demands in policies, so that writing logs is not tried.
+The emulated AWS decides by the deployed policies. It does not support `dynamodb:LeadingKeys`, so the tests of the
+template check which rows a role may write. It compares the ARN of a log group without the `:*` that AWS requires in
+policies, so these tests do not try to write logs.
 """
 
 from collections.abc import Callable, Iterator
@@ -90,14 +90,14 @@ def on(service: str, method: str, **arguments: Any) -> Callable[[Clients], objec
 
 
 def calls(stage: Stage) -> Iterator[Call]:
-    """Yield the calls by their names; writes to tables have a condition that never holds."""
+    """Yield calls with their names; writes to tables have a condition that never holds."""
     outputs = stage.outputs
     for table, names in _KEYS.items():
         yield from _on_table(table, outputs[f"{table}_table_name"], names)
     for queue in _QUEUES:
         yield from _on_queue(queue, outputs[f"{queue}_queue_url"])
     bucket, secret = outputs["export_bucket_name"], outputs["signing_secret_arn"]
-    file = {"Bucket": bucket, "Key": "exports/nobody/none.csv"}
+    file = {"Bucket": bucket, "Key": "exports/unknown/none.csv"}
     yield "read file", on("s3", "get_object", **file)
     yield "write file", on("s3", "put_object", **file, Body=b"")
     yield "delete file", on("s3", "delete_object", **file)
@@ -128,14 +128,14 @@ def _on_table(table: str, name: str, key_names: tuple[str, ...]) -> Iterator[Cal
     yield f"scan {table}", on("dynamodb", "scan", TableName=name, Limit=1)
     yield f"drop {table}", on("dynamodb", "delete_table", TableName=name)
     for index, attribute in {"": key_names[0], **_INDICES.get(table, {})}.items():
-        asked: dict[str, Any] = {
+        query: dict[str, Any] = {
             "TableName": name,
             "KeyConditionExpression": "#k = :k",
             "ExpressionAttributeNames": {"#k": attribute},
             "ExpressionAttributeValues": {":k": {"S": "probe"}},
             **({"IndexName": index} if index else {}),
         }
-        yield f"query {index} {table}" if index else f"query {table}", on("dynamodb", "query", **asked)
+        yield f"query {index} {table}" if index else f"query {table}", on("dynamodb", "query", **query)
 
 
 def _on_queue(queue: str, url: str) -> Iterator[Call]:
@@ -148,7 +148,7 @@ def _on_queue(queue: str, url: str) -> Iterator[Call]:
 
 
 def is_allowed(call: Callable[[Clients], object], clients: Clients) -> bool:
-    """Tell whether a call is let through, whatever comes of it."""
+    """Return whether the caller's role permits a call; the call may fail for other reasons."""
     try:
         call(clients)
     except ClientError as error:
@@ -157,15 +157,15 @@ def is_allowed(call: Callable[[Clients], object], clients: Clients) -> bool:
 
 
 @pytest.mark.parametrize("role", ALLOWED)
-def test_a_role_may_do_what_its_function_does_and_nothing_else(stage: Stage, role: str) -> None:
+def test_a_role_may_do_only_what_its_function_does(stage: Stage, role: str) -> None:
     clients = cache(lambda service: stage.client_as(role, service))
     tried = {name: is_allowed(call, clients) for name, call in calls(stage)}
     assert len(tried) > 90
     assert {name for name, allowed in tried.items() if allowed} == ALLOWED[role]
 
 
-def test_who_may_everything_is_let_through(stage: Stage) -> None:
-    """Shows that calls are refused for the role, and not for how they are made; where that does no harm."""
+def test_a_caller_with_all_permissions_is_never_refused(stage: Stage) -> None:
+    """The role is the reason for a refusal, and not the form of the call; tried only with harmless calls."""
     harmless = (
         "get",
         "batch_get",

@@ -130,11 +130,13 @@ def test_uploads_are_stored_merged_and_shown(gateway: Gateway) -> None:
     reading = {"energy_kwh": 0.1, "power_kw": 1, "voltage_v": 230, "current_a": 4}
     sent = [{"timestamp": f"2024-01-01T{hour:02}:00:00Z", **reading} for hour in range(24)]
     path = "/api/meters/uploaded/readings"
-    assert gateway.http.put(path, json={"readings": sent}).json() == {"stored": 24, "updated": 0}
+    answer = gateway.http.put(path, json={"readings": sent}).json()
+    assert (answer["received"], answer["stored"], answer["updated"]) == (24, 24, 0)
     sent[0]["energy_kwh"] = 0.2
-    assert gateway.http.put(path, json={"readings": sent}).json() == {"stored": 0, "updated": 1}
+    answer = gateway.http.put(path, json={"readings": sent}).json()
+    assert (answer["stored"], answer["updated"], answer["unchanged"]) == (0, 1, 23)
     (day,) = gateway.http.get(path, params={"resolution": "day"}).json()["items"]
-    assert (day["energy_kwh"], day["count"]) == (2.5, 24)
+    assert (day["energy_kwh"], day["readings"]) == (2.5, 24)
     listed = gateway.http.get("/api/meters").json()["items"]
     assert [meter["smart_meter_id"] for meter in listed] == ["123", "sample-1", "uploaded"]
 

@@ -1,4 +1,4 @@
-"""Claims about the deployed template, each with a defect that must make it false."""
+"""Claims about the deployed template, each with a defect that must make the claim fail."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -10,35 +10,35 @@ import pytest
 
 from infra.build.packaging import ROOT
 from infra.build.template import Template, read
-from infra.checks.expand import expanded
+from infra.checks.expand import expand
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/5f6b1e0c-0000-4000-8000-000000000000"
 
 EVERYTHING = {"Stage": "prod", "KmsKeyArn": KEY, "AlarmEmail": "ops@example.com", "Canary": "true"}
-"""A production stage with everything that can be switched on."""
+"""The parameters of a production stage with every option switched on."""
 
 
 @dataclass(frozen=True)
 class Expansions:
-    """A template, and what CloudFormation makes of it for some parameters."""
+    """A template and its expansions by CloudFormation for some choices of parameters."""
 
     source: Template
 
     def with_(self, **parameters: str) -> Template:
-        """Expand for `parameters`, and for the defaults of the others."""
+        """Expand the template with `parameters`, and with the defaults of the others."""
         if self.source is source():
-            return _expanded(tuple(parameters.items()))
-        return expanded(self.source, parameters)
+            return _expand_source(tuple(parameters.items()))
+        return expand(self.source, parameters)
 
     @property
     def everything(self) -> dict[str, Any]:
-        """The resources of a production stage."""
+        """The resources of a production stage with every option switched on."""
         resources: dict[str, Any] = self.with_(**EVERYTHING)["Resources"]
         return resources
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The resources of who chooses nothing."""
+        """The resources of a stage with the default parameters."""
         resources: dict[str, Any] = self.with_()["Resources"]
         return resources
 
@@ -50,27 +50,29 @@ def source() -> Template:
 
 
 @cache
-def _expanded(parameters: tuple[tuple[str, str], ...]) -> Template:
-    return expanded(source(), dict(parameters))
+def _expand_source(parameters: tuple[tuple[str, str], ...]) -> Template:
+    return expand(source(), dict(parameters))
 
 
 def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Return the properties of the resources of a type, by their names."""
+    """Return the properties of the resources of a type, by their logical ids."""
     return {
-        name: made.get("Properties", {}) for name, made in resources.items() if made["Type"] == f"AWS::{kind}"
+        name: resource.get("Properties", {})
+        for name, resource in resources.items()
+        if resource["Type"] == f"AWS::{kind}"
     }
 
 
-def everything_in(node: Any) -> Iterator[Any]:
-    """Yield a part of a template and all parts of it."""
+def all_parts(node: Any) -> Iterator[Any]:
+    """Yield a part of a template and every part below it."""
     yield node
     if isinstance(node, dict | list):
         for part in node.values() if isinstance(node, dict) else node:
-            yield from everything_in(part)
+            yield from all_parts(part)
 
 
-def named(reference: Any) -> str:
-    """Return the name of the resource that a Ref or a GetAtt is about."""
+def target_of(reference: Any) -> str:
+    """Return the logical id of the resource that a Ref or a GetAtt refers to."""
     if "Ref" in reference:
         return str(reference["Ref"])
     return str(reference["Fn::GetAtt"][0])
@@ -82,27 +84,27 @@ Defect = Callable[[dict[str, Any]], object]
 
 @dataclass
 class Claims:
-    """The claims of a module, to be tried as they are and with their defects."""
+    """The claims of a module, each with a defect."""
 
-    made: list[tuple[Claim, Defect]]
+    registered: list[tuple[Claim, Defect]]
 
-    def but_for(self, defect: Defect) -> Callable[[Claim], Claim]:
-        """Note a claim, and what done to the template's resources makes it false."""
+    def fails_with(self, defect: Defect) -> Callable[[Claim], Claim]:
+        """Register a claim with a defect: a change of the template's resources that must make it fail."""
 
-        def note(claim: Claim) -> Claim:
-            self.made.append((claim, defect))
+        def register(claim: Claim) -> Claim:
+            self.registered.append((claim, defect))
             return claim
 
-        return note
+        return register
 
     @property
     def parameters(self) -> list[Any]:
-        """The claims for pytest, under their names."""
-        return [pytest.param(claim, defect, id=claim.__name__) for claim, defect in self.made]
+        """The claims as parameters of a pytest test, with their names as ids."""
+        return [pytest.param(claim, defect, id=claim.__name__) for claim, defect in self.registered]
 
 
-def holds(claim: Claim, defect: Defect) -> None:
-    """Try a claim on template.yaml, and on one with the defect in it, where it has to fail."""
+def check(claim: Claim, defect: Defect) -> None:
+    """Check that a claim holds for template.yaml, and fails for a copy with the defect."""
     claim(Expansions(source()))
     broken = copy.deepcopy(source())
     defect(broken["Resources"])
@@ -111,13 +113,13 @@ def holds(claim: Claim, defect: Defect) -> None:
 
 
 def properties(name: str, **changes: Any) -> Defect:
-    """Return the defect that a resource has other properties; None takes one away."""
+    """Return the defect that changes properties of a resource; None removes a property."""
 
     def change(resources: dict[str, Any]) -> None:
-        made = resources[name].setdefault("Properties", {})
-        assert changes.keys() <= made.keys() or None not in changes.values(), "nothing to take away"
-        made.update(changes)
-        for gone in [key for key, value in changes.items() if value is None]:
-            del made[gone]
+        present = resources[name].setdefault("Properties", {})
+        assert changes.keys() <= present.keys() or None not in changes.values(), "there is nothing to remove"
+        present.update(changes)
+        for removed in [key for key, value in changes.items() if value is None]:
+            del present[removed]
 
     return change

@@ -1,4 +1,4 @@
-"""What is stored: kept, encrypted, and gone when it should be."""
+"""Stored data is retained, encrypted, and deleted when it expires."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,10 +12,10 @@ from tests.template.claims import (
     Claims,
     Defect,
     Expansions,
-    holds,
-    named,
+    check,
     of_type,
     properties,
+    target_of,
 )
 
 claims = Claims([])
@@ -24,17 +24,19 @@ DATA = {"ContractsTable", "ReadingsTable", "ExportJobsTable", "UsersTable"}
 TABLES = "DynamoDB::Table"
 
 
-@claims.but_for(lambda resources: resources["UsersTable"].update(DeletionPolicy="Delete"))
+@claims.fails_with(lambda resources: resources["UsersTable"].update(DeletionPolicy="Delete"))
 def tables_and_files_outlive_the_stack(template: Expansions) -> None:
     for resources in (template.everything, template.defaults):
-        kept = {name for name, made in resources.items() if made.get("DeletionPolicy") == "Retain"}
-        assert {*DATA, "ExportBucket"} <= kept
+        retained = {
+            name for name, resource in resources.items() if resource.get("DeletionPolicy") == "Retain"
+        }
+        assert {*DATA, "ExportBucket"} <= retained
         for name in (*DATA, "ExportBucket"):
             assert resources[name]["UpdateReplacePolicy"] == "Retain"
 
 
-@claims.but_for(properties("ReadingsTable", DeletionProtectionEnabled=False))
-def data_is_protected_unless_somebody_gives_that_up(template: Expansions) -> None:
+@claims.fails_with(properties("ReadingsTable", DeletionProtectionEnabled=False))
+def data_is_protected_by_default(template: Expansions) -> None:
     for resources in (template.everything, template.defaults):
         tables = of_type(resources, TABLES)
         assert {name for name in tables if tables[name].get("DeletionProtectionEnabled")} == DATA
@@ -43,8 +45,8 @@ def data_is_protected_unless_somebody_gives_that_up(template: Expansions) -> Non
         assert {name for name in tables if recovery[name] == on} == DATA
 
 
-@claims.but_for(properties("UsersTable", DeletionProtectionEnabled=True))
-def a_stage_that_is_to_be_thrown_away_can_be(template: Expansions) -> None:
+@claims.fails_with(properties("UsersTable", DeletionProtectionEnabled=True))
+def a_stage_without_protection_can_be_deleted(template: Expansions) -> None:
     tables = of_type(template.with_(ProtectData="false")["Resources"], TABLES)
     for name in DATA:
         assert tables[name]["DeletionProtectionEnabled"] is False
@@ -52,7 +54,7 @@ def a_stage_that_is_to_be_thrown_away_can_be(template: Expansions) -> None:
 
 
 def encrypted_with(resources: dict[str, Any]) -> dict[str, Any]:
-    """Return the key of each place where something is stored; True where it is AWS's own."""
+    """Return the key of each resource that stores data; True for AWS's own key."""
     keys: dict[str, Any] = {}
     for name, table in of_type(resources, TABLES).items():
         encryption = table.get("SSESpecification", {})
@@ -69,24 +71,24 @@ def encrypted_with(resources: dict[str, Any]) -> dict[str, Any]:
         ("Lambda::Function", "KmsKeyArn"),
         ("SNS::Topic", "KmsMasterKeyId"),
     ]:
-        keys |= {name: made.get(name_of_key, True) for name, made in of_type(resources, kind).items()}
+        keys |= {name: resource.get(name_of_key, True) for name, resource in of_type(resources, kind).items()}
     return keys
 
 
-@claims.but_for(properties("PublisherLogGroup", KmsKeyId=None))
-def an_own_key_encrypts_all_that_is_stored(template: Expansions) -> None:
+@claims.fails_with(properties("PublisherLogGroup", KmsKeyId=None))
+def a_customer_managed_key_encrypts_all_stored_data(template: Expansions) -> None:
     keys = encrypted_with(template.everything)
     assert len(keys) > 25
     assert {name for name in keys if keys[name] != KEY} == set()
 
 
-@claims.but_for(properties("PublisherRole", ManagedPolicyArns=None))
-def each_function_may_use_an_own_key_through_services_only(template: Expansions) -> None:
+@claims.fails_with(properties("PublisherRole", ManagedPolicyArns=None))
+def each_function_may_use_a_customer_managed_key_through_services_only(template: Expansions) -> None:
     policy = template.everything["KeyPolicy"]["Properties"]
     functions = of_type(template.everything, "Lambda::Function").values()
-    for role in {named(made["Role"]) for made in functions}:
+    for role in {target_of(resource["Role"]) for resource in functions}:
         attached = template.everything[role]["Properties"]["ManagedPolicyArns"]
-        assert [named(one) for one in attached] == ["KeyPolicy"], role
+        assert [target_of(one) for one in attached] == ["KeyPolicy"], role
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Resource"] == KEY
     assert statement["Condition"]["StringEquals"].keys() == {"kms:ViaService"}
@@ -98,43 +100,43 @@ def each_function_may_use_an_own_key_through_services_only(template: Expansions)
     assert "ManagedPolicyArns" not in template.defaults["ApiRole"]["Properties"]
 
 
-@claims.but_for(properties("ExportDeadLetterQueue", SqsManagedSseEnabled=False))
-def without_an_own_key_aws_keys_encrypt_it(template: Expansions) -> None:
+@claims.fails_with(properties("ExportDeadLetterQueue", SqsManagedSseEnabled=False))
+def without_a_customer_managed_key_aws_keys_encrypt_all_stored_data(template: Expansions) -> None:
     keys = encrypted_with(template.defaults)
     assert {name for name in keys if keys[name] is not True} == set()
 
 
-@claims.but_for(properties("ThrottlesTable", TimeToLiveSpecification=None))
-@claims.but_for(properties("ContractsTable", TimeToLiveSpecification=None))
-def what_counts_for_a_while_is_forgotten(template: Expansions) -> None:
+@claims.fails_with(properties("ThrottlesTable", TimeToLiveSpecification=None))
+@claims.fails_with(properties("ContractsTable", TimeToLiveSpecification=None))
+def short_lived_items_expire(template: Expansions) -> None:
     tables = of_type(template.everything, TABLES)
-    lives = {name: made.get("TimeToLiveSpecification") for name, made in tables.items()}
-    assert {name: lives[name]["AttributeName"] for name in lives if lives[name]} == {
+    expiry = {name: table.get("TimeToLiveSpecification") for name, table in tables.items()}
+    assert {name: expiry[name]["AttributeName"] for name in expiry if expiry[name]} == {
         "ContractsTable": "expires_at",
         "ExportJobsTable": "delete_at",
         "IdempotencyTable": "expiration",
         "ThrottlesTable": "expires_at",
         "UsersTable": "expires_at",
     }
-    assert all(life["Enabled"] for life in lives.values() if life)
+    assert all(specification["Enabled"] for specification in expiry.values() if specification)
 
 
-def _files_for_ever(resources: dict[str, Any]) -> None:
+def _files_kept_for_a_year(resources: dict[str, Any]) -> None:
     resources["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] = 365
 
 
-def _files_elsewhere(resources: dict[str, Any]) -> None:
+def _rule_for_another_folder(resources: dict[str, Any]) -> None:
     resources["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0]["Prefix"] = "files/"
 
 
-def _sleeping_rule(resources: dict[str, Any]) -> None:
+def _disabled_rule(resources: dict[str, Any]) -> None:
     resources["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][1]["Status"] = "Disabled"
 
 
-@claims.but_for(_files_for_ever)
-@claims.but_for(_files_elsewhere)
-@claims.but_for(_sleeping_rule)
-def files_are_gone_when_their_jobs_say_so(template: Expansions) -> None:
+@claims.fails_with(_files_kept_for_a_year)
+@claims.fails_with(_rule_for_another_folder)
+@claims.fails_with(_disabled_rule)
+def files_are_deleted_after_the_lifetime_that_their_jobs_state(template: Expansions) -> None:
     rules = template.everything["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     assert {(rule["Status"], rule["Prefix"]) for rule in rules} == {("Enabled", "exports/")}
     assert folder_of("job").startswith("exports/")
@@ -143,38 +145,38 @@ def files_are_gone_when_their_jobs_say_so(template: Expansions) -> None:
     assert {"DaysAfterInitiation": 1} in [rule.get("AbortIncompleteMultipartUpload") for rule in rules]
 
 
-@claims.but_for(properties("ExportBucket", PublicAccessBlockConfiguration=None))
-def the_files_are_nobody_elses(template: Expansions) -> None:
+@claims.fails_with(properties("ExportBucket", PublicAccessBlockConfiguration=None))
+def the_files_are_not_public(template: Expansions) -> None:
     bucket = template.everything["ExportBucket"]["Properties"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(bucket["PublicAccessBlockConfiguration"]) == 4
     assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
 
 
-def _hash_in_the_listing(resources: dict[str, Any]) -> None:
+def _password_hash_in_the_listing(resources: dict[str, Any]) -> None:
     (index,) = resources["UsersTable"]["Properties"]["GlobalSecondaryIndexes"]
     index["Projection"]["NonKeyAttributes"].append("password_hash")
 
 
-@claims.but_for(
+@claims.fails_with(
     properties("ContractsTable", LocalSecondaryIndexes=[{"IndexName": "by_day", "KeySchema": []}])
 )
 def no_trail_is_limited_in_size_and_every_index_can_be_dropped(template: Expansions) -> None:
     """A local index limits a partition to 10 GB, and goes only with its table."""
     tables = of_type(template.everything, TABLES)
-    assert {name for name, made in tables.items() if made.get("LocalSecondaryIndexes")} == set()
+    assert {name for name, table in tables.items() if table.get("LocalSecondaryIndexes")} == set()
 
 
-@claims.but_for(_hash_in_the_listing)
+@claims.fails_with(_password_hash_in_the_listing)
 def the_listing_of_users_holds_no_password_hash(template: Expansions) -> None:
     (index,) = template.everything["UsersTable"]["Properties"]["GlobalSecondaryIndexes"]
     assert index["Projection"]["ProjectionType"] == "INCLUDE"
     assert "password_hash" not in index["Projection"]["NonKeyAttributes"]
 
 
-@claims.but_for(properties("EventBus", Name="other"))
-@claims.but_for(properties("BusArchive", EventPattern={"detail-type": ["component_event"]}))
-def what_publishers_sent_can_be_sent_again(template: Expansions) -> None:
+@claims.fails_with(properties("EventBus", Name="other"))
+@claims.fails_with(properties("BusArchive", EventPattern={"detail-type": ["component_event"]}))
+def the_archive_keeps_the_events_of_publishers(template: Expansions) -> None:
     resources = template.defaults
     archive, rule = resources["BusArchive"]["Properties"], resources["ComponentEventRule"]["Properties"]
     assert archive["EventPattern"] == rule["EventPattern"]
@@ -184,4 +186,4 @@ def what_publishers_sent_can_be_sent_again(template: Expansions) -> None:
 
 @pytest.mark.parametrize(("claim", "defect"), claims.parameters)
 def test_the_template_keeps_its_claims_about_data(claim: Claim, defect: Defect) -> None:
-    holds(claim, defect)
+    check(claim, defect)

@@ -1,4 +1,4 @@
-"""How a change reaches callers, and how functions are fed."""
+"""How a change reaches callers, and how messages reach the functions."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from tests.template.claims import (
     Claims,
     Defect,
     Expansions,
-    everything_in,
-    holds,
-    named,
+    all_parts,
+    check,
     of_type,
     properties,
     source,
+    target_of,
 )
 
 claims = Claims([])
@@ -24,79 +24,79 @@ LIVE = {"ApiFunction", "IngestionFunction"}
 FUNCTIONS = {*LIVE, "PublisherFunction", "ExportFunction", "ExportSweepFunction"}
 
 
-def _route_to_the_newest(resources: dict[str, Any]) -> None:
+def _route_to_the_latest_code(resources: dict[str, Any]) -> None:
     uri = resources["HttpApiIntegration"]["Properties"]["IntegrationUri"]
     uri["Fn::Sub"] = uri["Fn::Sub"].replace(":live", "")
 
 
-@claims.but_for(_route_to_the_newest)
-@claims.but_for(properties("HttpApiPermission", FunctionName={"Ref": "ApiFunction"}))
+@claims.fails_with(_route_to_the_latest_code)
+@claims.fails_with(properties("HttpApiPermission", FunctionName={"Ref": "ApiFunction"}))
 def callers_and_events_reach_the_live_version(template: Expansions) -> None:
     resources = template.everything
     uri = resources["HttpApiIntegration"]["Properties"]["IntegrationUri"]["Fn::Sub"]
     assert uri.endswith("/functions/${ApiFunction.Arn}:live/invocations")
     assert resources["HttpApiPermission"]["Properties"]["FunctionName"] == {"Ref": "ApiFunctionAliaslive"}
-    feed = resources["IngestionFunctionQueue"]["Properties"]
-    assert feed["FunctionName"] == {"Ref": "IngestionFunctionAliaslive"}
+    source_of_events = resources["IngestionFunctionQueue"]["Properties"]
+    assert source_of_events["FunctionName"] == {"Ref": "IngestionFunctionAliaslive"}
 
 
 def alarms_of(resources: dict[str, Any], function: str) -> set[str]:
     group = resources[f"{function}DeploymentGroup"]["Properties"]
     assert group["AutoRollbackConfiguration"]["Enabled"]
     assert group["AlarmConfiguration"]["Enabled"]
-    return {named(alarm["Name"]) for alarm in group["AlarmConfiguration"]["Alarms"]}
+    return {target_of(alarm["Name"]) for alarm in group["AlarmConfiguration"]["Alarms"]}
 
 
-def _blind_canary(resources: dict[str, Any]) -> None:
+def _canary_without_alarms(resources: dict[str, Any]) -> None:
     del resources["IngestionFunction"]["Properties"]["DeploymentPreference"]["Alarms"]
 
 
-@claims.but_for(properties("ApiFunction", DeploymentPreference=None))
-@claims.but_for(_blind_canary)
-def a_canary_is_taken_back_on_its_alarms(template: Expansions) -> None:
+@claims.fails_with(properties("ApiFunction", DeploymentPreference=None))
+@claims.fails_with(_canary_without_alarms)
+def a_canary_is_rolled_back_by_its_alarms(template: Expansions) -> None:
     resources = template.everything
     assert alarms_of(resources, "ApiFunction") == {"ApiServerErrorsAlarm", "ApiErrorsAlarm"}
     assert alarms_of(resources, "IngestionFunction") == {"IngestionErrorsAlarm", "OutcomeUnknownAlarm"}
     for function in LIVE:
         update = resources[f"{function}Aliaslive"]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
-        assert named(update["DeploymentGroupName"]) == f"{function}DeploymentGroup"
+        assert target_of(update["DeploymentGroupName"]) == f"{function}DeploymentGroup"
 
 
 def _always_a_canary(resources: dict[str, Any]) -> None:
     resources["ApiFunction"]["Properties"]["DeploymentPreference"]["Enabled"] = True
 
 
-@claims.but_for(_always_a_canary)
-def a_canary_is_asked_for(template: Expansions) -> None:
+@claims.fails_with(_always_a_canary)
+def without_the_parameter_there_is_no_canary(template: Expansions) -> None:
     assert not of_type(template.defaults, "CodeDeploy::DeploymentGroup")
 
 
-@claims.but_for(properties("ApiFunction", SnapStart=None))
+@claims.fails_with(properties("ApiFunction", SnapStart=None))
 def the_api_starts_from_a_snapshot(template: Expansions) -> None:
     for parameters, when in (({}, "PublishedVersions"), ({"Snapshot": "false"}, "None")):
         api = template.with_(**parameters)["Resources"]["ApiFunction"]["Properties"]
         assert api["SnapStart"] == {"ApplyOn": when}
 
 
-@claims.but_for(lambda resources: resources["ApiFunction"].pop("DeletionPolicy"))
-@claims.but_for(lambda resources: resources["IngestionFunction"].pop("UpdateReplacePolicy"))
+@claims.fails_with(lambda resources: resources["ApiFunction"].pop("DeletionPolicy"))
+@claims.fails_with(lambda resources: resources["IngestionFunction"].pop("UpdateReplacePolicy"))
 def an_earlier_version_is_deleted(template: Expansions) -> None:
-    """One that stays has a snapshot that is paid for, and keeps the same build from being published again."""
-    kept = {
-        name: (made.get("DeletionPolicy"), made.get("UpdateReplacePolicy"))
-        for name, made in template.everything.items()
-        if made["Type"] == "AWS::Lambda::Version"
+    """A version that stays has a snapshot that is paid for, and prevents the same build from being published again."""
+    policies = {
+        name: (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+        for name, resource in template.everything.items()
+        if resource["Type"] == "AWS::Lambda::Version"
     }
-    assert len(kept) == len(LIVE)
-    assert set(kept.values()) == {("Delete", "Delete")}
+    assert len(policies) == len(LIVE)
+    assert set(policies.values()) == {("Delete", "Delete")}
 
 
-def _silent_parameter(resources: dict[str, Any]) -> None:
+def _parameter_not_in_description(resources: dict[str, Any]) -> None:
     described = resources["ApiFunction"]["Properties"]["VersionDescription"]["Fn::Sub"]
     described[0] = described[0].replace("${LogLevel}", "")
 
 
-def _silent_key(resources: dict[str, Any]) -> None:
+def _key_not_in_description(resources: dict[str, Any]) -> None:
     described = resources["IngestionFunction"]["Properties"]["VersionDescription"]["Fn::Sub"]
     described[0] = described[0].replace("${KeyId}", "")
 
@@ -118,11 +118,11 @@ OTHER_VALUES = {
 
 
 def description(resources: dict[str, Any], function: str) -> str:
-    """Return what a version is described as; of the key its id."""
+    """Return the description of a function's version, with the id of the key."""
     (version,) = [
-        made["Description"]
-        for made in of_type(resources, "Lambda::Version").values()
-        if named(made["FunctionName"]) == function
+        resource["Description"]
+        for resource in of_type(resources, "Lambda::Version").values()
+        if target_of(resource["FunctionName"]) == function
     ]
     text, own = version["Fn::Sub"]
     key = own["KeyId"]
@@ -133,16 +133,16 @@ def description(resources: dict[str, Any], function: str) -> str:
     return str(text).replace("${KeyId}", key)
 
 
-@claims.but_for(_silent_parameter)
-@claims.but_for(_silent_key)
-def another_parameter_is_another_version(template: Expansions) -> None:
-    """SAM publishes when the template's text changes; what the parameters are must be told otherwise."""
+@claims.fails_with(_parameter_not_in_description)
+@claims.fails_with(_key_not_in_description)
+def another_value_of_a_parameter_is_another_version(template: Expansions) -> None:
+    """SAM publishes when the template's text changes; the description adds the values of the parameters."""
     text = template.source
     common = text["Globals"]["Function"]
     for function in LIVE:
         reaching = {
             part["Ref"]
-            for part in everything_in([common, text["Resources"][function]["Properties"]["Environment"]])
+            for part in all_parts([common, text["Resources"][function]["Properties"]["Environment"]])
             if isinstance(part, dict) and part.get("Ref") in text["Parameters"]
         } | ({"Snapshot"} if function == "ApiFunction" else set())
         assert reaching <= OTHER_VALUES.keys()
@@ -176,12 +176,12 @@ def versions(resources: dict[str, Any]) -> set[str]:
     return set(of_type(resources, "Lambda::Version"))
 
 
-def _silent_layer(resources: dict[str, Any]) -> None:
+def _layer_does_not_publish(resources: dict[str, Any]) -> None:
     del resources["DependencyLayer"]["Properties"]["PublishLambdaVersion"]
 
 
-@claims.but_for(_silent_layer)
-@claims.but_for(properties("ApiFunction", AutoPublishAliasAllProperties=False))
+@claims.fails_with(_layer_does_not_publish)
+@claims.fails_with(properties("ApiFunction", AutoPublishAliasAllProperties=False))
 def other_dependencies_are_another_version(template: Expansions) -> None:
     before = versions(template.defaults)
     text = {**template.source, "Resources": {**template.source["Resources"]}}
@@ -191,22 +191,22 @@ def other_dependencies_are_another_version(template: Expansions) -> None:
     assert versions(Expansions(text).defaults).isdisjoint(before)
 
 
-@claims.but_for(properties("PublisherFunction", Architectures=["x86_64"]))
+@claims.fails_with(properties("PublisherFunction", Architectures=["x86_64"]))
 def functions_and_their_layer_are_for_one_processor(template: Expansions) -> None:
     for choice in ("x86_64", "arm64"):
         resources = template.with_(Architecture=choice)["Resources"]
         functions = of_type(resources, "Lambda::Function")
         assert functions.keys() == FUNCTIONS
-        assert {tuple(made["Architectures"]) for made in functions.values()} == {(choice,)}
+        assert {tuple(resource["Architectures"]) for resource in functions.values()} == {(choice,)}
         (layer,) = of_type(resources, "Lambda::LayerVersion").values()
         assert layer["CompatibleArchitectures"] == [choice]
 
 
-def _late_api(resources: dict[str, Any]) -> None:
+def _api_after_the_functions(resources: dict[str, Any]) -> None:
     resources["HttpApi"] = resources.pop("HttpApi")
 
 
-@claims.but_for(_late_api)
+@claims.fails_with(_api_after_the_functions)
 def sam_local_reads_the_api_before_the_functions(template: Expansions) -> None:
     names = list(template.source["Resources"])
     kinds = [template.source["Resources"][name]["Type"] for name in names]
@@ -214,101 +214,101 @@ def sam_local_reads_the_api_before_the_functions(template: Expansions) -> None:
     assert last_of_api < kinds.index("AWS::Serverless::Function")
 
 
-@claims.but_for(properties("IngestionQueue", VisibilityTimeout=60))
-@claims.but_for(properties("ExportFunction", Timeout=900))
-def a_message_stays_hidden_for_six_times_its_functions_timeout(template: Expansions) -> None:
+@claims.fails_with(properties("IngestionQueue", VisibilityTimeout=60))
+@claims.fails_with(properties("ExportFunction", Timeout=900))
+def a_message_stays_hidden_for_six_times_the_timeout_of_its_function(template: Expansions) -> None:
     consumers = queue_sources(template)
     assert consumers.keys() == {"IngestionQueue", "ExportQueue"}
-    for queue, made in consumers.items():
-        function = named(made["FunctionName"]).removesuffix("Aliaslive")
+    for queue, resource in consumers.items():
+        function = target_of(resource["FunctionName"]).removesuffix("Aliaslive")
         timeout = template.everything[function]["Properties"]["Timeout"]
         assert template.everything[queue]["Properties"]["VisibilityTimeout"] >= 6 * timeout, queue
 
 
 def queue_sources(template: Expansions) -> dict[str, Any]:
-    """Return the event sources that are queues, by the queue."""
+    """Return the event sources that are queues, by the logical id of the queue."""
     sources = of_type(template.everything, "Lambda::EventSourceMapping").values()
     return {
-        named(made["EventSourceArn"]): made
-        for made in sources
-        if "StreamArn" not in str(made["EventSourceArn"])
+        target_of(resource["EventSourceArn"]): resource
+        for resource in sources
+        if "StreamArn" not in str(resource["EventSourceArn"])
     }
 
 
-def _unlimited(resources: dict[str, Any]) -> None:
+def _unlimited_concurrency(resources: dict[str, Any]) -> None:
     del resources["IngestionFunction"]["Properties"]["Events"]["Queue"]["Properties"]["ScalingConfig"]
 
 
-@claims.but_for(_unlimited)
-def a_full_queue_does_not_take_all_functions_of_the_account(template: Expansions) -> None:
-    for made in queue_sources(template).values():
-        assert 2 <= made["ScalingConfig"]["MaximumConcurrency"] <= 50
+@claims.fails_with(_unlimited_concurrency)
+def a_full_queue_does_not_use_the_whole_concurrency_of_the_account(template: Expansions) -> None:
+    for resource in queue_sources(template).values():
+        assert 2 <= resource["ScalingConfig"]["MaximumConcurrency"] <= 50
 
 
-def _whole_batches(resources: dict[str, Any]) -> None:
+def _batches_fail_as_a_whole(resources: dict[str, Any]) -> None:
     del resources["IngestionFunction"]["Properties"]["Events"]["Queue"]["Properties"]["FunctionResponseTypes"]
 
 
-@claims.but_for(_whole_batches)
-def only_what_failed_comes_again(template: Expansions) -> None:
+@claims.fails_with(_batches_fail_as_a_whole)
+def only_failed_items_of_a_batch_are_delivered_again(template: Expansions) -> None:
     sources = of_type(template.everything, "Lambda::EventSourceMapping")
     assert len(sources) == 3
-    for made in sources.values():
-        assert made["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    for resource in sources.values():
+        assert resource["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def _stuck_stream(resources: dict[str, Any]) -> None:
+def _stream_without_dead_letter_queue(resources: dict[str, Any]) -> None:
     del resources["PublisherFunction"]["Properties"]["Events"]["Stream"]["Properties"]["DestinationConfig"]
 
 
-@claims.but_for(_stuck_stream)
-def one_bad_change_does_not_hold_up_the_others(template: Expansions) -> None:
-    made = template.everything["PublisherFunctionStream"]["Properties"]
-    assert made["BisectBatchOnFunctionError"] is True
-    assert 0 < made["MaximumRetryAttempts"] <= 20
-    assert named(made["DestinationConfig"]["OnFailure"]["Destination"]) == "PublisherDeadLetterQueue"
+@claims.fails_with(_stream_without_dead_letter_queue)
+def a_change_that_fails_does_not_block_the_others(template: Expansions) -> None:
+    resource = template.everything["PublisherFunctionStream"]["Properties"]
+    assert resource["BisectBatchOnFunctionError"] is True
+    assert 0 < resource["MaximumRetryAttempts"] <= 20
+    assert target_of(resource["DestinationConfig"]["OnFailure"]["Destination"]) == "PublisherDeadLetterQueue"
 
 
-@claims.but_for(properties("ExportQueue", RedrivePolicy=None))
-@claims.but_for(properties("IngestionDeadLetterQueue", MessageRetentionPeriod=60))
-def what_is_given_up_is_kept_for_two_weeks(template: Expansions) -> None:
+@claims.fails_with(properties("ExportQueue", RedrivePolicy=None))
+@claims.fails_with(properties("IngestionDeadLetterQueue", MessageRetentionPeriod=60))
+def dead_letters_are_kept_for_two_weeks(template: Expansions) -> None:
     queues = of_type(template.everything, "SQS::Queue")
     targets = {
-        named(made["RedrivePolicy"]["deadLetterTargetArn"])
-        for name, made in queues.items()
+        target_of(resource["RedrivePolicy"]["deadLetterTargetArn"])
+        for name, resource in queues.items()
         if name in queue_sources(template)
     }
     assert targets == {"IngestionDeadLetterQueue", "ExportDeadLetterQueue"}
-    for name, made in queues.items():
+    for name, resource in queues.items():
         if name.endswith("DeadLetterQueue"):
-            assert made["MessageRetentionPeriod"] == 14 * 24 * 3600, name
+            assert resource["MessageRetentionPeriod"] == 14 * 24 * 3600, name
 
 
-def _forgetful_rule(resources: dict[str, Any]) -> None:
+def _rule_without_dead_letter_queue(resources: dict[str, Any]) -> None:
     del resources["ComponentEventRule"]["Properties"]["Targets"][0]["DeadLetterConfig"]
 
 
-def _echo(resources: dict[str, Any]) -> None:
+def _rule_takes_published_changes(resources: dict[str, Any]) -> None:
     pattern = resources["ComponentEventRule"]["Properties"]["EventPattern"]
     pattern["detail-type"].append("timeline_changed")
 
 
-@claims.but_for(_forgetful_rule)
-@claims.but_for(_echo)
-def the_rule_loses_nothing_and_takes_back_nothing(template: Expansions) -> None:
+@claims.fails_with(_rule_without_dead_letter_queue)
+@claims.fails_with(_rule_takes_published_changes)
+def the_rule_loses_no_event_and_does_not_match_published_changes(template: Expansions) -> None:
     rule = template.everything["ComponentEventRule"]["Properties"]
     assert rule["EventPattern"]["detail-type"] == ["component_event", "meter_readings"]
     (target,) = rule["Targets"]
-    assert named(target["DeadLetterConfig"]["Arn"]) == "RuleDeadLetterQueue"
+    assert target_of(target["DeadLetterConfig"]["Arn"]) == "RuleDeadLetterQueue"
     assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 24 * 3600
 
 
-@claims.but_for(properties("ApiFunction", Timeout=60))
-def the_api_answers_before_the_gateway_gives_up(template: Expansions) -> None:
+@claims.fails_with(properties("ApiFunction", Timeout=60))
+def the_api_times_out_before_the_gateway(template: Expansions) -> None:
     gateway = template.everything["HttpApiIntegration"]["Properties"]["TimeoutInMillis"]
     assert template.everything["ApiFunction"]["Properties"]["Timeout"] * 1000 < gateway <= 30_000
 
 
 @pytest.mark.parametrize(("claim", "defect"), claims.parameters)
 def test_the_template_keeps_its_claims_about_releases(claim: Claim, defect: Defect) -> None:
-    holds(claim, defect)
+    check(claim, defect)

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from domain.contracts.contract import CONTRACT_NUMBER_PATTERN, Contract, ContractNotFoundError
-from domain.contracts.trails import Actor, ActorKind, Reception, Source
-from domain.users import Caller
+from domain.contracts.trails import Reception, Source
+from functions.api.actors import actor_of
 from functions.api.dependencies import provided
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.event_payloads import utc_now
@@ -19,15 +19,6 @@ Trails = Annotated[TrailStore, provided(lambda stores: stores.trails)]
 Number = Annotated[
     str, Path(pattern=CONTRACT_NUMBER_PATTERN, description="Number of a contract", examples=["1001"])
 ]
-
-
-def actor_of(caller: Caller) -> Actor:
-    """Return how a trail names `caller`: an API key by itself, since its owner may have several."""
-    if caller.api_key is not None:
-        return Actor(ActorKind.API_KEY, caller.api_key.id, caller.api_key.name)
-    if caller.user is not None:
-        return Actor(ActorKind.USER, caller.user.id, caller.user.username)
-    return Actor(ActorKind.ANONYMOUS)
 
 
 async def reception(request: Request) -> Reception:

@@ -7,8 +7,9 @@ from pydantic import BaseModel, Field
 
 from domain.contracts.contract import Contract
 from domain.contracts.events import Component
-from domain.contracts.trails import Actor, ActorKind, Entry, RowKind, Source
+from domain.contracts.trails import Entry, RowKind, Source
 from domain.contracts.verdicts import Code
+from functions.api.actors import ActorView
 from functions.api.contracts.dependencies import Contracts, ExistingContract, Number, Trails
 from functions.api.contracts.schemas import TimelineView, VerdictView
 from functions.api.dependencies import CursorSeal
@@ -20,19 +21,6 @@ from infra.contracts.timeline_store import Decision
 router = APIRouter(tags=["trail"])
 
 ReplayDryRun = Annotated[bool, Query(description="Show the difference and store nothing")]
-
-
-class ActorView(BaseModel):
-    """Who brought about a row: a user, an API key, or a publisher by its account and source."""
-
-    kind: ActorKind
-    id: str | None
-    name: str | None
-
-    @classmethod
-    def of(cls, actor: Actor) -> "ActorView":
-        """Show `actor`."""
-        return cls(kind=actor.kind, id=actor.id, name=actor.name)
 
 
 class EntryView(VerdictView):

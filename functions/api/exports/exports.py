@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from dataclasses import replace
 from typing import Annotated
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from domain.exports import (
     Status,
     visible_to,
 )
-from domain.meters.periods import check_period
+from domain.meters.periods import check_known_at, check_period
 from domain.meters.readings import Interval
 from domain.users import Caller
 from functions.api.dependencies import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
@@ -58,7 +59,7 @@ MAX_INLINE_BYTES = 4 * 1024 * 1024
 _GZIP_CHOICE = re.compile(r"gzip(?:;q=(?P<weight>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?")
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GZIP = 16 + zlib.MAX_WBITS
-_WORTH_COMPRESSING = 1024
+_MIN_COMPRESSED_BYTES = 1024
 
 
 @router.post("/csv", responses=describe(413, 422))
@@ -86,7 +87,12 @@ def _create(payload: ExportPayload, jobs: ExportStore, queue: ExportQueue, calle
     now = utc_now()
     period = Interval(payload.start_datetime, payload.end_datetime)
     check_period(period, now)
-    job = exports.new_job(str(uuid4()), payload.smart_meter_id, period, caller.id, now)
+    check_known_at(payload.known_at, now)
+    job = replace(
+        exports.new_job(str(uuid4()), payload.smart_meter_id, period, caller.id, now),
+        columns=tuple(payload.columns),
+        known_at=payload.known_at,
+    )
     if caller.user is None:
         jobs.create(job)
     else:
@@ -132,6 +138,7 @@ async def download_export(
     if job.file is None:
         raise ExportNotReadyError(status)
     if job.file.size_bytes > MAX_INLINE_BYTES:
+        files.require(job.file.key)
         url = files.url(job.file.key, job.filename)
         return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"})
     return _inline(files.read(job.file.key), job.filename, accept_encoding)
@@ -139,7 +146,7 @@ async def download_export(
 
 def _inline(content: bytes, filename: str, accept_encoding: str) -> Response:
     headers = {"Content-Disposition": attachment(filename), "Vary": "Accept-Encoding"}
-    if len(content) >= _WORTH_COMPRESSING and _takes_gzip(accept_encoding):
+    if len(content) >= _MIN_COMPRESSED_BYTES and _takes_gzip(accept_encoding):
         compressor = zlib.compressobj(level=1, wbits=_GZIP)
         content = compressor.compress(content) + compressor.flush()
         headers["Content-Encoding"] = "gzip"
@@ -164,7 +171,7 @@ async def list_exports(
 ) -> HistoryPage:
     """List one's own exports of a meter, the newest first; admins see those of all.
 
-    A page may hold fewer exports than its limit, or none, although more follow: `next_cursor` tells.
+    A page may hold fewer exports than its limit, or none, although more follow: see `next_cursor`.
     """
     owner = None if caller.is_admin else caller.id
     scope = f"exports {smart_meter_id}" if owner is None else f"exports {smart_meter_id} of {owner}"

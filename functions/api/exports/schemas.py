@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from domain.exports import ExportFile, ExportJob, Status
+from domain.meters.csv_format import ExtraColumn
 from domain.meters.readings import METER_ID_PATTERN
 from infra.contracts.event_payloads import Instant, Payload
 
@@ -18,8 +19,14 @@ _MESSAGES = {
 }
 
 
+def _all_different(columns: list[ExtraColumn]) -> list[ExtraColumn]:
+    if len(set(columns)) < len(columns):
+        raise ValueError("must not name a column twice")
+    return columns
+
+
 class ExportPayload(Payload):
-    """A wish for the readings of a meter: from the start up to, but without, the end."""
+    """An order for the readings of a meter: from the start up to, but without, the end."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -38,6 +45,17 @@ class ExportPayload(Payload):
     start_datetime: Instant = Field(description="In the past")
     end_datetime: Instant = Field(description="1 minute to 366 days after the start, and not in the future")
     format: Literal["csv"] = "csv"
+    columns: Annotated[
+        list[ExtraColumn],
+        Field(max_length=len(ExtraColumn), json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_all_different),
+    ] = Field(default=[], description="Columns to append, in this order")
+    known_at: Instant | None = Field(
+        default=None,
+        description=(
+            "Give what was known at this instant, not in the future: the same file however much is corrected later"
+        ),
+    )
 
 
 class CreatedView(BaseModel):

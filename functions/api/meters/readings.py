@@ -1,121 +1,179 @@
-"""Routes of smart meters and their readings."""
+"""Routes of the readings of smart meters."""
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
 
 from domain.instants import from_micros, to_micros
-from domain.meters.periods import PeriodError
-from domain.meters.readings import Interval, Meter, MeterNotFoundError, read_line
+from domain.meters.csv_format import TIMESTAMP_LENGTH, values_of
+from domain.meters.periods import PeriodError, check_known_at
+from domain.meters.readings import Interval, Quality
 from domain.meters.summaries import Resolution, summarise
 from domain.meters.uploads import InvalidReadingsError, Problem
-from functions.api.dependencies import Cursor, CursorSeal, Limit
+from functions.api.actors import CurrentActor
+from functions.api.dependencies import CursorSeal
 from functions.api.error_shape import BadRequestRoute, describe
-from functions.api.meters.dependencies import MeterId, Meters, Readings
+from functions.api.exact_json import ExactResponse
+from functions.api.meters.dependencies import MeterId, Meters, Readings, existing_meter
 from functions.api.meters.schemas import (
     UPLOAD_BODY,
-    MeterPage,
-    MeterView,
+    CountsView,
+    DeletedView,
+    HistoryQuery,
     ReadingPage,
     ReadingQuery,
     ReadingView,
-    StoredView,
     SummaryView,
+    VersionPage,
+    VersionView,
 )
-from infra.contracts.event_payloads import utc_now
-from infra.meters.store_upload import read_csv_body, read_json_body, store_upload
+from infra.contracts.event_payloads import Instant, utc_now
+from infra.meters.reading_queries import Block
+from infra.meters.store_upload import (
+    Arrival,
+    read_csv_body,
+    read_json_body,
+    require_metered,
+    store_upload,
+)
 
 router = APIRouter(
-    prefix="/api/meters",
+    prefix="/api/meters/{smart_meter_id}/readings",
     tags=["smart meters"],
     route_class=BadRequestRoute,
     responses=describe(400, 401, 503, "default"),
 )
 
-_LISTING = "meters"
 # How many hours hold what is to be shown is not known: asking for few at a time reads little in vain.
-_HOURS_AT_ONCE = {Resolution.RAW: 24, Resolution.HOUR: 120, Resolution.DAY: 480}
+_HOURS_AT_ONCE = 24
+CreatedAt = Annotated[
+    Instant | None,
+    Query(description="When those readings were made that do not say; now by default, at most a day ahead"),
+]
 
 
-@router.get("")
-async def list_meters(
-    meters: Meters, seal: CursorSeal, limit: Limit = 50, cursor: Cursor = None
-) -> MeterPage:
-    """List meters in the order of their ids; a new one shows up within about a second."""
-    page = meters.page(limit, after=None if cursor is None else seal.open(_LISTING, cursor))
-    return MeterPage(
-        items=[MeterView.of(meter) for meter in page.meters],
-        next_cursor=None if page.next_after is None else seal.seal(_LISTING, page.next_after),
-    )
-
-
-@router.get("/{smart_meter_id}", responses=describe(404))
-async def get_meter(smart_meter_id: MeterId, meters: Meters) -> MeterView:
-    """Show one meter."""
-    return MeterView.of(_found(meters.get(smart_meter_id), smart_meter_id))
-
-
-@router.put("/{smart_meter_id}/readings", responses=describe(409, 413), openapi_extra=UPLOAD_BODY)
+@router.put("", responses=describe(409, 413), openapi_extra=UPLOAD_BODY)
 async def put_readings(
-    smart_meter_id: MeterId, request: Request, meters: Meters, readings: Readings
-) -> StoredView:
-    """Store readings, as JSON or as CSV with the export's columns; all of them, or none if one is wrong."""
+    smart_meter_id: MeterId,
+    request: Request,
+    meters: Meters,
+    readings: Readings,
+    actor: CurrentActor,
+    created_at: CreatedAt = None,
+) -> CountsView:
+    """Store readings, as JSON or as CSV with the export's columns; all of them, or none if one is wrong.
+
+    A reading replaces the one of its timestamp if it was made later, or at the same instant and arrives
+    later. What it replaces stays in the history.
+    """
     body = await request.body()
-    now = utc_now()
+    arrival = Arrival(utc_now(), created_at)
     match request.headers.get("content-type", "").partition(";")[0].strip().lower():
         case "application/json":
-            sent = read_json_body(body, now)
+            sent = read_json_body(body, arrival)
         case "text/csv":
-            sent = read_csv_body(body, smart_meter_id, now)
+            sent = read_csv_body(body, smart_meter_id, arrival)
         case _:
             raise InvalidReadingsError([Problem("content-type", "must be application/json or text/csv")])
-    counts = store_upload(meters, readings, smart_meter_id, sent, now)
-    return StoredView(stored=counts.stored, updated=counts.updated)
+    return CountsView.of(store_upload(meters, readings, smart_meter_id, sent, actor, arrival.now))
 
 
-@router.get("/{smart_meter_id}/readings", responses=describe(404))
+@router.delete("", responses=describe(404, 409))
+async def delete_readings(
+    smart_meter_id: MeterId,
+    start: Instant,
+    end: Instant,
+    meters: Meters,
+    readings: Readings,
+    actor: CurrentActor,
+) -> DeletedView:
+    """Delete the readings from `start` up to, but without, `end`; they stay in the history.
+
+    Readings that were made before the deletion do not come back when they are sent again.
+    """
+    if end <= start:
+        raise PeriodError("end", "must be after start")
+    meter = existing_meter(meters, smart_meter_id)
+    require_metered(meter)
+    return DeletedView(deleted=readings.delete(meter.id, Interval(start, end), actor))
+
+
+@router.get("", responses=describe(404), response_model=ReadingPage)
 async def get_readings(
     smart_meter_id: MeterId,
     meters: Meters,
     readings: Readings,
     seal: CursorSeal,
     query: Annotated[ReadingQuery, Query()],
-) -> ReadingPage:
+) -> Response:
     """Show readings, or their summary by UTC hour or day: energy in sum, the rest in the mean.
 
+    With `known_at` the answer is what was known at that instant, whatever was corrected or deleted later;
+    it is final some fifteen seconds after that instant, when no write that began before is under way.
     An answer holds at most `limit` entries. Of a meter with many readings it may hold fewer: what follows
     is at `next_cursor`, up to the answer in which that is null.
     """
-    scope = f"readings {smart_meter_id} {query.model_dump_json(include={'start', 'end', 'resolution'})}"
+    asked = query.model_dump_json(include={"start", "end", "resolution", "known_at"})
+    scope = f"readings {smart_meter_id} {asked}"
     position = None if query.cursor is None else from_micros(int(seal.open(scope, query.cursor)))
-    interval = Interval(position or query.start, query.end or utc_now())
+    now = utc_now()
+    interval = Interval(position or query.start, query.end or now)
     if interval.end <= interval.start:
         raise PeriodError("end", "must be after start")
-    meter = _found(meters.get(smart_meter_id), smart_meter_id)
-    blocks = readings.blocks(meter, interval, _HOURS_AT_ONCE[query.resolution])
-    items, following = _page(blocks, query.resolution, query.limit)
-    return ReadingPage(
-        items=items, next_cursor=None if following is None else seal.seal(scope, str(to_micros(following)))
+    check_known_at(query.known_at, now)
+    meter = existing_meter(meters, smart_meter_id)
+    if query.resolution is Resolution.RAW:
+        blocks = readings.blocks(meter, interval, query.known_at, _HOURS_AT_ONCE)
+        shown, following = _raw_page(blocks, query.limit)
+        items: list[ReadingView] | list[SummaryView] = shown
+    else:
+        hours = readings.sums(meter, interval, query.known_at)
+        summaries, following = summarise(hours, query.resolution, query.limit)
+        items = [SummaryView.of(summary) for summary in summaries]
+    cursor = None if following is None else seal.seal(scope, str(to_micros(following)))
+    return ExactResponse(ReadingPage(items=items, next_cursor=cursor))
+
+
+def _raw_page(blocks: Iterator[Block], limit: int) -> tuple[list[ReadingView], datetime | None]:
+    """Return the readings to be shown, and the instant to go on from."""
+    shown: list[ReadingView] = []
+    for at, line, quality in _readings_of(blocks):
+        if len(shown) == limit:
+            return shown, at
+        shown.append(ReadingView.of(at, values_of(line), quality))
+    return shown, None
+
+
+def _readings_of(blocks: Iterator[Block]) -> Iterator[tuple[datetime, bytes, Quality]]:
+    for block in blocks:
+        lines = block.lines.splitlines()
+        origins = block.origins if len(block.origins) == len(lines) else list(block.origins) * len(lines)
+        for line, origin in zip(lines, origins, strict=True):
+            yield datetime.fromisoformat(line[:TIMESTAMP_LENGTH].decode()), line, origin.quality
+
+
+@router.get("/history", responses=describe(404), response_model=VersionPage)
+async def get_history(
+    smart_meter_id: MeterId,
+    meters: Meters,
+    readings: Readings,
+    seal: CursorSeal,
+    query: Annotated[HistoryQuery, Query()],
+) -> Response:
+    """List the versions of the reading at `timestamp`, the newest last; none where there never was one.
+
+    A page may hold fewer versions than its limit, or none, although more follow: see `next_cursor`.
+    """
+    meter = existing_meter(meters, smart_meter_id)
+    scope = f"versions {smart_meter_id} {to_micros(query.timestamp)}"
+    position = None if query.cursor is None else seal.open(scope, query.cursor)
+    page = readings.versions(meter.id, query.timestamp, query.limit, position)
+    return ExactResponse(
+        VersionPage(
+            items=[VersionView.of(version) for version in page.versions],
+            next_cursor=None if page.next_position is None else seal.seal(scope, page.next_position),
+        )
     )
-
-
-def _page(
-    blocks: Iterator[bytes], resolution: Resolution, limit: int
-) -> tuple[list[ReadingView] | list[SummaryView], datetime | None]:
-    """Return what is to be shown, and the instant to go on from."""
-    if resolution is not Resolution.RAW:
-        summaries, next_start = summarise(blocks, resolution, limit)
-        return [SummaryView.of(summary) for summary in summaries], next_start
-    lines = (line for block in blocks for line in block.splitlines())
-    shown = [ReadingView.of(read_line(line)) for line in islice(lines, limit)]
-    following = next(lines, None)
-    return shown, None if following is None else read_line(following).at
-
-
-def _found(meter: Meter | None, meter_id: str) -> Meter:
-    if meter is None:
-        raise MeterNotFoundError(meter_id)
-    return meter

@@ -1,14 +1,21 @@
 """What the routes of smart meters take and answer."""
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.instants import EARLIEST
+from domain.instants import EARLIEST, from_micros
+from domain.meters.csv_format import COLUMNS, ExtraColumn
 from domain.meters.decimals import DECIMAL_PATTERN, DECIMAL_RULE
-from domain.meters.readings import COLUMNS, METER_ID_PATTERN, Meter, MeterKind, Reading
+from domain.meters.history import Version
+from domain.meters.readings import METER_ID_PATTERN, VALUES, Meter, MeterKind, Quality
 from domain.meters.summaries import Resolution, Summary
+from functions.api.actors import ActorView
+from functions.api.exact_json import ExactNumber
 from infra.contracts.event_payloads import Instant
+from infra.meters.reading_store import Counts
 
 _READING = {
     "timestamp": "2024-01-01T00:00:00Z",
@@ -26,7 +33,34 @@ _NUMBER = {
         {"type": "string", "pattern": f"^{DECIMAL_PATTERN}$", "maxLength": 400},
     ],
 }
+_NO_VALUE = [{"type": "null"}, {"const": ""}]
 _ROW = ",".join(["2024-01-01T00:00:00Z", "123", "0.0125", "0.75", "230.1", "3.26"])
+
+
+def _instant(description: str, *, nullable: bool = False) -> dict[str, Any]:
+    return {
+        "type": ["string", "null"] if nullable else "string",
+        "format": "date-time",
+        "description": f"{description}; without an offset it is UTC",
+    }
+
+
+_READING_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["timestamp"],
+    # At least one of the four values; the others may be absent, null or empty.
+    "anyOf": [{"required": [name], "properties": {name: _NUMBER}} for name in VALUES],
+    "additionalProperties": False,
+    "properties": {
+        "timestamp": _instant("A whole second, at most a day ahead of now"),
+        **{name: {"anyOf": [_NUMBER, *_NO_VALUE]} for name in VALUES},
+        "quality": {
+            "enum": [*(quality.value for quality in Quality), "", None],
+            "description": "How the values came about; measured where it is not said",
+        },
+        "created_at": _instant("When the reading was made, at most a day ahead of now", nullable=True),
+    },
+}
 
 # The body is read as bytes: FastAPI's own reading would turn decimals into floats.
 UPLOAD_BODY: dict[str, Any] = {
@@ -39,36 +73,28 @@ UPLOAD_BODY: dict[str, Any] = {
                     "required": ["readings"],
                     "additionalProperties": False,
                     "properties": {
-                        "readings": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {
-                                "type": "object",
-                                "required": list(_READING),
-                                "additionalProperties": False,
-                                "properties": {
-                                    "timestamp": {
-                                        "type": "string",
-                                        "format": "date-time",
-                                        "description": (
-                                            "A whole second, at most a day ahead of now; without an offset it is UTC"
-                                        ),
-                                    },
-                                    **dict.fromkeys(list(_READING)[1:], _NUMBER),
-                                },
-                            },
-                        }
+                        "readings": {"type": "array", "minItems": 1, "items": _READING_SCHEMA},
+                        "created_at": _instant(
+                            "When those readings were made that do not say", nullable=True
+                        ),
                     },
                 },
                 "example": {"readings": [_READING]},
             },
             "text/csv": {
-                "schema": {"type": "string"},
+                "schema": {
+                    "type": "string",
+                    "description": (
+                        f"The columns {', '.join(COLUMNS)}; after them there may be {' and '.join(ExtraColumn)}"
+                    ),
+                },
                 "example": f"{','.join(COLUMNS)}\r\n{_ROW}\r\n",
             },
         },
     }
 }
+
+KNOWN_AT = "Show what was known at this instant, not what was corrected later"
 
 
 class ReadingQuery(BaseModel):
@@ -77,12 +103,21 @@ class ReadingQuery(BaseModel):
     start: Instant = Field(default=EARLIEST, description="Defaults to the year 2000")
     end: Instant | None = Field(default=None, description="Without it: up to now")
     resolution: Resolution = Resolution.RAW
+    known_at: Instant | None = Field(default=None, description=KNOWN_AT)
     limit: int = Field(
         default=100,
         ge=1,
         le=1440,
         description="Most entries in one answer; there may be fewer before its end",
     )
+    cursor: str | None = Field(default=None, description="`next_cursor` of the answer before")
+
+
+class HistoryQuery(BaseModel):
+    """Of which reading to show the versions."""
+
+    timestamp: Instant
+    limit: int = Field(default=50, ge=1, le=200, description="Most entries in one answer")
     cursor: str | None = Field(default=None, description="`next_cursor` of the answer before")
 
 
@@ -106,52 +141,79 @@ class MeterPage(BaseModel):
     next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
 
 
-class StoredView(BaseModel):
-    """What an upload has done: readings of new timestamps, and readings that differ from those before."""
+class CountsView(BaseModel):
+    """What an upload has done; `received` is the sum of the others."""
 
-    stored: int
-    updated: int
+    received: int
+    stored: int = Field(description="Readings of timestamps that had none")
+    updated: int = Field(description="Readings that replaced another of their timestamp")
+    unchanged: int = Field(description="Readings that were stored already")
+    outdated: int = Field(description="Readings that were made before what is stored; they changed nothing")
+
+    @classmethod
+    def of(cls, counts: Counts) -> "CountsView":
+        """Show `counts`."""
+        return cls(**counts._asdict())
 
 
-class ReadingView(BaseModel):
-    """One reading. Its numbers are rounded to what JSON readers can hold; an export has every digit."""
+class DeletedView(BaseModel):
+    """What a deletion has done."""
+
+    deleted: int = Field(description="How many readings there were")
+
+
+class _Values(BaseModel):
+    """The values of a reading, each with the digits it was sent with."""
+
+    energy_kwh: ExactNumber | None
+    power_kw: ExactNumber | None
+    voltage_v: ExactNumber | None
+    current_a: ExactNumber | None
+
+
+class _At(BaseModel):
+    timestamp: Instant
+
+
+def _values(texts: tuple[str, ...] | None) -> dict[str, Decimal | None]:
+    return {
+        name: Decimal(text) if text else None for name, text in zip(VALUES, texts or ("",) * 4, strict=True)
+    }
+
+
+class ReadingView(_Values, _At):
+    """One reading; null where it has no such value."""
 
     model_config = ConfigDict(extra="forbid")
 
-    timestamp: Instant
-    energy_kwh: float
-    power_kw: float
-    voltage_v: float
-    current_a: float
+    quality: Quality
 
     @classmethod
-    def of(cls, reading: Reading) -> "ReadingView":
-        """Show `reading`."""
-        at, *values = reading
-        energy, power, voltage, current = map(float, values)
-        return cls(timestamp=at, energy_kwh=energy, power_kw=power, voltage_v=voltage, current_a=current)
+    def of(cls, at: datetime, values: tuple[str, ...], quality: Quality) -> "ReadingView":
+        """Show a reading."""
+        return cls(timestamp=at, quality=quality, **_values(values))
 
 
-class SummaryView(BaseModel):
-    """The readings of one UTC hour or day: energy in sum, the rest in the mean."""
+class SummaryView(_Values, _At):
+    """The readings of the UTC hour or day that begins at `timestamp`: energy in sum, the rest in the mean.
 
-    timestamp: Instant = Field(description="When the hour or day begins")
-    energy_kwh: float
-    power_kw: float
-    voltage_v: float
-    current_a: float
-    count: int = Field(description="How many readings there are")
+    A value that no reading had is null.
+    """
+
+    readings: int = Field(description="How many readings there are")
+    qualities: dict[Quality, int] = Field(description="How many readings have each quality")
 
     @classmethod
     def of(cls, summary: Summary) -> "SummaryView":
         """Show `summary`."""
         return cls(
             timestamp=summary.at,
-            energy_kwh=float(summary.energy_kwh),
-            power_kw=float(summary.power_kw),
-            voltage_v=float(summary.voltage_v),
-            current_a=float(summary.current_a),
-            count=summary.readings,
+            energy_kwh=summary.energy_kwh,
+            power_kw=summary.power_kw,
+            voltage_v=summary.voltage_v,
+            current_a=summary.current_a,
+            readings=summary.readings,
+            qualities=dict(sorted(summary.qualities.items())),
         )
 
 
@@ -159,4 +221,48 @@ class ReadingPage(BaseModel):
     """Some readings, or summaries of them, in the order of time."""
 
     items: list[ReadingView] | list[SummaryView]
+    next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
+
+
+class VersionView(_Values):
+    """One version of a reading; a deletion is one too, and has no values and no quality."""
+
+    quality: Quality | None
+    created_at: Instant | None = Field(
+        description="When the sender made it first; null of readings from before that was kept"
+    )
+    confirmed_at: Instant | None = Field(description="When a sender stated the same last")
+    recorded_at: Instant | None = Field(
+        description="When it was stored; null of readings from before that was kept"
+    )
+    replaced_at: Instant | None = Field(description="When another version replaced it")
+    deleted: bool
+    outdated: bool = Field(description="It was older than what was stored when it arrived, and never counted")
+    actor: ActorView | None
+
+    @classmethod
+    def of(cls, version: Version) -> "VersionView":
+        """Show `version`."""
+        origin = version.origin
+        return cls(
+            **_values(version.values),
+            quality=None if version.values is None else origin.quality,
+            created_at=_at(origin.created_at),
+            confirmed_at=_at(origin.confirmed_at),
+            recorded_at=_at(origin.recorded_at or None),
+            replaced_at=_at(version.replaced_at),
+            deleted=version.values is None,
+            outdated=version.outdated,
+            actor=None if origin.actor is None else ActorView.of(origin.actor),
+        )
+
+
+def _at(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)
+
+
+class VersionPage(BaseModel):
+    """Some versions of a reading, in the order they were stored, the newest last."""
+
+    items: list[VersionView]
     next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")

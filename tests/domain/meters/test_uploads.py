@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.instants import parse_instant
-from domain.meters.readings import HEADER
-from domain.meters.uploads import MAX_HOURS, MOST_AHEAD, InvalidReadingsError, Problem, read_csv, read_entries
+from domain.instants import parse_instant, to_micros
+from domain.meters.csv_format import HEADER
+from domain.meters.csv_uploads import read_csv
+from domain.meters.json_uploads import read_entries
+from domain.meters.readings import Quality
+from domain.meters.uploads import MAX_AHEAD, MAX_HOURS, InvalidReadingsError, Problem
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROW = "2024-01-01T00:00:00Z,m,0.10,6.0,230,-0.5"
@@ -63,8 +66,8 @@ def entry_problems(*entries: Any) -> list[Problem]:
 )
 def test_csv_is_read_however_it_is_written(text: str) -> None:
     (reading,) = read_csv(text, "m", NOW)
-    assert reading[1:] == ("0.10", "6.0", "230", "-0.5")
-    assert reading.at.isoformat() == "2024-01-01T00:00:00+00:00"
+    assert reading.values == ("0.10", "6.0", "230", "-0.5")
+    assert reading.timestamp == "2024-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,10 @@ def test_csv_is_read_however_it_is_written(text: str) -> None:
         (ROW.replace("2024", "1999"), "timestamp must lie in the years 2000 to 2100"),
         (ROW.replace(",m,", ",other,"), "smart_meter_id must be the meter that the readings are sent to"),
         (ROW.replace("0.10", "=1+1"), "energy_kwh must be a decimal number"),
-        (ROW.replace("0.10", ""), "energy_kwh must be a decimal number"),
+        (
+            "2024-01-01T00:00:00Z,m,,,,",
+            "must have at least one of energy_kwh, power_kw, voltage_v, current_a",
+        ),
         (ROW.replace("0.10", "0,10"), "must have 6 fields"),
         (ROW.replace("6.0", "6."), "power_kw must be a decimal number"),
         (ROW.replace("6.0", ".6"), "power_kw must be a decimal number"),
@@ -119,7 +125,7 @@ def test_all_mistakes_of_a_line_are_named_for_the_first_twenty_lines() -> None:
 
 
 def test_all_mistakes_of_an_entry_are_named() -> None:
-    problems = entry_problems(ENTRY, ENTRY | {"timestamp": "x", "power_kw": None, "current_a": True})
+    problems = entry_problems(ENTRY, ENTRY | {"timestamp": "x", "power_kw": [], "current_a": True})
     assert [problem.place for problem in problems] == [
         f"readings.1.{field}" for field in ("timestamp", "power_kw", "current_a")
     ]
@@ -152,8 +158,8 @@ def test_what_a_double_prints_is_taken_in_every_form_and_is_the_same_number(valu
     (of_numbers,) = read_entries([ENTRY | fields], NOW)
     (of_text,) = read_entries([ENTRY | {name: repr(value) for name, value in fields.items()}], NOW)
     assert of_csv == of_numbers == of_text
-    assert list(map(float, of_csv[1:])) == values
-    assert not any("e" in text.lower() for text in of_csv[1:])
+    assert list(map(float, of_csv.values)) == values
+    assert not any("e" in text.lower() for text in of_csv.values)
 
 
 @pytest.mark.parametrize(
@@ -179,10 +185,10 @@ def test_a_number_is_stored_with_its_digits_and_without_exponent(written: str, s
 def test_two_different_readings_of_one_timestamp_are_refused_with_both_lines() -> None:
     other = ROW.replace("0.10", "0.2")
     assert problems_of(csv(ROW.replace("T00", "T01"), ROW, "", other)) == [
-        Problem("line 5", "must not differ from line 3, which has the same timestamp")
+        Problem("line 5", "must not differ from line 3, which has the same timestamp and created_at")
     ]
     assert entry_problems(ENTRY, ENTRY | {"timestamp": "2024-01-01T01:00:00+01:00", "power_kw": 7}) == [
-        Problem("readings.1", "must not differ from readings.0, which has the same timestamp")
+        Problem("readings.1", "must not differ from readings.0, which has the same timestamp and created_at")
     ]
 
 
@@ -194,12 +200,12 @@ def test_the_same_reading_twice_is_no_mistake_however_its_numbers_are_written() 
 def test_a_timestamp_is_the_instant_that_events_would_read(at: datetime) -> None:
     written = at.isoformat(timespec="seconds") + "Z"
     (reading,) = read_entries([ENTRY | {"timestamp": written}], NOW)
-    assert reading.at == parse_instant(written)
-    assert reading.at.tzinfo is UTC
+    assert parse_instant(reading.timestamp) == parse_instant(written)
+    assert reading.timestamp == written
 
 
 def test_a_timestamp_lies_at_most_a_day_ahead() -> None:
-    latest = NOW + MOST_AHEAD
+    latest = NOW + MAX_AHEAD
     row = ROW.replace("2024-01-01T00:00:00Z", latest.isoformat())
     assert len(read_csv(csv(row), "m", NOW)) == 1
     with pytest.raises(InvalidReadingsError, match="line 2: timestamp must be at most a day ahead of now"):
@@ -209,8 +215,75 @@ def test_a_timestamp_lies_at_most_a_day_ahead() -> None:
 
 
 @pytest.mark.parametrize("text", [csv(), HEADER.decode().strip()])
-def test_a_file_without_readings_is_refused(text: str) -> None:
-    assert problems_of(text) == [Problem("readings", "must hold at least one reading")]
+def test_an_empty_export_may_be_uploaded_again(text: str) -> None:
+    assert read_csv(text, "m", NOW) == []
+
+
+def test_an_empty_list_is_refused() -> None:
+    assert entry_problems() == [Problem("readings", "must hold at least one reading")]
+
+
+def test_a_value_may_be_missing_in_every_form() -> None:
+    (of_csv,) = read_csv(csv("2024-01-01T00:00:00Z,m,0.1,,,"), "m", NOW)
+    entries = [
+        {"timestamp": ENTRY["timestamp"], "energy_kwh": Decimal("0.1")} | rest
+        for rest in ({}, dict.fromkeys(("power_kw", "voltage_v"), None), {"power_kw": "", "current_a": None})
+    ]
+    of_json = [read_entries([entry], NOW)[0] for entry in entries]
+    assert [reading.values for reading in (of_csv, *of_json)] == [("0.1", "", "", "")] * 4
+
+
+def test_a_reading_without_any_value_is_refused() -> None:
+    for entry in ({"timestamp": ENTRY["timestamp"]}, ENTRY | dict.fromkeys(list(ENTRY)[1:], "")):
+        (problem,) = entry_problems(entry)
+        assert problem.message == "must have at least one of energy_kwh, power_kw, voltage_v, current_a"
+
+
+@pytest.mark.parametrize("columns", [("quality", "created_at"), ("created_at", "quality"), ("quality",)])
+def test_a_file_may_have_the_columns_of_an_export_that_has_them(columns: tuple[str, ...]) -> None:
+    fields = {"quality": "estimated", "created_at": "2024-02-01T00:00:00.5Z"}
+    head = ",".join((HEADER.decode().strip(), *columns))
+    full = ",".join((ROW, *(fields[name] for name in columns)))
+    empty = ",".join((ROW.replace("T00", "T01"), *("" for _ in columns)))
+    first, second = read_csv(csv(full, empty, header=head), "m", NOW, created_at=7)
+    assert first.quality is Quality.ESTIMATED
+    assert first.created_at == (1706745600_500000 if "created_at" in columns else 7)
+    assert (second.quality, second.created_at) == (Quality.MEASURED, 7)
+
+
+@pytest.mark.parametrize("extra", ["quality,quality", "color", "quality,created_at,quality", "Quality"])
+def test_other_columns_are_refused(extra: str) -> None:
+    assert problems_of(csv(ROW, header=f"{HEADER.decode().strip()},{extra}"))[0].place == "line 1"
+
+
+def test_a_reading_was_made_when_it_says_else_when_its_upload_says_else_now() -> None:
+    own = ENTRY | {"created_at": "2024-03-01T00:00:00Z", "quality": "faulty"}
+    first, second = read_entries([own, ENTRY | {"timestamp": "2024-01-01T01:00:00Z"}], NOW, created_at=7)
+    assert (first.created_at, first.quality) == (to_micros(datetime(2024, 3, 1, tzinfo=UTC)), Quality.FAULTY)
+    assert (second.created_at, second.quality) == (7, Quality.MEASURED)
+    assert read_entries([ENTRY], NOW)[0].created_at == to_micros(NOW)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("created_at", "2026-01-02T00:00:01Z", "must be at most a day ahead of now"),
+        ("created_at", "yesterday", "must be an instant such as 2024-01-31T12:00:00Z"),
+        ("created_at", 7, "must be a JSON string"),
+        ("quality", "good", "must be one of measured, estimated, substituted, preliminary, faulty"),
+        ("quality", 7, "must be one of measured, estimated, substituted, preliminary, faulty"),
+        ("quality", [], "must be one of measured, estimated, substituted, preliminary, faulty"),
+    ],
+)
+def test_a_bad_quality_or_created_at_is_named(field: str, value: Any, message: str) -> None:
+    assert entry_problems(ENTRY | {field: value}) == [Problem(f"readings.0.{field}", message)]
+
+
+def test_readings_of_one_timestamp_made_at_different_instants_are_no_conflict() -> None:
+    later = ENTRY | {"created_at": "2024-03-01T00:00:00Z", "power_kw": 7}
+    assert len(read_entries([ENTRY, later], NOW)) == 2
+    other_quality = ENTRY | {"quality": "estimated"}
+    assert entry_problems(ENTRY, other_quality)[0].place == "readings.1"
 
 
 def test_more_hours_than_an_upload_may_touch_are_refused() -> None:
@@ -226,7 +299,7 @@ def test_more_hours_than_an_upload_may_touch_are_refused() -> None:
 
 def test_json_numbers_keep_their_text() -> None:
     (reading,) = read_entries([ENTRY], NOW)
-    assert reading[1:] == ("0.10", "6.0", "230", "-0.5")
+    assert reading.values == ("0.10", "6.0", "230", "-0.5")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +319,6 @@ def test_an_exponent_is_written_out(number: float | Decimal, text: str) -> None:
         (ENTRY | {"extra": 1}, "readings.1.extra"),
         (ENTRY | {"timestamp": 1}, "readings.1.timestamp"),
         (ENTRY | {"timestamp": None}, "readings.1.timestamp"),
-        (ENTRY | {"energy_kwh": None}, "readings.1.energy_kwh"),
         (ENTRY | {"energy_kwh": True}, "readings.1.energy_kwh"),
         (ENTRY | {"energy_kwh": [1]}, "readings.1.energy_kwh"),
         (ENTRY | {"energy_kwh": float("nan")}, "readings.1.energy_kwh"),

@@ -73,6 +73,7 @@ def test_admins_also_delete_replay_and_manage_users() -> None:
         ]
     }
     assert routes_with(AccessRule.ADMIN) == users | {
+        "DELETE /api/meters/{smart_meter_id}/readings",
         "DELETE /contract/{contract_number}",
         "POST /contract/{contract_number}/replay",
     }

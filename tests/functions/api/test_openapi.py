@@ -104,6 +104,8 @@ def test_every_operation_of_the_specification_exists_and_has_a_summary(document:
         ("GET", "/api/meters/{smart_meter_id}"),
         ("PUT", "/api/meters/{smart_meter_id}/readings"),
         ("GET", "/api/meters/{smart_meter_id}/readings"),
+        ("DELETE", "/api/meters/{smart_meter_id}/readings"),
+        ("GET", "/api/meters/{smart_meter_id}/readings/history"),
         ("GET", "/"),
         ("GET", "/health"),
         ("GET", "/health/ready"),

@@ -10,7 +10,8 @@ import pytest
 
 from domain import exports
 from domain.exports import ExportJob
-from domain.meters.readings import HEADER, Interval, Meter, MeterKind, read_line
+from domain.meters.csv_format import HEADER, read_line
+from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
 from functions.exporter.worker import Worker
 from infra import aws
@@ -36,7 +37,7 @@ class World:
     ids: Iterator[int] = field(default_factory=count)
 
     def worker(self) -> Worker:
-        """Start a worker that tells how far it is after each block."""
+        """Start a worker that reports its progress after each hour."""
         return Worker(self.jobs, self.meters, self.readings, self.files, timedelta(0), lambda: self.now)
 
     def new_job(self, meter_id: str = "m", period: Interval = PERIOD) -> str:

@@ -165,11 +165,18 @@ def handler_time() -> Any:
     return handler.worker().now()
 
 
+def test_a_lease_outlasts_the_longest_silence_of_an_attempt_that_lives() -> None:
+    config: Any = aws.s3().meta.config
+    sendings = config.retries["total_max_attempts"]
+    # botocore waits at most 1, 2, 4, ... seconds between sendings.
+    longest = sendings * (config.connect_timeout + config.read_timeout) + 2 ** (sendings - 1) - 1
+    assert timedelta(seconds=longest) + timedelta(seconds=10) < LEASE
+
+
 def test_the_template_says_what_the_code_relies_on() -> None:
     resources = read_template()["Resources"]
     queue, function = resources["ExportQueue"]["Properties"], resources["ExportFunction"]["Properties"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] == MAX_RECEIVES == MAX_ATTEMPTS
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
-    assert timedelta(seconds=function["Timeout"]) < LEASE
     rules = resources["ExportBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     assert timedelta(days=rules[0]["ExpirationInDays"]) == exports.FILE_LIFETIME

@@ -10,9 +10,10 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from domain.actors import Actor, ActorKind
 from domain.contracts.contract import Contract
 from domain.contracts.events import Component
-from domain.contracts.trails import Actor, ActorKind, Source
+from domain.contracts.trails import Source
 from domain.contracts.verdicts import Code
 from domain.instants import parse_instant
 from functions.ingestion import handler as ingestion

@@ -89,7 +89,7 @@ def stored(meters: MeterStore, meter_id: str) -> list[bytes]:
     if meter is None:
         return []
     store = ReadingStore(meters.client, meters.table)
-    return b"".join(store.blocks(meter, Interval(EARLIEST, LATEST))).splitlines()
+    return b"".join(store.lines(meter, Interval(EARLIEST, LATEST))).splitlines()
 
 
 @pytest.mark.parametrize("damage", UNREADABLE.values(), ids=UNREADABLE.keys())

@@ -41,7 +41,7 @@ def sent(*readings: Any, meter_id: str = "m") -> str:
 
 def stored(store: ReadingStore) -> bytes:
     meter = stores().meters.get("m")
-    return b"" if meter is None else b"".join(store.blocks(meter, Interval(EARLIEST, LATEST)))
+    return b"" if meter is None else b"".join(store.lines(meter, Interval(EARLIEST, LATEST)))
 
 
 def test_readings_of_the_bus_are_stored_with_every_digit(

@@ -40,7 +40,7 @@ def bytecode(flags: bytes = UNCHECKED) -> bytes:
 
 @pytest.fixture
 def build(tmp_path: Path) -> Path:
-    """What `sam build` makes of a checkout whose only file is domain/rules.py."""
+    """The result of `sam build` for a checkout whose only file is domain/rules.py."""
     folder = tmp_path / "build"
     write(folder / "template.yaml", TEMPLATE.encode())
     write(tmp_path / "checkout/domain/rules.py")
@@ -70,12 +70,12 @@ def test_a_build_without_any_bytecode_has_no_problems(build: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["tests/test_rules.txt", "domain/left.pyc", "infra/local/run.txt"])
-def test_a_function_with_more_than_the_code_is_found(build: Path, name: str) -> None:
+def test_a_file_that_is_not_code_of_a_function_is_found(build: Path, name: str) -> None:
     write(build / "ApiFunction" / name)
-    assert found(build) == [f"ApiFunction has {name}"]
+    assert found(build) == [f"ApiFunction must not contain {name}"]
 
 
-def test_a_function_without_a_part_of_the_code_is_found(build: Path) -> None:
+def test_a_missing_file_of_a_function_is_found(build: Path) -> None:
     write(build.parent / "checkout/domain/more.py")
     assert found(build) == ["ApiFunction lacks domain/more.py"]
 
@@ -84,9 +84,9 @@ def test_a_function_without_a_part_of_the_code_is_found(build: Path) -> None:
     "name",
     ["jwt/tests/cases.json", "bin/fastapi", "six.dist-info/RECORD", "botocore/data/ec2/1/service-2.json"],
 )
-def test_a_layer_with_what_nothing_needs_is_found(build: Path, name: str) -> None:
+def test_a_file_that_the_layer_does_not_need_is_found(build: Path, name: str) -> None:
     write(build / "DependencyLayer/python" / name)
-    assert found(build) == [f"the layer has {name}, which nothing needs"]
+    assert found(build) == [f"the layer contains {name}, which is not needed"]
 
 
 def test_a_layer_for_another_python_is_found(build: Path) -> None:
@@ -102,40 +102,40 @@ def test_a_layer_without_a_dependency_is_found(build: Path) -> None:
 
 def test_a_layer_with_our_own_code_is_found(build: Path) -> None:
     write(build / "DependencyLayer/python/domain/rules.txt")
-    assert found(build) == ["the layer has our domain"]
+    assert found(build) == ["the layer contains our package domain"]
 
 
 @pytest.mark.parametrize(
-    ("seed", "told"),
+    ("break_build", "message"),
     [
         (lambda build: write(build / "DependencyLayer" / CORE, module(ARM)), "built for arm64 and x86_64, "),
         (
             lambda build: write(build / "DependencyLayer" / CORE, module(b"\0\0")),
             "built for another processor",
         ),
-        (lambda build: write(build / "template.yaml", ANY_ARCHITECTURE.encode()), "lets arm64 and x86_64 be"),
+        (lambda build: write(build / "template.yaml", ANY_ARCHITECTURE.encode()), "allows arm64 and x86_64:"),
         (
             lambda build: write(build / "template.yaml", TEMPLATE.replace("[x86_64]", "[arm64]").encode()),
-            "lets arm64 be",
+            "allows arm64:",
         ),
         (
             lambda build: write(
                 build / "template.yaml", TEMPLATE.replace("[!Ref Architecture]", "[arm64]").encode()
             ),
-            "lets arm64 be",
+            "allows arm64:",
         ),
     ],
     ids=["mixed layer", "unknown processor", "not pinned", "pinned to another", "a literal"],
 )
-def test_a_layer_for_another_processor_than_can_be_deployed_is_found(
-    build: Path, seed: Callable[[Path], None], told: str
+def test_a_layer_for_another_processor_than_the_template_allows_is_found(
+    build: Path, break_build: Callable[[Path], None], message: str
 ) -> None:
-    seed(build)
+    break_build(build)
     (problem,) = found(build)
-    assert told in problem
+    assert message in problem
 
 
-def test_bytecode_of_another_python_is_found(build: Path) -> None:
+def test_bytecode_for_another_python_is_found(build: Path) -> None:
     name = "ApiFunction/domain/__pycache__/rules.cpython-311.pyc"
     write(build / name, bytecode())
     assert found(build) == [f"{name} is not for the template's Python 3.13"]
@@ -147,19 +147,19 @@ def test_bytecode_without_its_source_is_found(build: Path) -> None:
     assert found(build) == [f"{name} is not for the template's Python 3.13"]
 
 
-def test_bytecode_of_a_part_is_found(build: Path) -> None:
+def test_bytecode_for_some_of_the_modules_is_found(build: Path) -> None:
     name = "ApiFunction/domain/__pycache__/rules.cpython-313.pyc"
     (build / name).unlink()
     assert found(build) == [f"{name} is missing"]
 
 
-def test_bytecode_that_lambda_would_make_again_is_found(build: Path) -> None:
+def test_bytecode_that_depends_on_time_stamps_is_found(build: Path) -> None:
     name = "ApiFunction/domain/__pycache__/rules.cpython-313.pyc"
     write(build / name, bytecode(TIMED))
     assert found(build) == [f"{name} depends on the time stamp of its source"]
 
 
-def test_more_than_lambda_takes_is_found(build: Path) -> None:
+def test_a_size_above_the_limit_of_lambda_is_found(build: Path) -> None:
     for artifact in ("ApiFunction/domain/rules.py", "DependencyLayer/python/bcrypt/words.txt"):
         write(build / artifact)
         with (build / artifact).open("r+b") as file:
@@ -170,7 +170,7 @@ def test_more_than_lambda_takes_is_found(build: Path) -> None:
 
 def test_an_empty_build_is_found(build: Path) -> None:
     (build / "ApiFunction").rename(build / "other")
-    assert f"{build} holds no function" in found(build)
+    assert f"{build} contains no function" in found(build)
 
 
 def test_a_build_without_a_template_is_found(tmp_path: Path) -> None:
@@ -179,7 +179,9 @@ def test_a_build_without_a_template_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("machine", "architecture"), [(X86, "x86_64"), (ARM, "arm64")])
-def test_what_was_built_is_all_that_can_be_deployed(build: Path, machine: bytes, architecture: str) -> None:
+def test_only_the_architecture_that_was_built_can_be_deployed(
+    build: Path, machine: bytes, architecture: str
+) -> None:
     write(build / "template.yaml", ANY_ARCHITECTURE.encode())
     before = read(build / "template.yaml")
     for name in (CORE, "python/bcrypt/_bcrypt.abi3.so"):

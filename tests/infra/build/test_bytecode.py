@@ -11,40 +11,40 @@ HERE = f"3.{sys.version_info.minor}"
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder and a PATH with nothing in them."""
+    """An empty home folder and an empty PATH."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return tmp_path
 
 
-def program(path: Path, does: str) -> None:
+def write_program(path: Path, script: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{does}\n")
+    path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
 
 
-def test_the_python_that_runs_this_is_taken_where_it_matches(home: Path) -> None:
+def test_the_running_python_is_used_if_its_version_matches(home: Path) -> None:
     assert interpreter(HERE) == sys.executable
 
 
-def test_there_may_be_none(home: Path) -> None:
+def test_without_a_matching_interpreter_the_answer_is_none(home: Path) -> None:
     assert interpreter("3.99") is None
 
 
-def test_a_shim_that_starts_nothing_is_passed_over(home: Path) -> None:
-    program(home / "bin/python3.99", "echo not installed >&2; exit 127")
-    program(home / ".pyenv/versions/3.99.1/bin/python3.99", "echo cpython-399 final /the/python3.99")
+def test_a_shim_without_an_interpreter_behind_it_is_skipped(home: Path) -> None:
+    write_program(home / "bin/python3.99", "echo not installed >&2; exit 127")
+    write_program(home / ".pyenv/versions/3.99.1/bin/python3.99", "echo cpython-399 final /the/python3.99")
     assert interpreter("3.99") == "/the/python3.99"
 
 
-@pytest.mark.parametrize("is_not_it", ["cpython-399 candidate", "pypy399 final", "cpython-398 final"])
-def test_only_a_released_cpython_of_the_version_makes_its_bytecode(home: Path, is_not_it: str) -> None:
-    program(home / "bin/python3.99", f"echo {is_not_it} /the/python3.99")
+@pytest.mark.parametrize("other", ["cpython-399 candidate", "pypy399 final", "cpython-398 final"])
+def test_only_a_released_cpython_of_the_version_is_used(home: Path, other: str) -> None:
+    write_program(home / "bin/python3.99", f"echo {other} /the/python3.99")
     assert interpreter("3.99") is None
 
 
 def test_an_installation_by_uv_is_found(home: Path) -> None:
-    program(
+    write_program(
         home / ".local/share/uv/python/cpython-3.99.0-linux-x86_64-gnu/bin/python3.99",
         "echo cpython-399 final /uv/python3.99",
     )
@@ -53,11 +53,11 @@ def test_an_installation_by_uv_is_found(home: Path) -> None:
 
 @pytest.fixture
 def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the compiled module `told`."""
+    """A folder with the compiled module `sample`."""
     monkeypatch.setenv("PYTHONOPTIMIZE", "1")
     folder = tmp_path / "artifact"
     folder.mkdir()
-    (folder / "told.py").write_text("def tell(): raise ValueError\n")
+    (folder / "sample.py").write_text("def call(): raise ValueError\n")
     compile_all(folder, sys.executable, "/var/task")
     monkeypatch.delenv("PYTHONOPTIMIZE")
     return folder
@@ -68,17 +68,17 @@ def run(folder: Path, code: str) -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stderr
 
 
-def test_bytecode_is_for_a_python_without_options(compiled: Path) -> None:
+def test_bytecode_is_compiled_for_a_python_without_options(compiled: Path) -> None:
     names = [file.name for file in compiled.rglob("*.pyc")]
-    assert names == [f"told.{sys.implementation.cache_tag}.pyc"]
+    assert names == [f"sample.{sys.implementation.cache_tag}.pyc"]
 
 
-def test_bytecode_names_the_place_on_lambda_and_not_where_it_was_made(compiled: Path) -> None:
-    (made,) = (file.read_bytes() for file in compiled.rglob("*.pyc"))
-    assert b"/var/task/told.py" in made
-    assert str(compiled).encode() not in made
+def test_bytecode_contains_its_path_on_lambda_and_not_the_path_of_the_build(compiled: Path) -> None:
+    (content,) = (file.read_bytes() for file in compiled.rglob("*.pyc"))
+    assert b"/var/task/sample.py" in content
+    assert str(compiled).encode() not in content
 
 
-def test_bytecode_counts_whatever_has_become_of_its_source(compiled: Path) -> None:
-    (compiled / "told.py").write_text("def tell(): pass  # later\n")
-    assert "ValueError" in run(compiled, "import told; told.tell()")
+def test_bytecode_is_loaded_even_if_its_source_has_changed(compiled: Path) -> None:
+    (compiled / "sample.py").write_text("def call(): pass  # later\n")
+    assert "ValueError" in run(compiled, "import sample; sample.call()")

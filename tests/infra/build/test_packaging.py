@@ -13,7 +13,7 @@ from infra.commands.command_error import CommandError
 from tests.conftest import read_template
 
 HERE = f"3.{sys.version_info.minor}"
-NOWHERE = "3.99"
+NOT_INSTALLED = "3.99"
 
 
 @pytest.fixture
@@ -41,11 +41,11 @@ def checkout(tmp_path: Path) -> Path:
 DEPLOYED = ["domain/contracts/contract.py", "infra/aws.py", "functions/api/handler.py"]
 
 
-def test_a_function_holds_the_three_packages_and_no_command_and_nothing_generated(checkout: Path) -> None:
+def test_a_function_contains_the_three_packages_without_commands_and_generated_files(checkout: Path) -> None:
     assert [file.as_posix() for file in code_files(checkout)] == DEPLOYED
 
 
-def test_the_archive_and_the_built_folder_hold_the_same_files(checkout: Path, tmp_path: Path) -> None:
+def test_the_archive_and_the_built_folder_contain_the_same_files(checkout: Path, tmp_path: Path) -> None:
     built = tmp_path / "artifact"
     copy_code(built, checkout)
     with zipfile.ZipFile(BytesIO(zip_code(checkout))) as archive:
@@ -55,7 +55,7 @@ def test_the_archive_and_the_built_folder_hold_the_same_files(checkout: Path, tm
     }
 
 
-def test_the_same_code_makes_the_same_archive_whenever_its_files_were_written(checkout: Path) -> None:
+def test_the_same_code_gives_the_same_archive_at_any_time(checkout: Path) -> None:
     first = zip_code(checkout)
     for file in code_files(checkout):
         (checkout / file).write_bytes((checkout / file).read_bytes())
@@ -63,13 +63,13 @@ def test_the_same_code_makes_the_same_archive_whenever_its_files_were_written(ch
     assert zip_code(checkout) == first
 
 
-def test_changed_code_makes_another_archive(checkout: Path) -> None:
+def test_changed_code_gives_another_archive(checkout: Path) -> None:
     first = zip_code(checkout)
     (checkout / "domain/contracts/contract.py").write_text("changed = True\n")
     assert zip_code(checkout) != first
 
 
-def test_the_real_archive_has_the_handler_and_no_command() -> None:
+def test_the_real_archive_contains_the_handler_and_no_command() -> None:
     with zipfile.ZipFile(BytesIO(zip_code(ROOT))) as archive:
         names = [PurePosixPath(name) for name in archive.namelist()]
     assert PurePosixPath("functions/api/handler.py") in names
@@ -80,18 +80,16 @@ def test_the_real_archive_has_the_handler_and_no_command() -> None:
 
 
 def digest(folder: Path) -> str:
-    """Return a digest of names, modes, time stamps and contents of everything below `folder`."""
-    summed = hashlib.sha256()
+    """Return a digest of the names, modes, time stamps and contents of all files below `folder`."""
+    total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        told = path.stat()
+        facts = path.stat()
         content = path.read_bytes() if path.is_file() else b""
-        summed.update(repr((path.relative_to(folder), told.st_mode, told.st_mtime_ns, content)).encode())
-    return summed.hexdigest()
+        total.update(repr((path.relative_to(folder), facts.st_mode, facts.st_mtime_ns, content)).encode())
+    return total.hexdigest()
 
 
-def test_a_function_built_twice_is_the_same_to_the_last_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_builds_of_a_function_are_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = Target(HERE, compiler=sys.executable)
     build_function(tmp_path / "one", target)
     monkeypatch.setenv("PYTHONOPTIMIZE", "2")
@@ -112,16 +110,16 @@ def test_each_module_of_a_function_has_its_bytecode(checkout: Path, tmp_path: Pa
     }
 
 
-def test_without_an_interpreter_a_function_is_its_code_alone(checkout: Path, tmp_path: Path) -> None:
-    build_function(tmp_path / "built", Target(NOWHERE), checkout)
+def test_without_an_interpreter_a_function_is_built_without_bytecode(checkout: Path, tmp_path: Path) -> None:
+    build_function(tmp_path / "built", Target(NOT_INSTALLED), checkout)
     assert not list((tmp_path / "built").rglob("*.pyc"))
 
 
-def test_what_is_built_unless_told_otherwise_is_what_the_template_runs_on() -> None:
+def test_the_default_version_of_a_build_is_the_runtime_of_the_template() -> None:
     assert f"python{Target.python}" == read_template()["Globals"]["Function"]["Runtime"]
 
 
-def test_an_architecture_is_built_from_its_own_wheels() -> None:
+def test_each_architecture_is_built_from_its_own_wheels() -> None:
     def platforms(target: Target) -> list[str]:
         return [option for option in target.wheels if option.startswith("--platform")]
 
@@ -142,52 +140,52 @@ def test_an_architecture_is_built_from_its_own_wheels() -> None:
         ("LAMBDA_PYTHON", "/nowhere/python3.13"),
     ],
 )
-def test_a_wrong_value_is_one_line_that_names_it(
+def test_the_error_about_a_wrong_value_is_one_line_that_names_it(
     variable: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main("function", {"ARTIFACTS_DIR": str(tmp_path / "built"), variable: value}) == 1
-    told = capsys.readouterr().err
-    assert told.startswith(f"error: {variable}={value} is ")
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {variable}={value} is ")
+    assert printed.count("\n") == 1
     assert not (tmp_path / "built").exists()
 
 
-def test_an_interpreter_that_was_named_and_is_another_is_refused() -> None:
-    with pytest.raises(CommandError, match="is no Python 3"):
-        Target.from_environment({"LAMBDA_VERSION": NOWHERE, "LAMBDA_PYTHON": sys.executable})
+def test_a_chosen_interpreter_of_another_version_is_refused() -> None:
+    with pytest.raises(CommandError, match="is not a Python 3"):
+        Target.from_environment({"LAMBDA_VERSION": NOT_INSTALLED, "LAMBDA_PYTHON": sys.executable})
 
 
-@pytest.mark.parametrize("what", ["function", "layer"])
-def test_nothing_is_built_over_what_is_there(
-    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("artifact", ["function", "layer"])
+def test_the_folder_to_build_in_must_be_named_and_empty(
+    artifact: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "left.py").write_text("")
-    assert main(what, {"ARTIFACTS_DIR": str(tmp_path)}) == 1
-    assert main(what, {}) == 1
+    assert main(artifact, {"ARTIFACTS_DIR": str(tmp_path)}) == 1
+    assert main(artifact, {}) == 1
     assert [line.split(" ")[1][:13] for line in capsys.readouterr().err.splitlines()] == ["ARTIFACTS_DIR"] * 2
     assert [file.name for file in tmp_path.iterdir()] == ["left.py"]
 
 
-@pytest.mark.parametrize(("version", "lines"), [(NOWHERE, 1), (HERE, 0)])
-def test_a_layer_without_bytecode_says_what_that_costs(
+@pytest.mark.parametrize(("version", "lines"), [(NOT_INSTALLED, 1), (HERE, 0)])
+def test_the_build_of_a_layer_without_bytecode_prints_the_cost(
     version: str, lines: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "requirements.txt").write_text("")
-    wanted = {"ARTIFACTS_DIR": str(tmp_path / "built"), "LAMBDA_VERSION": version}
-    assert main("layer", wanted, tmp_path) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert len(told) == lines
-    assert all("twice" in line and "LAMBDA_PYTHON" in line for line in told)
+    environment = {"ARTIFACTS_DIR": str(tmp_path / "built"), "LAMBDA_VERSION": version}
+    assert main("layer", environment, tmp_path) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == lines
+    assert all("twice" in line and "LAMBDA_PYTHON" in line for line in printed)
 
 
-def test_the_interpreter_is_printed_where_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_interpreter_is_printed_if_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main("interpreter", {"LAMBDA_VERSION": HERE}) == 0
     assert Path(capsys.readouterr().out.strip()).exists()
-    assert main("interpreter", {"LAMBDA_VERSION": NOWHERE}) == 0
+    assert main("interpreter", {"LAMBDA_VERSION": NOT_INSTALLED}) == 0
     assert capsys.readouterr().out == ""
 
 
 def test_no_requirement_depends_on_the_python_that_builds() -> None:
-    """pip asks the markers of a requirement of the Python it runs on, not of the one it installs for."""
+    """pip evaluates the markers of a requirement for the Python it runs on, not for the one it installs for."""
     markers = re.findall(r"^\S+==\S+ ; (.*) \\$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert {marker.split()[0] for marker in markers} <= {"implementation_name"}

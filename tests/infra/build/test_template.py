@@ -47,26 +47,30 @@ def test_short_forms_become_long_ones(tmp_path: Path) -> None:
         ("Resources:\n  A: [\n", "template.yaml:3: "),
         ("- a list\n", "template.yaml: a template needs Resources"),
         (
-            "Resources: {A: {Type: T, Properties: {B: !Ref Nobody}}}",
-            "refers to Nobody, which it does not define",
+            "Resources: {A: {Type: T, Properties: {B: !Ref Unknown}}}",
+            "refers to Unknown, which it does not define",
         ),
         ("Resources: {A: {Type: T, Properties: {B: !GetAtt No.Arn}}}", "refers to No, which"),
         ('Resources: {A: {Type: T, Properties: {B: !Sub "${No.Arn}/x"}}}', "refers to No, which"),
     ],
 )
-def test_a_mistake_in_the_template_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+def test_the_error_about_a_mistake_in_the_template_is_one_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
     with pytest.raises(CommandError) as error:
         template.read(written(tmp_path, text))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_template_is_one_line(tmp_path: Path) -> None:
+def test_the_error_about_a_missing_template_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"template\.yaml: No such file"):
         template.read(tmp_path / "template.yaml")
 
 
-def test_a_sub_may_name_its_own_variables_and_what_the_transform_adds(tmp_path: Path) -> None:
+def test_a_sub_may_refer_to_its_own_variables_and_to_resources_that_the_transform_adds(
+    tmp_path: Path,
+) -> None:
     template.read(
         written(
             tmp_path,
@@ -83,10 +87,10 @@ def test_a_sub_may_name_its_own_variables_and_what_the_transform_adds(tmp_path: 
     )
 
 
-def test_the_real_template_gets_archives_and_a_stable_api_id_and_keeps_all_else() -> None:
+def test_for_the_emulator_the_real_template_gets_archives_and_a_fixed_api_id() -> None:
     real = template.read(ROOT / "template.yaml")
-    local = template.localised(real, "bucket", "code.zip", "layer.zip")
-    resources = local["Resources"]
+    emulated = template.for_emulator(real, "bucket", "code.zip", "layer.zip")
+    resources = emulated["Resources"]
     assert resources["ApiFunction"]["Properties"]["CodeUri"] == {"Bucket": "bucket", "Key": "code.zip"}
     assert resources["DependencyLayer"]["Properties"]["ContentUri"]["Key"] == "layer.zip"
     assert resources["HttpApi"]["Properties"]["Tags"] == {"ms-custom-id": "energy-operations"}
@@ -100,12 +104,12 @@ def test_only_parameters_that_the_template_has_are_passed() -> None:
     assert template.parameters_for(given, wanted) == {"Stage": "local"}
 
 
-def test_the_real_template_takes_every_parameter_of_a_local_run(tmp_path: Path) -> None:
+def test_the_real_template_has_every_parameter_of_a_local_run(tmp_path: Path) -> None:
     wanted = dict(Settings.from_environment({}, tmp_path).parameters)
     assert template.parameters_for(template.read(ROOT / "template.yaml"), wanted) == wanted
 
 
-def test_only_what_refuses_callers_without_tls_is_left_out_of_a_policy(tmp_path: Path) -> None:
+def test_for_the_emulator_a_policy_loses_only_the_statement_that_requires_tls(tmp_path: Path) -> None:
     given = template.read(
         written(
             tmp_path,
@@ -121,7 +125,7 @@ def test_only_what_refuses_callers_without_tls_is_left_out_of_a_policy(tmp_path:
             """,
         )
     )
-    local = template.localised(given, "bucket", "code", "layer")
-    (statement,) = local["Resources"]["Policy"]["Properties"]["PolicyDocument"]["Statement"]
+    emulated = template.for_emulator(given, "bucket", "code", "layer")
+    (statement,) = emulated["Resources"]["Policy"]["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Sid"] == "Sends"
     assert len(given["Resources"]["Policy"]["Properties"]["PolicyDocument"]["Statement"]) == 2

@@ -7,20 +7,20 @@ import pytest
 from infra.build.packaging import ROOT, code_files
 from infra.build.trimming import AWS_SERVICES, is_needed, trim
 
-# Clients that Powertools makes for those who call it.
-_MADE_BY_POWERTOOLS = {"get_secret": "secretsmanager", "get_parameter": "ssm", "get_parameters": "ssm"}
+# Functions of Powertools that create a client.
+_POWERTOOLS_SERVICES = {"get_secret": "secretsmanager", "get_parameter": "ssm", "get_parameters": "ssm"}
 
 
 def services_called() -> Iterator[str]:
-    """Find the names of the services of which the deployed code makes clients."""
-    for file in code_files():
-        for node in ast.walk(ast.parse((ROOT / file).read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                if node.func.attr in ("client", "resource", "create_client"):
-                    (service,) = (value.value for value in node.args[:1] if isinstance(value, ast.Constant))
-                    yield str(service)
-                elif node.func.attr in _MADE_BY_POWERTOOLS:
-                    yield _MADE_BY_POWERTOOLS[node.func.attr]
+    """Find the names of the services for which the deployed code creates clients."""
+    trees = (ast.parse((ROOT / file).read_text()) for file in code_files())
+    for call in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        if method in ("client", "resource", "create_client"):
+            (service,) = (value.value for value in call.args[:1] if isinstance(value, ast.Constant))
+            yield str(service)
+        elif method in _POWERTOOLS_SERVICES:
+            yield _POWERTOOLS_SERVICES[method]
 
 
 def test_the_services_that_botocore_may_describe_are_those_that_the_code_calls() -> None:
@@ -44,7 +44,7 @@ def test_the_services_that_botocore_may_describe_are_those_that_the_code_calls()
         "pyjwt-2.15.1.dist-info/licenses/AUTHORS.rst",
     ],
 )
-def test_what_is_imported_or_owed_is_needed(name: str) -> None:
+def test_modules_data_and_licences_are_needed(name: str) -> None:
     assert is_needed(PurePosixPath(name))
 
 
@@ -64,11 +64,11 @@ def test_what_is_imported_or_owed_is_needed(name: str) -> None:
         "pydantic_core-2.46.5.dist-info/sboms/pydantic-core.cyclonedx.json",
     ],
 )
-def test_what_nothing_reads_on_lambda_is_not(name: str) -> None:
+def test_files_that_are_not_read_on_lambda_are_not_needed(name: str) -> None:
     assert not is_needed(PurePosixPath(name))
 
 
-def test_trimming_leaves_what_is_needed_and_no_empty_folder(tmp_path: Path) -> None:
+def test_trimming_keeps_needed_files_and_leaves_no_empty_folder(tmp_path: Path) -> None:
     for name in ("jwt/api.py", "jwt/tests/deep/test_api.py", "bin/jwt", "botocore/data/ec2/1/service-2.json"):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)

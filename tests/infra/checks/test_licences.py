@@ -24,14 +24,14 @@ COPYLEFT = "Classifier", "License :: OSI Approved :: GNU General Public License 
     [
         ([("License-Expression", "BSD-3-Clause"), ("License", "GPL"), CLASSIFIER], "BSD-3-Clause"),
         ([("License", "Apache License 2.0")], "Apache-2.0"),
-        ([("License", "Copyright of somebody, who permits …"), CLASSIFIER], "MIT"),
+        ([("License", "Copyright of the authors, who permit …"), CLASSIFIER], "MIT"),
         ([("Classifier", "License :: OSI Approved"), CLASSIFIER], "MIT"),
         ([CLASSIFIER, COPYLEFT], "GNU General Public License v3 (GPLv3) AND MIT"),
         ([("License", "of my own making")], "of my own making"),
         ([("Classifier", "Programming Language :: Python")], "none"),
     ],
 )
-def test_a_licence_is_what_the_package_says_most_exactly(
+def test_the_most_exact_declaration_of_a_licence_is_used(
     headers: list[tuple[str, str]], licence: str
 ) -> None:
     assert licence_of(package(*headers)) == licence
@@ -46,7 +46,7 @@ def test_a_licence_is_what_the_package_says_most_exactly(
         ("MIT AND GPL-3.0-only", False),
         ("GPL-3.0-only OR MIT", True),
         ("GPL-3.0-only OR MIT AND LGPL-3.0-only", False),
-        ("(MIT)", False),  # a person has a look
+        ("(MIT)", False),  # a person has to decide
         ("none", False),
         ("", False),
     ],
@@ -55,7 +55,7 @@ def test_each_part_of_one_alternative_must_be_allowed(licence: str, allowed: boo
     assert is_allowed(licence) == allowed
 
 
-def test_what_is_not_allowed_or_not_known_is_refused_by_name(
+def test_a_package_with_an_unknown_licence_is_refused_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     requirements = tmp_path / "requirements.txt"
@@ -70,11 +70,11 @@ def test_what_is_not_allowed_or_not_known_is_refused_by_name(
     )
 
 
-def test_requirements_in_which_nothing_is_found_are_refused(tmp_path: Path) -> None:
+def test_requirements_without_a_package_are_refused(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("# pydantic\n")
     assert main(requirements) == 1
 
 
-def test_what_is_deployed_may_be_used() -> None:
+def test_the_licences_of_the_deployed_packages_are_allowed() -> None:
     assert main() == 0

@@ -13,25 +13,25 @@ from infra.local.emulator import free_port
 
 
 @pytest.fixture
-def taken() -> Iterator[int]:
+def used_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
-def test_a_taken_port_is_told_with_the_variable_that_chooses_another(taken: int) -> None:
+def test_the_error_about_a_used_port_names_the_variable_that_chooses_another(used_port: int) -> None:
     with pytest.raises(CommandError) as error:
-        processes.require_free(taken, "PORT")
+        processes.require_free(used_port, "PORT")
     assert str(error.value) == (
-        f"port {taken} is taken by another process: stop it, or choose another port with PORT="
+        f"port {used_port} is taken by another process: stop it, or choose another port with PORT="
     )
 
 
-def test_a_port_taken_on_every_interface_is_taken() -> None:
+def test_a_port_used_on_every_interface_is_not_free() -> None:
     with socket.create_server(("", 0)) as server:
         assert not processes.is_free(server.getsockname()[1])
 
 
-def test_the_same_folder_gets_the_same_port_unless_somebody_has_it(tmp_path: Path) -> None:
+def test_the_same_folder_gets_the_same_port_unless_it_is_in_use(tmp_path: Path) -> None:
     first = free_port(tmp_path)
     assert free_port(tmp_path) == first
     with socket.create_server(("127.0.0.1", first)):
@@ -56,25 +56,25 @@ def test_a_child_sees_no_aws_profile_and_no_proxy(monkeypatch: pytest.MonkeyPatc
     assert environment["STAGE"] == "local"
 
 
-def test_a_process_that_does_not_want_to_end_is_ended(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     ignores = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
     log = tmp_path / "log"
     environment = processes.child_environment({})
     process = processes.spawn([sys.executable, "-c", ignores], environment, log, tmp_path)
     while not log.read_text():
         time.sleep(0.01)
-    processes.stop(process, patience=0.1)
+    processes.stop(process, timeout=0.1)
     assert processes.describe_exit(process) == "SIGKILL"
 
 
-def test_nothing_of_a_process_group_outlives_its_leader(tmp_path: Path) -> None:
+def test_the_whole_process_group_is_stopped(tmp_path: Path) -> None:
     follower = "[sys.executable, '-c', 'import time; time.sleep(60)']"
     leader = f"import subprocess, sys; print(subprocess.Popen({follower}).pid)"
     log = tmp_path / "log"
     process = processes.spawn([sys.executable, "-c", leader], processes.child_environment({}), log, tmp_path)
     process.wait()
     left = int(log.read_text())
-    processes.stop(process, patience=1)
+    processes.stop(process, timeout=1)
     deadline = time.monotonic() + 5
     while _runs(left) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -82,7 +82,7 @@ def test_nothing_of_a_process_group_outlives_its_leader(tmp_path: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Tell whether a process is there and no zombie, which a container may leave unreaped."""
+    """Return whether a process exists and is not a zombie; a container may leave zombies unreaped."""
     try:
         os.kill(process, 0)
         status = Path(f"/proc/{process}/stat")
@@ -91,10 +91,10 @@ def _runs(process: int) -> bool:
         return False
 
 
-def test_a_failing_command_is_told_by_its_last_line() -> None:
+def test_the_error_of_a_failed_command_contains_its_last_line() -> None:
     with pytest.raises(CommandError, match=r"no room left$"):
-        processes.finish([sys.executable, "-c", "print('starting'); raise SystemExit('no room left')"])
+        processes.run_to_end([sys.executable, "-c", "print('starting'); raise SystemExit('no room left')"])
 
 
-def test_nothing_answers_where_nobody_listens() -> None:
+def test_a_port_without_a_listener_gives_no_answer() -> None:
     assert not processes.answers("http://127.0.0.1:9/health", timeout=0.5)

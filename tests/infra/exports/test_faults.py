@@ -17,6 +17,7 @@ from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import Counts, ReadingStore
 from tests.conftest import create_table
 from tests.faults import Fault, FaultyNetwork
+from tests.readings import reading
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -47,7 +48,7 @@ def readings(engine_client: "DynamoDBClient", network: FaultyNetwork) -> Reading
 
 
 def hours(count: int) -> list[Reading]:
-    return [Reading(HOUR + timedelta(minutes=20 * index), "1", "1", "1", "1") for index in range(3 * count)]
+    return [reading(HOUR + timedelta(minutes=20 * index), "1", "1", "1", "1") for index in range(3 * count)]
 
 
 @pytest.mark.parametrize("fault", [Fault.DOUBLED, Fault.LOST_ANSWER, Fault.ERROR_AFTER, Fault.THROTTLED])
@@ -91,8 +92,8 @@ def test_an_upload_that_is_sent_twice_counts_its_readings_once(
     readings: ReadingStore, network: FaultyNetwork, fault: Fault
 ) -> None:
     network.faults = iter([Fault.NONE, fault])
-    assert readings.store("m", hours(5)) == Counts(15, 0)
-    assert b"".join(readings.blocks(METER, DAY)).count(b"\n") == 15
+    assert readings.store("m", hours(5)) == Counts(15, stored=15)
+    assert b"".join(readings.lines(METER, DAY)).count(b"\n") == 15
 
 
 def test_an_upload_that_is_never_answered_is_unknown_and_harmless_to_repeat(
@@ -101,16 +102,16 @@ def test_an_upload_that_is_never_answered_is_unknown_and_harmless_to_repeat(
     network.faults = iter([Fault.NONE, *[Fault.LOST_ANSWER] * 3])
     with pytest.raises(OutcomeUnknownError):
         readings.store("m", hours(5))
-    assert readings.store("m", hours(5)) == Counts(0, 0)
+    assert readings.store("m", hours(5)) == Counts(15, unchanged=15)
 
 
-def test_an_upload_that_never_gets_its_turn_is_unknown(
+def test_an_upload_that_always_meets_others_is_refused_as_busy(
     readings: ReadingStore, network: FaultyNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stored_readings, "_MAX_PAUSE", 0)
     monkeypatch.setattr(stored_readings, "_MAX_ATTEMPTS", 3)
     network.faults = iter([Fault.NONE, Fault.CONFLICT] * 3)
-    with pytest.raises(OutcomeUnknownError):
+    with pytest.raises(BusyError):
         readings.store("m", hours(1))
 
 
@@ -125,11 +126,11 @@ def test_an_upload_larger_than_a_transaction_takes_several(
         "provide-client-params.dynamodb.TransactWriteItems",
         lambda params, **_: sizes.append(len(params["TransactItems"])),
     )
-    assert readings.store("m", hours(24)) == Counts(72, 0)
+    assert readings.store("m", hours(24)) == Counts(72, stored=72)
     assert sum(sizes) == 24
     assert max(sizes) <= most_items
     assert (len(sizes) > 1) is ((most_items, most_bytes) != (100, 3_000_000))
-    assert b"".join(readings.blocks(METER, DAY, at_once=5)).count(b"\n") == 72
+    assert b"".join(readings.lines(METER, DAY)).count(b"\n") == 72
 
 
 def test_registering_a_meter_again_changes_nothing(

@@ -14,7 +14,8 @@ from moto import mock_aws
 
 from domain import exports
 from domain.exports import ExportJob, Refusal, Status
-from domain.meters.readings import HEADER, Interval, Meter, MeterKind, Reading, read_line
+from domain.meters.csv_format import HEADER, read_line
+from domain.meters.readings import Interval, Meter, MeterKind, Reading
 from domain.meters.simulation import simulate
 from functions.exporter.worker import Worker
 from infra import aws
@@ -25,6 +26,7 @@ from infra.meters import reading_store as stored_readings
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import ReadingStore
 from tests.conftest import create_table
+from tests.readings import reading
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -106,7 +108,7 @@ def test_of_a_cancel_and_a_completion_that_meet_exactly_one_counts(jobs: ExportS
 def upload_of(index: int) -> list[Reading]:
     """Return every eighth minute of three hours."""
     return [
-        Reading(HOUR + timedelta(hours=hour, minutes=minute), f"{index}", "1", "1", "1")
+        reading(HOUR + timedelta(hours=hour, minutes=minute), f"{index}", "1", "1", "1")
         for hour in range(3)
         for minute in range(index, 60, WORKERS)
     ]
@@ -118,7 +120,7 @@ def lost_readings(store: ReadingStore, races: int) -> int:
     for race in range(races):
         meter = Meter(f"m{race}", MeterKind.METERED, NOW)
         counts = at_once([partial(store.store, meter.id, upload_of(index)) for index in range(WORKERS)])
-        kept = b"".join(store.blocks(meter, DAY)).splitlines()
+        kept = b"".join(store.lines(meter, DAY)).splitlines()
         assert [line[:20] for line in kept] == sorted({line[:20] for line in kept})
         assert sum(count.stored for count in counts) == 180
         lost += 180 - len(kept)

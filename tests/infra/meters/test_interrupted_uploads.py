@@ -8,10 +8,11 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from domain.meters.readings import Interval, Meter, MeterKind, Reading
+from domain.meters.readings import Interval, Meter, MeterKind
 from infra.meters.reading_store import Counts, ReadingStore
 from infra.outcomes import PartlyAppliedError
 from tests.conftest import create_table
+from tests.readings import reading
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,14 +25,14 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 ALL = Interval(START, START + timedelta(hours=HOURS))
 METER = Meter("m", MeterKind.METERED, START)
 UPLOAD = [
-    Reading(START + timedelta(hours=hour, minutes=minute), "1", "1", "1", "1")
+    reading(START + timedelta(hours=hour, minutes=minute), "1", "1", "1", "1")
     for hour in range(HOURS)
     for minute in (0, 30)
 ]
 
 
 def stamps(store: ReadingStore) -> list[str]:
-    lines = b"".join(store.blocks(METER, ALL)).decode().splitlines()
+    lines = b"".join(store.lines(METER, ALL)).decode().splitlines()
     return [line.partition(",")[0] for line in lines]
 
 
@@ -56,6 +57,8 @@ def test_sending_an_interrupted_upload_again_completes_it(engine_client: "Dynamo
         (f"{hour}:00:00Z" in left) == (f"{hour}:30:00Z" in left) for hour in {stamp[:13] for stamp in left}
     )
 
-    assert store.store(METER.id, UPLOAD) == Counts(stored=len(UPLOAD) - len(left), updated=0)
+    assert store.store(METER.id, UPLOAD) == Counts(
+        len(UPLOAD), stored=len(UPLOAD) - len(left), unchanged=len(left)
+    )
     assert len(stamps(store)) == len(UPLOAD)
-    assert store.store(METER.id, UPLOAD) == Counts(0, 0)
+    assert store.store(METER.id, UPLOAD) == Counts(len(UPLOAD), unchanged=len(UPLOAD))

@@ -7,22 +7,21 @@ from botocore.stub import Stubber
 
 from infra.commands.command_error import CommandError
 from infra.local.emulator import client_at
-from infra.operate import destroy as teardown
-from infra.operate import forget, restore
-from infra.operate.command import outputs_of, run_steps
+from infra.operate import destroy, forget, restore
+from infra.operate.command import run_steps, stack_outputs
 
 
-def test_what_is_broken_off_tells_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupted_command_prints_the_steps_that_are_done(capsys: pytest.CaptureFixture[str]) -> None:
     def steps() -> Iterator[str]:
         yield "deleted one"
         raise KeyboardInterrupt
 
     assert run_steps(steps) == 130
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("deleted one\n", "broken off: what is printed above is done\n")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("deleted one\n", "interrupted: the steps printed above are done\n")
 
 
-def test_a_stack_of_something_else_is_refused() -> None:
+def test_a_stack_of_another_service_is_refused() -> None:
     stacks = client_at("http://127.0.0.1:9", "cloudformation")
     stack = {
         "StackName": "other",
@@ -30,28 +29,32 @@ def test_a_stack_of_something_else_is_refused() -> None:
         "CreationTime": datetime(2024, 1, 1, tzinfo=UTC),
         "Outputs": [{"OutputKey": "Colour", "OutputValue": "green"}],
     }
-    with Stubber(stacks) as answers:
-        answers.add_response("describe_stacks", {"Stacks": [stack]})
-        with pytest.raises(CommandError, match="the stack other is none of this service"):
-            outputs_of(stacks, "other")
+    with Stubber(stacks) as responses:
+        responses.add_response("describe_stacks", {"Stacks": [stack]})
+        with pytest.raises(CommandError, match="the stack other is not a stack of this service"):
+            stack_outputs(stacks, "other")
 
 
 @pytest.mark.parametrize(
-    ("command", "environment", "told"),
+    ("command", "environment", "message"),
     [
-        (forget, {}, "STACK= names the deployed stack"),
-        (forget, {"STACK": "x"}, "CONTRACTS= or METERS= names whom to forget"),
-        (forget, {"STACK": "x", "METERS": "m"}, "this deletes m from x, for good: say so with CONFIRM=x"),
+        (forget, {}, "STACK= is required: the name of the deployed stack"),
+        (forget, {"STACK": "x"}, "CONTRACTS= or METERS= is required"),
+        (forget, {"STACK": "x", "METERS": "m"}, "this permanently deletes m from x: confirm with CONFIRM=x"),
         (forget, {"STACK": "x", "METERS": "m", "CONFIRM": "m"}, "CONFIRM=x"),
-        (forget, {"STACK": "x", "CONTRACTS": " 1, 2,", "METERS": ","}, "this deletes 1, 2 from x"),
-        (restore, {}, "TABLE= names"),
-        (restore, {"TABLE": "t"}, "FROM= names"),
-        (restore, {"TABLE": "t", "FROM": "f"}, "this overwrites every item of t: say so with CONFIRM=t"),
+        (
+            forget,
+            {"STACK": "x", "CONTRACTS": " 1, 2,", "METERS": ","},
+            "this permanently deletes 1, 2 from x",
+        ),
+        (restore, {}, "TABLE= is required"),
+        (restore, {"TABLE": "t"}, "FROM= is required"),
+        (restore, {"TABLE": "t", "FROM": "f"}, "this overwrites every item of t: confirm with CONFIRM=t"),
         (restore, {"TABLE": "t", "FROM": "f", "PREFIX": "p"}, "every item of t below p"),
-        (teardown, {}, "STACK= names the deployed stack"),
-        (teardown, {"STACK": "x"}, "this deletes all data of x: say so with CONFIRM=x"),
-        (teardown, {"STACK": "x", "CONFIRM": "yes"}, "CONFIRM=x"),
-        (teardown, {"STACK": "x", "CONFIRM": "x-2"}, "CONFIRM=x"),
+        (destroy, {}, "STACK= is required: the name of the deployed stack"),
+        (destroy, {"STACK": "x"}, "this deletes all data of x: confirm with CONFIRM=x"),
+        (destroy, {"STACK": "x", "CONFIRM": "yes"}, "CONFIRM=x"),
+        (destroy, {"STACK": "x", "CONFIRM": "x-2"}, "CONFIRM=x"),
     ],
 )
 def test_nothing_is_deleted_or_overwritten_by_mistake(
@@ -59,9 +62,9 @@ def test_nothing_is_deleted_or_overwritten_by_mistake(
     capsys: pytest.CaptureFixture[str],
     command: ModuleType,
     environment: dict[str, str],
-    told: str,
+    message: str,
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert run_steps(command._steps) == 1
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

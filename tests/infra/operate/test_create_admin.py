@@ -13,13 +13,13 @@ NOW = datetime(2024, 1, 1, tzinfo=UTC)
 ROOT = {"ADMIN_USERNAME": "root", "ADMIN_PASSWORD": "correct horse"}
 
 
-def test_nobody_is_made_an_admin_unless_named() -> None:
+def test_without_a_name_no_admin_is_created() -> None:
     assert Admin.from_environment({}) is None
     assert Admin.from_environment(ROOT) == Admin("root", "root@admin.invalid", "correct horse")
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "variable"),
     [
         ({"ADMIN_USERNAME": ""}, "ADMIN_USERNAME"),
         ({"ADMIN_USERNAME": "a@b"}, "ADMIN_USERNAME"),
@@ -29,47 +29,49 @@ def test_nobody_is_made_an_admin_unless_named() -> None:
         ({"ADMIN_EMAIL": "root"}, "ADMIN_EMAIL"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_line_without_the_password(wrong: dict[str, str], told: str) -> None:
-    with pytest.raises(CommandError, match=told) as error:
+def test_the_error_names_the_wrong_variable_and_not_the_password(
+    wrong: dict[str, str], variable: str
+) -> None:
+    with pytest.raises(CommandError, match=variable) as error:
         Admin.from_environment(ROOT | wrong)
     assert "horse" not in str(error.value)
 
 
-def test_an_admin_is_made_once_and_mended_when_asked_for_again(cloud: None) -> None:
+def test_an_admin_is_created_once_and_updated_when_the_command_is_repeated(cloud: None) -> None:
     users = stores().users
     root = Admin.from_environment(ROOT)
     assert root is not None
 
-    assert ensure_admin(users, stores().api_keys, root, NOW) == "made root, an admin"
+    assert ensure_admin(users, stores().api_keys, root, NOW) == "created the admin root"
     assert ensure_admin(users, stores().api_keys, root, NOW) == "root is still an admin with this password"
-    made = users.by_login("root")
-    assert made is not None
-    assert (made.role, made.is_active, made.version) == (Role.ADMIN, True, 1)
+    created = users.by_login("root")
+    assert created is not None
+    assert (created.role, created.is_active, created.version) == (Role.ADMIN, True, 1)
 
-    # The password was lost: whoever may write to the table may set another.
+    # The password was lost: a person who may write to the table may set another.
     assert ensure_admin(users, stores().api_keys, root._replace(password="new horse"), NOW) == (
         "root is now an admin with this password"
     )
-    mended = users.by_login("root")
-    assert mended is not None
-    assert verify_password("new horse", mended.password_hash).right
-    assert mended.epoch == 2
+    updated = users.by_login("root")
+    assert updated is not None
+    assert verify_password("new horse", updated.password_hash).right
+    assert updated.epoch == 2
 
 
-def test_an_address_of_another_user_is_told(cloud: None) -> None:
+def test_an_email_address_of_another_user_is_refused(cloud: None) -> None:
     users = stores().users
     ensure_admin(users, stores().api_keys, Admin("root", "same@example.com", "correct horse"), NOW)
     with pytest.raises(CommandError, match="set ADMIN_EMAIL"):
         ensure_admin(users, stores().api_keys, Admin("other", "same@example.com", "correct horse"), NOW)
 
 
-def test_where_nobody_can_type_a_password_it_is_asked_for(
+def test_without_a_terminal_the_error_asks_for_the_password_variable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def ended(_prompt: str) -> str:
+    def no_terminal(_prompt: str) -> str:
         raise EOFError
 
-    monkeypatch.setattr("infra.operate.create_admin.getpass", ended)
+    monkeypatch.setattr("infra.operate.create_admin.getpass", no_terminal)
     monkeypatch.setenv("STACK", "x")
     monkeypatch.setenv("ADMIN_USERNAME", "root")
     assert main() == 1
@@ -77,7 +79,7 @@ def test_where_nobody_can_type_a_password_it_is_asked_for(
 
 
 @pytest.mark.parametrize("missing", ["STACK", "ADMIN_USERNAME"])
-def test_what_is_not_said_is_asked_for(
+def test_a_missing_variable_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:
     for name, value in (ROOT | {"STACK": "x"}).items():

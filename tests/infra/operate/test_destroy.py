@@ -1,4 +1,4 @@
-"""The end of a stack that is to be thrown away, also of one that CloudFormation could not make or delete."""
+"""Destroying a stack, also one that CloudFormation could not create or delete."""
 
 import json
 import time
@@ -20,8 +20,8 @@ TABLE = {
 
 
 @dataclass(frozen=True)
-class Thrown:
-    """A stack of two tables and two buckets, whose names end with its own."""
+class DisposableStack:
+    """A stack of two tables and two buckets, whose names end with the stack's name."""
 
     cloud: Emulator
     name: str
@@ -29,7 +29,7 @@ class Thrown:
     def client(self, service: str) -> Any:
         return self.cloud.client(service)
 
-    def made(self) -> "Thrown":
+    def create(self) -> "DisposableStack":
         tables = {
             name: {"Type": "AWS::DynamoDB::Table", "Properties": {**TABLE, "TableName": self.own(name)}}
             for name in ("first", "second")
@@ -49,7 +49,7 @@ class Thrown:
     def own(self, name: str) -> str:
         return f"{name}-{self.name}"
 
-    def destroyed(self) -> list[str]:
+    def destroy(self) -> list[str]:
         clients = self.client("cloudformation"), self.client("dynamodb"), self.client("s3")
         return list(destroy(*clients, self.name))
 
@@ -63,46 +63,52 @@ class Thrown:
 
 
 @pytest.fixture
-def thrown(emulated: Emulator) -> Thrown:
-    return Thrown(emulated, f"stack{uuid4().hex[:8]}").made()
+def disposable(emulated: Emulator) -> DisposableStack:
+    return DisposableStack(emulated, f"stack{uuid4().hex[:8]}").create()
 
 
-def test_what_a_stack_retains_goes_with_it_and_nothing_else(thrown: Thrown, emulated: Emulator) -> None:
-    thrown.client("s3").put_object(Bucket=thrown.own("files"), Key="exports/one.csv", Body=b"1")
-    other = Thrown(emulated, f"stack{uuid4().hex[:8]}").made()
-    told, first, *rest = thrown.destroyed()
-    assert {f"{name}-{thrown.name}" for name in ("first", "second", "files", "others")} <= set(
-        told.removeprefix("to be deleted: ").split(", ")
+def test_the_tables_and_buckets_of_the_stack_are_deleted_and_no_others(
+    disposable: DisposableStack, emulated: Emulator
+) -> None:
+    disposable.client("s3").put_object(Bucket=disposable.own("files"), Key="exports/one.csv", Body=b"1")
+    other = DisposableStack(emulated, f"stack{uuid4().hex[:8]}").create()
+    announced, first, *rest = disposable.destroy()
+    assert {f"{name}-{disposable.name}" for name in ("first", "second", "files", "others")} <= set(
+        announced.removeprefix("to be deleted: ").split(", ")
     )
-    assert first == f"deleted the stack {thrown.name}"
+    assert first == f"deleted the stack {disposable.name}"
     assert sorted(rest) == [
-        *(f"deleted the bucket {thrown.own(name)}" for name in ("files", "others")),
-        *(f"deleted the table {thrown.own(name)}" for name in ("first", "second")),
+        *(f"deleted the bucket {disposable.own(name)}" for name in ("files", "others")),
+        *(f"deleted the table {disposable.own(name)}" for name in ("first", "second")),
     ]
-    assert thrown.left() == set()
+    assert disposable.left() == set()
     assert other.left() == {"first", "second", "files", "others"}
 
 
-def test_what_is_gone_already_does_not_keep_the_rest(thrown: Thrown) -> None:
-    thrown.client("dynamodb").delete_table(TableName=thrown.own("first"))
-    thrown.client("s3").delete_bucket(Bucket=thrown.own("files"))
-    assert thrown.destroyed()[2:] == [
-        f"deleted the bucket {thrown.own('others')}",
-        f"deleted the table {thrown.own('second')}",
+def test_resources_that_no_longer_exist_do_not_stop_the_deletion_of_the_others(
+    disposable: DisposableStack,
+) -> None:
+    disposable.client("dynamodb").delete_table(TableName=disposable.own("first"))
+    disposable.client("s3").delete_bucket(Bucket=disposable.own("files"))
+    assert disposable.destroy()[2:] == [
+        f"deleted the bucket {disposable.own('others')}",
+        f"deleted the table {disposable.own('second')}",
     ]
-    assert thrown.left() == set()
+    assert disposable.left() == set()
 
 
-def test_a_protected_table_keeps_everything(thrown: Thrown) -> None:
-    thrown.client("dynamodb").update_table(TableName=thrown.own("second"), DeletionProtectionEnabled=True)
-    with pytest.raises(CommandError, match=f"{thrown.own('second')} is protected"):
-        thrown.destroyed()
-    assert thrown.left() == {"first", "second", "files", "others"}
-    assert thrown.client("cloudformation").describe_stacks(StackName=thrown.name)["Stacks"]
+def test_a_protected_table_prevents_every_deletion(disposable: DisposableStack) -> None:
+    disposable.client("dynamodb").update_table(
+        TableName=disposable.own("second"), DeletionProtectionEnabled=True
+    )
+    with pytest.raises(CommandError, match=f"{disposable.own('second')} is protected"):
+        disposable.destroy()
+    assert disposable.left() == {"first", "second", "files", "others"}
+    assert disposable.client("cloudformation").describe_stacks(StackName=disposable.name)["Stacks"]
 
 
-def test_a_stack_that_never_came_up_protects_nothing(emulated: Emulator) -> None:
-    """It cannot be deployed again before it is deleted, so nobody could take its protection away."""
+def test_a_stack_whose_creation_failed_is_deleted_in_spite_of_its_protection(emulated: Emulator) -> None:
+    """It cannot be deployed again before it is deleted, so its protection could not be switched off."""
     name = f"stack{uuid4().hex[:8]}"
     table = {**TABLE, "TableName": f"first-{name}", "DeletionProtectionEnabled": True}
     resources = {
@@ -110,14 +116,14 @@ def test_a_stack_that_never_came_up_protects_nothing(emulated: Emulator) -> None
         "Broken": {
             "Type": "AWS::SQS::Queue",
             "DependsOn": "First",
-            "Properties": {"VisibilityTimeout": 43_201},  # a second more than SQS takes
+            "Properties": {"VisibilityTimeout": 43_201},  # a second more than SQS accepts
         },
     }
     stacks = emulated.client("cloudformation")
     stacks.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
     while stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] != "ROLLBACK_COMPLETE":
         time.sleep(0.1)
-    failed = Thrown(emulated, name)
+    failed = DisposableStack(emulated, name)
     assert failed.left() == {"first"}
-    assert f"deleted the stack {name}" in failed.destroyed()
+    assert f"deleted the stack {name}" in failed.destroy()
     assert failed.left() == set()

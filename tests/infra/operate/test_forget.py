@@ -1,11 +1,10 @@
 from typing import Any
 
-import boto3
 from fastapi.testclient import TestClient
 
 from functions.exporter import handler as exporter
 from infra import aws
-from infra.operate import forget
+from infra.operate import clients, forget
 from tests.functions.api.calls import create, event, send
 
 OUTPUTS = {
@@ -17,7 +16,7 @@ OUTPUTS = {
 
 
 def everything(text: str) -> list[Any]:
-    """Return what the tables and the bucket hold of something."""
+    """Return the items and files that contain `text`."""
     scanned: list[Any] = [
         aws.dynamodb().scan(TableName=name)["Items"] for name in OUTPUTS.values() if name != "exports"
     ]
@@ -25,12 +24,12 @@ def everything(text: str) -> list[Any]:
     return [one for items in (*scanned, files) for one in items if text in str(one)]
 
 
-def forgotten(contracts: list[str], meters: list[str]) -> list[str]:
-    return list(forget.forget(boto3.resource("dynamodb"), aws.s3(), OUTPUTS, contracts, meters))
+def delete(contracts: list[str], meters: list[str]) -> list[str]:
+    return list(forget.forget(clients.dynamodb_resource(), aws.s3(), OUTPUTS, contracts, meters))
 
 
-def test_nothing_is_left_of_a_contract_whatever_its_past(api: TestClient) -> None:
-    send(api, contract_number="gone")  # before there was a contract
+def test_all_generations_of_a_contract_are_deleted(api: TestClient) -> None:
+    send(api, contract_number="gone")  # before the contract exists
     for _ in range(2):
         create(api, "gone")
         for at in ("2023-12-01T00:00:00Z", "2023-12-01T00:00:00Z", "2023-12-02T00:00:00Z"):
@@ -41,7 +40,7 @@ def test_nothing_is_left_of_a_contract_whatever_its_past(api: TestClient) -> Non
     kept = everything("kept")
     assert len(everything("gone")) > len(kept) > 1
 
-    assert forgotten(["gone", "never-there"], []) == [
+    assert delete(["gone", "never-there"], []) == [
         "contract gone: 8 items deleted",
         "contract never-there: 0 items deleted",
     ]
@@ -53,20 +52,20 @@ def test_nothing_is_left_of_a_contract_whatever_its_past(api: TestClient) -> Non
     assert api.post("/event", json=event(contract_number="gone")).json()["code"] == "accepted"
 
 
-def test_nothing_is_left_of_a_meter_and_its_exports(api: TestClient) -> None:
+def test_a_meter_is_deleted_with_its_readings_and_exports(api: TestClient) -> None:
     reading = {"energy_kwh": 1, "power_kw": 1, "voltage_v": 230, "current_a": 4}
     jobs = {}
     for meter in ("gone", "kept"):
         readings = [{"timestamp": f"2024-01-01T{hour:02}:00:00Z", **reading} for hour in range(3)]
         assert api.put(f"/api/meters/{meter}/readings", json={"readings": readings}).status_code == 200
-        wish = {"smart_meter_id": meter, "start_datetime": "2024-01-01T00:00:00Z"}
-        made = api.post("/api/export/csv", json={**wish, "end_datetime": "2024-01-02T00:00:00Z"})
-        jobs[meter] = made.json()["job_id"]
+        order = {"smart_meter_id": meter, "start_datetime": "2024-01-01T00:00:00Z"}
+        created = api.post("/api/export/csv", json={**order, "end_datetime": "2024-01-02T00:00:00Z"})
+        jobs[meter] = created.json()["job_id"]
         exporter.worker().run(jobs[meter], is_last_receive=True)
     assert len(everything(jobs["gone"])) == 2, "a job and a file"
     kept = everything("kept") + everything(jobs["kept"])
 
-    assert forgotten([], ["gone"]) == ["meter gone: 5 items deleted"]
+    assert delete([], ["gone"]) == ["meter gone: 5 items deleted"]
     assert everything("gone") == everything(jobs["gone"]) == []
     assert everything("kept") + everything(jobs["kept"]) == kept
     status = api.get(f"/api/export/status/{jobs['gone']}").json()

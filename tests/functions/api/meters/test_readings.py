@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from domain.meters.readings import HEADER, Meter, MeterKind
+from domain.meters.csv_format import HEADER
+from domain.meters.readings import Meter, MeterKind
 from infra.stores import stores
 
 READING = {
@@ -30,6 +31,14 @@ def csv(*rows: str) -> str:
     return HEADER.decode() + "".join(f"{row}\n" for row in rows)
 
 
+def counts(**effects: int) -> dict[str, int]:
+    return (
+        dict.fromkeys(("stored", "updated", "unchanged", "outdated"), 0)
+        | effects
+        | {"received": sum(effects.values())}
+    )
+
+
 def readings(api: TestClient, meter: str = "m", **query: Any) -> list[dict[str, Any]]:
     answer = api.get(f"/api/meters/{meter}/readings", params=query)
     assert answer.status_code == 200
@@ -38,10 +47,10 @@ def readings(api: TestClient, meter: str = "m", **query: Any) -> list[dict[str, 
 
 
 def test_json_and_csv_store_the_same(api: TestClient) -> None:
-    assert put(api, {"readings": [READING]}).json() == {"stored": 1, "updated": 0}
-    assert put(api, csv(ROW), "text/csv; charset=utf-8").json() == {"stored": 0, "updated": 0}
-    assert put(api, csv(ROW.replace("0.1", "0.2")), "text/csv").json() == {"stored": 0, "updated": 1}
-    assert readings(api) == [READING | {"energy_kwh": 0.2}]
+    assert put(api, {"readings": [READING]}).json() == counts(stored=1)
+    assert put(api, csv(ROW), "text/csv; charset=utf-8").json() == counts(unchanged=1)
+    assert put(api, csv(ROW.replace("0.1", "0.2")), "text/csv").json() == counts(updated=1)
+    assert readings(api) == [READING | {"energy_kwh": 0.2, "quality": "measured"}]
 
 
 def test_a_day_of_minutes_computed_with_doubles_is_taken_in_both_forms(api: TestClient) -> None:
@@ -50,14 +59,14 @@ def test_a_day_of_minutes_computed_with_doubles_is_taken_in_both_forms(api: Test
     stamps = [f"2024-01-01T{minute // 60:02}:{minute % 60:02}:00Z" for minute in range(1440)]
     rows = [",".join([at, "m", *map(repr, row)]) for at, row in zip(stamps, values, strict=True)]
     entries = [dict(zip(READING, (at, *row), strict=True)) for at, row in zip(stamps, values, strict=True)]
-    assert put(api, csv(*rows), "text/csv").json() == {"stored": 1440, "updated": 0}
-    assert put(api, {"readings": entries}).json() == {"stored": 0, "updated": 0}
-    assert readings(api, limit=1440) == entries
+    assert put(api, csv(*rows), "text/csv").json() == counts(stored=1440)
+    assert put(api, {"readings": entries}).json() == counts(unchanged=1440)
+    assert readings(api, limit=1440) == [entry | {"quality": "measured"} for entry in entries]
 
 
 def test_the_same_number_in_another_spelling_is_no_update(api: TestClient) -> None:
-    assert put(api, csv(ROW), "text/csv").json() == {"stored": 1, "updated": 0}
-    assert put(api, csv(ROW.replace("230.5", "230.50")), "text/csv").json() == {"stored": 0, "updated": 0}
+    assert put(api, csv(ROW), "text/csv").json() == counts(stored=1)
+    assert put(api, csv(ROW.replace("230.5", "230.50")), "text/csv").json() == counts(unchanged=1)
 
 
 def test_a_reading_of_the_far_future_is_refused(api: TestClient) -> None:
@@ -69,7 +78,10 @@ def test_a_reading_of_the_far_future_is_refused(api: TestClient) -> None:
 def test_two_values_for_one_timestamp_are_refused_with_both_lines(api: TestClient) -> None:
     answer = put(api, csv(ROW, ROW.replace("0.1", "0.2")), "text/csv")
     assert answer.status_code == 400
-    assert answer.json()["message"] == "line 3: must not differ from line 2, which has the same timestamp"
+    assert (
+        answer.json()["message"]
+        == "line 3: must not differ from line 2, which has the same timestamp and created_at"
+    )
     assert api.get("/api/meters/m").status_code == 404
 
 
@@ -151,7 +163,8 @@ def test_a_bad_meter_id_is_a_400(api: TestClient, meter: str) -> None:
 def test_uploads_may_have_five_mebibytes_and_other_bodies_one(api: TestClient) -> None:
     row = ROW + "0" * 10 + "\n"
     longest = csv() + row * ((5 * MIB - len(csv())) // len(row))
-    assert put(api, longest, "text/csv").json() == {"stored": 1, "updated": 0}
+    answer = put(api, longest, "text/csv").json()
+    assert (answer["stored"], answer["unchanged"]) == (1, answer["received"] - 1)
     too_long = put(api, longest + row * 2, "text/csv")
     assert (too_long.status_code, too_long.json()["code"]) == (413, "payload_too_large")
     assert api.post("/api/export/csv", content=b" " * (MIB + 1)).status_code == 413
@@ -186,13 +199,15 @@ def test_hours_and_days_sum_energy_and_take_the_mean_of_the_rest(api: TestClient
         {"readings": [READING | {"timestamp": at, "power_kw": index} for index, at in enumerate(times)]},
     )
     hours = readings(api, resolution="hour")
-    assert [(hour["timestamp"], hour["energy_kwh"], hour["power_kw"], hour["count"]) for hour in hours] == [
+    assert [
+        (hour["timestamp"], hour["energy_kwh"], hour["power_kw"], hour["readings"]) for hour in hours
+    ] == [
         ("2024-01-01T00:00:00Z", 0.2, 0.5, 2),
         ("2024-01-01T01:00:00Z", 0.1, 2, 1),
         ("2024-01-02T00:00:00Z", 0.1, 3, 1),
     ]
     page = api.get("/api/meters/m/readings", params={"resolution": "day", "limit": "1"}).json()
-    assert [(day["energy_kwh"], day["power_kw"], day["count"]) for day in page["items"]] == [(0.3, 1, 3)]
+    assert [(day["energy_kwh"], day["power_kw"], day["readings"]) for day in page["items"]] == [(0.3, 1, 3)]
     rest = readings(api, resolution="day", limit="1", cursor=page["next_cursor"])
     assert [day["timestamp"] for day in rest] == ["2024-01-02T00:00:00Z"]
 
@@ -208,9 +223,9 @@ def test_days_of_many_readings_come_in_short_answers_and_none_is_missing(api: Te
     pages = [api.get("/api/meters/123/readings", params=query).json()]
     while cursor := pages[-1]["next_cursor"]:
         pages.append(api.get("/api/meters/123/readings", params=query | {"cursor": cursor}).json())
-    counts = [day["count"] for page in pages for day in page["items"]]
+    counts = [day["readings"] for page in pages for day in page["items"]]
     assert counts == [720] + [1440] * 364
-    assert max(sum(day["count"] for day in page["items"]) for page in pages) < 250_000
+    assert max(sum(day["readings"] for day in page["items"]) for page in pages) < 250_000
 
 
 @pytest.mark.parametrize(
@@ -257,7 +272,7 @@ def test_the_document_has_no_422_for_these_routes(api: TestClient) -> None:
         if path.startswith(("/api/meters", "/api/export"))
         for operation in operations.values()
     ]
-    assert len(answers) == 9
+    assert len(answers) == 11
     assert all("400" in statuses for statuses in answers)
     # The one that takes an Idempotency-Key, which may have been used for something else.
     assert sum("422" in statuses for statuses in answers) == 1

@@ -1,0 +1,35 @@
+"""Routes of smart meters."""
+
+from fastapi import APIRouter
+
+from functions.api.dependencies import Cursor, CursorSeal, Limit
+from functions.api.error_shape import BadRequestRoute, describe
+from functions.api.meters.dependencies import MeterId, Meters, existing_meter
+from functions.api.meters.schemas import MeterPage, MeterView
+
+router = APIRouter(
+    prefix="/api/meters",
+    tags=["smart meters"],
+    route_class=BadRequestRoute,
+    responses=describe(400, 401, 503, "default"),
+)
+
+_LISTING = "meters"
+
+
+@router.get("")
+async def list_meters(
+    meters: Meters, seal: CursorSeal, limit: Limit = 50, cursor: Cursor = None
+) -> MeterPage:
+    """List meters in the order of their ids; a new one shows up within about a second."""
+    page = meters.page(limit, after=None if cursor is None else seal.open(_LISTING, cursor))
+    return MeterPage(
+        items=[MeterView.of(meter) for meter in page.meters],
+        next_cursor=None if page.next_after is None else seal.seal(_LISTING, page.next_after),
+    )
+
+
+@router.get("/{smart_meter_id}", responses=describe(404))
+async def get_meter(smart_meter_id: MeterId, meters: Meters) -> MeterView:
+    """Show one meter."""
+    return MeterView.of(existing_meter(meters, smart_meter_id))

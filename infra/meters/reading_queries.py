@@ -1,0 +1,240 @@
+"""Reading what is stored of meters: lines, sums and versions, as they are now or were known earlier."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from domain.instants import to_micros
+from domain.meters.csv_format import ExtraColumn, append_columns, clip, split_clipped
+from domain.meters.history import Version, known_at, version_in_force, versions_in
+from domain.meters.readings import Interval, Meter, MeterKind, format_timestamp, hour_of
+from domain.meters.simulation import simulate
+from domain.meters.summaries import HourSums
+from domain.meters.sums import Sums, add, sum_lines
+from domain.meters.versions import FORMER, HourBlock, Origin, PastVersions
+from infra.meters.meter_store import partition_of
+from infra.meters.reading_items import decompress, hour_key, past_prefix, to_block, to_facts, to_past
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_HOUR = timedelta(hours=1)
+# What getting the sums of an hour costs, in bytes of lines that are summed.
+_HOUR_COST = 4_000
+_STORED_SUMS_COST = 1_000
+_STORED_READING_COST = 16  # reading the item grows with its lines, although they stay unread
+_MAX_PAST_QUERIES = 20
+
+Timestamps = tuple[bytes, bytes]
+
+
+class Block(NamedTuple):
+    """The lines of one hour that were asked for; one origin for each line, or one for all."""
+
+    lines: bytes
+    origins: Sequence[Origin]
+
+
+class VersionPage(NamedTuple):
+    """Some versions of a reading in the order they were recorded, and the position to go on from, if any."""
+
+    versions: list[Version]
+    next_position: str | None
+
+
+class ReadingQueries:
+    """The readings of one table, to be read."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self.client = client
+        self.table = table
+
+    def lines(
+        self,
+        meter: Meter,
+        interval: Interval,
+        columns: Sequence[ExtraColumn] = (),
+        known_at: datetime | None = None,
+    ) -> Iterator[bytes]:
+        """Read the lines of `meter` in `interval`, an hour at a time, with the extra `columns`."""
+        if meter.kind is MeterKind.METERED and not columns and known_at is None:
+            first, end = interval.timestamps
+            # Nothing but the body: what botocore parses is most of what an export costs.
+            for item in self._hours(meter.id, (first, end), ["body"]):
+                if lines := clip(decompress(item["body"]["B"]), first, end):
+                    yield lines
+            return
+        for block in self.blocks(meter, interval, known_at):
+            yield append_columns(*block, columns) if columns else block.lines
+
+    def blocks(
+        self,
+        meter: Meter,
+        interval: Interval,
+        known_at: datetime | None = None,
+        at_once: int | None = None,
+    ) -> Iterator[Block]:
+        """Read lines with their origins, an hour at a time, in the order of time.
+
+        `at_once` is how many hours to ask for at a time where not all may be needed.
+        """
+        if meter.kind is MeterKind.SIMULATED:
+            for lines in simulate(meter.id, interval):
+                yield Block(lines, (FORMER,))
+            return
+        first, end = interval.timestamps
+        for item in self._hours(meter.id, (first, end), ["sk", "body", "facts", "version"], at_once):
+            block = self._known(meter.id, item, known_at)
+            if clip(block.lines, first, end) == block.lines:
+                inside, origins = block.lines, block.origins
+            else:
+                clipped, where = split_clipped(block.lines, first, end)
+                inside, origins = b"".join(clipped), block.origins_by_line()[where]
+            if inside:
+                yield Block(inside, origins)
+
+    def sums(self, meter: Meter, interval: Interval, known_at: datetime | None = None) -> Iterator[HourSums]:
+        """Give the sums of each hour in `interval` that has readings, from what is stored where it is whole."""
+        if meter.kind is MeterKind.SIMULATED:
+            for lines in simulate(meter.id, interval):
+                yield HourSums(lines[:13].decode(), sum_lines(lines), _HOUR_COST + len(lines))
+            return
+        for item in self._hours(meter.id, interval.timestamps, ["sk", "facts"]):
+            hour = item["sk"]["S"].removeprefix("HOUR#")
+            found = self._stored_sums(item, interval, known_at)
+            cost = _STORED_SUMS_COST + _STORED_READING_COST * found.readings if found else 0
+            if found is None:
+                found, cost = self._summed(meter, hour, interval, known_at)
+            if found.readings:
+                yield HourSums(hour, found, cost)
+
+    def _stored_sums(self, item: Any, interval: Interval, known_at: datetime | None) -> Sums | None:  # noqa: ANN401
+        """Return the stored sums of an hour where they answer, which a cut or corrected hour's do not."""
+        begin = datetime.fromisoformat(item["sk"]["S"].removeprefix("HOUR#") + ":00:00+00:00")
+        is_whole = interval.start <= begin and begin + _HOUR <= interval.end
+        facts = to_facts(item) if is_whole else None
+        if facts is None or _is_changed_after(facts.changed_at, known_at):
+            return None
+        return add(facts.sums.values())
+
+    def _summed(
+        self, meter: Meter, hour: str, interval: Interval, known_at: datetime | None
+    ) -> tuple[Sums, int]:
+        """Sum the lines of an hour."""
+        begin = datetime.fromisoformat(hour + ":00:00+00:00")
+        part = Interval(max(begin, interval.start), min(begin + _HOUR, interval.end))
+        cost, found = _HOUR_COST, []
+        for lines, origins in self.blocks(meter, part, known_at):
+            cost += len(lines)
+            count = lines.count(b"\n")
+            qualities = [origin.quality for origin in origins]
+            found.append(sum_lines(lines, qualities if len(qualities) == count else qualities * count))
+        return add(found), cost
+
+    def versions(self, meter_id: str, at: datetime, limit: int, position: str | None) -> VersionPage:
+        """List the versions of the reading at `at` in the order they were recorded, the newest last.
+
+        A page ends early where very many other readings of the hour were corrected.
+        """
+        key = {"pk": partition_of(meter_id), "sk": hour_key(hour_of(at))}
+        answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
+        if "Item" not in answer or at.microsecond:
+            return VersionPage([], None)
+        timestamp = format_timestamp(at).encode()
+        start, shown = position.rsplit("#", 1) if position else ("", "0")
+        found: list[Version] = []
+        pages = self._past_pages(meter_id, answer["Item"], start)
+        for items in islice(pages, _MAX_PAST_QUERIES):
+            for item in items:
+                name, count = item["sk"]["S"], 0
+                for count, version in enumerate(versions_in(to_past(item), timestamp), start=1):
+                    if name == start and count <= int(shown):
+                        continue
+                    if len(found) == limit:
+                        return VersionPage(found, position)
+                    found.append(version)
+                    position = f"{name}#{count}"
+                position = f"{name}#{count}"
+        current = version_in_force(to_block(answer["Item"]), timestamp)
+        if next(pages, None) or (current and len(found) == limit):
+            return VersionPage(found, position)
+        return VersionPage([*found, current] if current else found, None)
+
+    def _known(self, meter_id: str, item: Any, known_at_instant: datetime | None) -> HourBlock:  # noqa: ANN401
+        """Read an hour's block as it was known; hours that were not changed after that need nothing else."""
+        block = to_block(item)
+        if known_at_instant is None or not _is_changed_after(block.changed_at, known_at_instant):
+            return block
+        instant = to_micros(known_at_instant)
+        return known_at(block, self._past_after(meter_id, item, instant), instant)
+
+    def _past_after(self, meter_id: str, hour: Any, instant: int) -> Iterator[PastVersions]:  # noqa: ANN401
+        """Give what was put aside after `instant`, the newest first."""
+        for items in self._past_pages(meter_id, hour, newest_first=True):
+            for item in items:
+                past = to_past(item)
+                if past.replaced_at <= instant:
+                    return
+                yield past
+
+    def past(self, meter_id: str, hour: str, version: int) -> Iterator[PastVersions]:
+        """Give all past versions of an hour up to the write `version`, in the order of the writes."""
+        item = {"sk": hour_key(hour), "version": {"N": str(version)}}
+        for items in self._past_pages(meter_id, item):
+            yield from map(to_past, items)
+
+    def _past_pages(
+        self,
+        meter_id: str,
+        hour: Any,  # noqa: ANN401 - an item as boto3 reads it
+        start: str = "",
+        *,
+        newest_first: bool = False,
+    ) -> Iterator[list[Any]]:
+        """Give the items of past versions, from the sort key `start`, up to the write that made the item `hour`."""
+        prefix = past_prefix(hour["sk"]["S"].removeprefix("HOUR#"))
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression="#pk = :meter AND #sk BETWEEN :first AND :last",
+            ExpressionAttributeNames={"#pk": "pk", "#sk": "sk"},
+            ExpressionAttributeValues={
+                ":meter": partition_of(meter_id),
+                ":first": {"S": start or prefix},
+                # Not those of a later write, which are in force in the item.
+                ":last": {"S": f"{prefix}{int(hour['version']['N']):010d}#~"},
+            },
+            ScanIndexForward=not newest_first,
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield page["Items"]
+
+    def _hours(
+        self, meter_id: str, timestamps: Timestamps, names: Sequence[str], at_once: int | None = None
+    ) -> Iterator[Any]:
+        """Give the items of the hours that an interval touches, with the attributes named."""
+        first, end = (timestamp.decode() for timestamp in timestamps)
+        if first >= end:
+            return
+        limit: Any = {"Limit": at_once} if at_once else {}
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression="#pk = :meter AND #sk BETWEEN :first AND :last",
+            ProjectionExpression=",".join(f"#{name}" for name in names),
+            ExpressionAttributeNames={"#pk": "pk", "#sk": "sk"} | {f"#{name}": name for name in names},
+            ExpressionAttributeValues={
+                ":meter": partition_of(meter_id),
+                ":first": hour_key(first[:13]),
+                # The hour that begins with the end is read too, and clipped to nothing.
+                ":last": hour_key(end[:13]),
+            },
+            ConsistentRead=True,
+            **limit,
+        )
+        for page in pages:
+            yield from page["Items"]
+
+
+def _is_changed_after(changed_at: int, known_at: datetime | None) -> bool:
+    return known_at is not None and changed_at > to_micros(known_at)

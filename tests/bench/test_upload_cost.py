@@ -1,0 +1,208 @@
+"""What versions of readings cost where nothing is corrected: CPU, write units and bytes, beside the former way."""
+
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from statistics import median
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from domain.actors import Actor, ActorKind
+from domain.meters.csv_format import HEADER
+from domain.meters.csv_uploads import read_csv
+from domain.meters.readings import Interval, Meter, MeterKind
+from domain.meters.simulation import simulate
+from infra.meters.reading_items import decompress
+from infra.meters.reading_store import ReadingStore
+from tests.bench import former_readings
+from tests.bench.former_readings import FormerStore
+from tests.conftest import create_table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+pytestmark = pytest.mark.xdist_group("bench")
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+ACTOR = Actor(ActorKind.API_KEY, "0123456789abcdef", "meter gateway")
+RUNS = 5
+METER_ID = "meter-1"
+
+
+def minutes(hours: int) -> bytes:
+    """Return what the simulated meter makes."""
+    return b"".join(simulate(METER_ID, Interval(START, START + timedelta(hours=hours))))
+
+
+def seconds(hours: int, form: Callable[[float], str]) -> bytes:
+    """Return readings of each second, whose load moves a little from one to the next."""
+    chance, load = random.Random(1), 0.7
+    lines = []
+    for second in range(3600 * hours):
+        at = (START + timedelta(seconds=second)).isoformat()[:19] + "Z"
+        load = min(9.0, max(0.1, load + chance.uniform(-0.02, 0.02)))
+        volts = 230 + chance.uniform(-1.5, 1.5)
+        values = map(form, (load / 3600, load, volts, load * 1000 / volts))
+        lines.append(f"{at},{METER_ID},{','.join(values)}\r\n")
+    return "".join(lines).encode()
+
+
+UPLOADS = {
+    "a week of minutes": lambda: minutes(24 * 7),
+    "four hours of seconds, three decimals": lambda: seconds(4, "{:.3f}".format),
+    "two hours of seconds, doubles": lambda: seconds(2, repr),
+}
+
+
+class Ways:
+    """The former and the present writer, on tables of their own."""
+
+    def __init__(self, client: "DynamoDBClient") -> None:
+        tables = [f"readings-{uuid4().hex}" for _ in range(2)]
+        for table in tables:
+            create_table(client, "ReadingsTable", table)
+        self.former, self.present = FormerStore(client, tables[0]), ReadingStore(client, tables[1])
+
+    def store_former(self, meter_id: str, text: str) -> None:
+        """Read and store a file in the former way."""
+        self.former.store(meter_id, former_readings.read_csv(text, meter_id))
+
+    def store_present(self, meter_id: str, text: str) -> None:
+        """Read and store a file."""
+        self.present.store(meter_id, read_csv(text, meter_id, NOW), ACTOR)
+
+
+@pytest.fixture(scope="module")
+def ways(engine: str) -> Ways:
+    from tests.engines import client_of  # noqa: PLC0415 - needs Java only where the bench is run
+
+    return Ways(client_of(engine))
+
+
+def cpu_of(*acts: Callable[[int], object]) -> list[float]:
+    """Return the median CPU seconds of each act; they take turns, and the first turn does not count."""
+    taken: list[list[float]] = [[] for _ in acts]
+    for turn in range(RUNS + 1):
+        for act, seconds_ in zip(acts, taken, strict=True):
+            started = time.process_time()
+            act(turn)
+            seconds_.append(time.process_time() - started)
+    return [median(some[1:]) for some in taken]
+
+
+def units_of(client: "DynamoDBClient", act: Callable[[], object]) -> int:
+    """Return the write units that the transactions of `act` take: two for each begun KB of each item.
+
+    Not what DynamoDB Local says, which counts one item of a transaction.
+    """
+    taken: list[int] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        items = [write["Put"]["Item"] for write in params["TransactItems"]]
+        taken.extend(2 * -(-_size_of(item) // 1024) for item in items)
+
+    event = "provide-client-params.dynamodb.TransactWriteItems"
+    client.meta.events.register(event, note)
+    try:
+        act()
+    finally:
+        client.meta.events.unregister(event, note)
+    return sum(taken)
+
+
+def _size_of(item: dict[str, dict[str, Any]]) -> int:
+    """Return the bytes of an item as DynamoDB counts them."""
+    values = [(kind, value) for attribute in item.values() for kind, value in attribute.items()]
+    return sum(map(len, item)) + sum(
+        len(value) // 2 + 2 if kind == "N" else len(value) for kind, value in values
+    )
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+def test_an_upload_of_new_hours_costs_at_most_a_tenth_more_cpu_and_no_more_units(
+    ways: Ways, name: str, record_property: Callable[[str, object], None]
+) -> None:
+    lines = UPLOADS[name]().decode()
+
+    def text_of(meter_id: str) -> str:
+        return HEADER.decode() + lines.replace(METER_ID, meter_id)
+
+    former, present = cpu_of(
+        lambda turn: ways.store_former(f"new-{len(lines)}-{turn}", text_of(f"new-{len(lines)}-{turn}")),
+        lambda turn: ways.store_present(f"new-{len(lines)}-{turn}", text_of(f"new-{len(lines)}-{turn}")),
+    )
+    client, meter_id = ways.present.client, f"units-{len(lines)}"
+    units = [
+        units_of(client, lambda: ways.store_former(meter_id, text_of(meter_id))),
+        units_of(client, lambda: ways.store_present(meter_id, text_of(meter_id))),
+    ]
+    record_property("cpu", round(present / former, 3))
+    rate = lines.count("\n") / present
+    sys.stderr.write(
+        f"\nupload of {name}: CPU / former {present / former:.2f}, {rate:,.0f} readings a second,"
+        f" write units {units[1]} / {units[0]}\n"
+    )
+    assert present <= 1.1 * former
+    assert units[1] <= units[0]
+
+
+def test_readings_that_come_one_by_one_cost_at_most_a_tenth_more(ways: Ways) -> None:
+    """Each of them is recorded at an instant of its own, which is kept: about two bytes of a unit's 1,024."""
+    lines = minutes(3).decode().splitlines(keepends=True)
+
+    def one_by_one(store: Callable[[str, str], None], meter_id: str) -> None:
+        for line in lines:
+            store(meter_id, HEADER.decode() + line.replace(METER_ID, meter_id))
+
+    former, present = cpu_of(
+        lambda turn: one_by_one(ways.store_former, f"one-{turn}"),
+        lambda turn: one_by_one(ways.store_present, f"one-{turn}"),
+    )
+    client = ways.present.client
+    units = [
+        units_of(client, partial(one_by_one, store, "one-units"))
+        for store in (ways.store_former, ways.store_present)
+    ]
+    sys.stderr.write(
+        f"\none by one: CPU / former {present / former:.2f}, write units {units[1]} / {units[0]}\n"
+    )
+    assert present <= 1.1 * former
+    assert units[1] <= 1.1 * units[0]
+
+
+def test_reading_a_year_for_an_export_costs_at_most_a_tenth_more_cpu(ways: Ways) -> None:
+    year = Interval(START, START + timedelta(days=366))
+    lines = minutes(366 * 24).decode().splitlines(keepends=True)
+    parts = [
+        HEADER.decode() + "".join(lines[first : first + 60_000]) for first in range(0, len(lines), 60_000)
+    ]
+    for text in parts:
+        ways.store_former(METER_ID, text)
+        ways.present.store(METER_ID, read_csv(text, METER_ID, datetime(2026, 1, 1, tzinfo=UTC)), ACTOR)
+    meter = Meter(METER_ID, MeterKind.METERED, NOW)
+
+    def read(blocks: Iterator[bytes]) -> int:
+        return sum(map(len, blocks))
+
+    assert read(ways.former.blocks(METER_ID, year)) == read(ways.present.lines(meter, year))
+    former, present = cpu_of(
+        lambda _: read(ways.former.blocks(METER_ID, year)), lambda _: read(ways.present.lines(meter, year))
+    )
+    known = cpu_of(lambda _: read(ways.present.lines(meter, year, known_at=datetime(2030, 1, 1, tzinfo=UTC))))
+    sys.stderr.write(
+        f"\nreading a year: CPU / former {present / former:.2f}; with known_at {known[0] / former:.2f}\n"
+    )
+    assert present <= 1.1 * former
+
+
+def test_what_is_stored_of_an_hour_is_the_lines_of_an_export(ways: Ways) -> None:
+    ways.store_present("body", HEADER.decode() + minutes(1).decode().replace(METER_ID, "body"))
+    interval = Interval(START, START + timedelta(hours=1))
+    (item,) = ways.present._hours("body", interval.timestamps, ["body"])
+    assert decompress(item["body"]["B"]) == minutes(1).replace(METER_ID.encode(), b"body")
