@@ -8,9 +8,15 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.outcomes import DEPENDENCY_ERRORS, BusyError, ImpossibleWriteError, OutcomeUnknownError, watch
+from infra.conditional_writes import write_errors_classified
 from infra.settings import Settings, settings
-from infra.writes import write_errors_classified
+from infra.write_outcomes import (
+    DEPENDENCY_ERRORS,
+    BusyError,
+    ImpossibleWriteError,
+    OutcomeUnknownError,
+    watch,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

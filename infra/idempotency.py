@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from domain.contracts.trails import IdempotencyKeyReusedError
-from infra.outcomes import BusyError, OutcomeUnknownError
+from infra.write_outcomes import BusyError, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

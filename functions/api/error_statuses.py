@@ -1,41 +1,41 @@
 """The one place that maps errors to HTTP statuses and error codes.
 
-domain.contracts.contract.ContractExistsError       409 contract_exists
-domain.contracts.contract.ContractNotFoundError     404 contract_not_found
-domain.exports.ExportExpiredError          410 export_expired
-domain.exports.ExportFinishedError         409 export_finished
-domain.exports.ExportNotFoundError         404 export_not_found
-domain.exports.ExportNotReadyError         404 export_not_ready
-domain.meters.periods.PeriodError                 400 validation_error
-domain.exports.TooManyExportsError         429 too_many_exports
-domain.meters.readings.MeterIsSimulatedError      409 meter_is_simulated
-domain.meters.readings.MeterNotFoundError         404 meter_not_found
-domain.contracts.trails.AuditDisabledError           409 audit_disabled
-domain.contracts.trails.TrailIncompleteError         409 trail_incomplete
-domain.contracts.trails.TrailTooLongError            409 trail_too_long
-domain.contracts.trails.IdempotencyKeyReusedError    422 idempotency_key_reused
-domain.meters.uploads.InvalidReadingsError        400 validation_error
-infra.cursors.InvalidCursorError           400 invalid_cursor
-domain.users.ApiKeyNotFoundError           404 api_key_not_found
-domain.users.LastAdminError                409 last_admin
-domain.users.OwnAccountError               400 own_account
-domain.users.OwnCredentialsError           400 own_account
-domain.users.RegistrationClosedError       403 registration_closed
-domain.users.TooManyApiKeysError           409 too_many_api_keys
-domain.users.UserExistsError               400 user_exists
-domain.users.UserNotFoundError             404 user_not_found
-domain.users.WrongPasswordError            400 wrong_password
-infra.users.login_throttle.ThrottledError             429 too_many_attempts
+domain.contracts.contract.ContractExistsError      409 contract_exists
+domain.contracts.contract.ContractNotFoundError    404 contract_not_found
+domain.exports.ExportExpiredError                  410 export_expired
+domain.exports.ExportFinishedError                 409 export_finished
+domain.exports.ExportNotFoundError                 404 export_not_found
+domain.exports.ExportNotReadyError                 404 export_not_ready
+domain.meters.periods.PeriodError                  400 validation_error
+domain.exports.TooManyExportsError                 429 too_many_exports
+domain.meters.readings.MeterIsSimulatedError       409 meter_is_simulated
+domain.meters.readings.MeterNotFoundError          404 meter_not_found
+domain.contracts.trails.AuditDisabledError         409 audit_disabled
+domain.contracts.trails.TrailIncompleteError       409 trail_incomplete
+domain.contracts.trails.TrailTooLongError          409 trail_too_long
+domain.contracts.trails.IdempotencyKeyReusedError  422 idempotency_key_reused
+domain.meters.uploads.InvalidReadingsError         400 validation_error
+infra.cursors.InvalidCursorError                   400 invalid_cursor
+domain.users.ApiKeyNotFoundError                   404 api_key_not_found
+domain.users.LastAdminError                        409 last_admin
+domain.users.OwnAccountError                       400 own_account
+domain.users.OwnCredentialsError                   400 own_account
+domain.users.RegistrationClosedError               403 registration_closed
+domain.users.TooManyApiKeysError                   409 too_many_api_keys
+domain.users.UserExistsError                       400 user_exists
+domain.users.UserNotFoundError                     404 user_not_found
+domain.users.WrongPasswordError                    400 wrong_password
+infra.users.login_throttle.ThrottledError          429 too_many_attempts
 functions.api.error_statuses.ForbiddenError        403 forbidden
 functions.api.error_statuses.InvalidLoginError     401 invalid_credentials
-infra.exports.files.FileGoneError           410 export_expired
+infra.exports.files.FileGoneError                  410 export_expired
 functions.api.error_statuses.UnauthenticatedError  401 unauthorized
-infra.outcomes.PartlyAppliedError    503 outcome_unknown
-infra.outcomes.BusyError                   503 busy
-infra.outcomes.ImpossibleWriteError        500 internal_error
-infra.outcomes.OutcomeUnknownError         503 outcome_unknown
-errors of botocore, an unreadable secret   503 service_unavailable
-anything else                              500 internal_error
+infra.write_outcomes.PartlyAppliedError            503 outcome_unknown
+infra.write_outcomes.BusyError                     503 busy
+infra.write_outcomes.ImpossibleWriteError          500 internal_error
+infra.write_outcomes.OutcomeUnknownError           503 outcome_unknown
+errors of botocore, an unreadable secret           503 service_unavailable
+anything else                                      500 internal_error
 """
 
 from http import HTTPMethod, HTTPStatus
@@ -80,9 +80,9 @@ from functions.api.error_shape import ErrorResponse
 from infra.contracts.event_payloads import FieldError, field_errors
 from infra.cursors import InvalidCursorError
 from infra.exports.files import FileGoneError
-from infra.outcomes import DEPENDENCY_ERRORS, BusyError, OutcomeUnknownError, PartlyAppliedError
 from infra.telemetry import logger, report_unknown
 from infra.users.login_throttle import ThrottledError
+from infra.write_outcomes import DEPENDENCY_ERRORS, BusyError, OutcomeUnknownError, PartlyAppliedError
 
 RETRY_AFTER_SECONDS = 2
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.contracts.contract import Contract, ContractExistsError, ContractNotFoundError
+from infra.conditional_writes import Writer
 from infra.contracts.contract_items import (
     KIND,
     Item,
@@ -15,9 +16,8 @@ from infra.contracts.contract_items import (
     to_contract,
     to_item,
 )
-from infra.outcomes import Applied, Refused
 from infra.paging import list_items
-from infra.writes import Writer
+from infra.write_outcomes import Applied, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -7,7 +7,7 @@ from domain.contracts.contract import Contract, ContractNotFoundError
 from domain.contracts.trails import fold, require_whole
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
-from infra.outcomes import BusyError
+from infra.write_outcomes import BusyError
 
 _LONGEST_SECONDS = 10.0
 """No fold begins later than this; the longest trail takes some seconds to read and fold."""

@@ -14,10 +14,10 @@ from domain.contracts.events import Action, ComponentEvent, Occurrence
 from domain.contracts.trails import Entry, IdempotencyKeyReusedError, Reception
 from domain.contracts.verdicts import ACCEPTED, Code, Verdict, decide, explain
 from domain.instants import to_micros
+from infra.conditional_writes import Writer
 from infra.contracts.contract_items import Item, key_of, read_contract
 from infra.contracts.trail_store import NO_CONTRACT, put_of, to_entry
-from infra.outcomes import Applied, BusyError, OutcomeUnknownError, Refused
-from infra.writes import Writer
+from infra.write_outcomes import Applied, BusyError, OutcomeUnknownError, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -26,9 +26,9 @@ from functions.api.error_shape import describe
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_payloads import EventPayload, Instant, read_event
 from infra.contracts.timeline_store import Decision
-from infra.outcomes import BusyError, OutcomeUnknownError, PartlyAppliedError
 from infra.stores import stores
 from infra.telemetry import report
+from infra.write_outcomes import BusyError, OutcomeUnknownError, PartlyAppliedError
 
 router = APIRouter(tags=["events and timelines"])
 

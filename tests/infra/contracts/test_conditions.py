@@ -16,7 +16,7 @@ from domain.contracts.verdicts import Verdict, decide
 from infra.contracts.contract_items import key_of, to_item
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.timeline_store import CONDITIONS, TimelineStore
-from infra.outcomes import WriteFailedError
+from infra.write_outcomes import WriteFailedError
 from tests import small_cases
 
 if TYPE_CHECKING:

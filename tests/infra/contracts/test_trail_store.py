@@ -14,7 +14,7 @@ from infra.contracts.contract_store import ContractStore
 from infra.contracts.replay import replay
 from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
-from infra.outcomes import BusyError
+from infra.write_outcomes import BusyError
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Fault, FaultyNetwork

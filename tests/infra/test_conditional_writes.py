@@ -10,7 +10,8 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from infra.outcomes import (
+from infra.conditional_writes import Writer, write_errors_classified
+from infra.write_outcomes import (
     Applied,
     BusyError,
     ImpossibleWriteError,
@@ -19,7 +20,6 @@ from infra.outcomes import (
     Refused,
     watch,
 )
-from infra.writes import Writer, write_errors_classified
 from tests.engines import client_of
 from tests.faults import answer_of
 

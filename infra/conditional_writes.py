@@ -7,7 +7,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from infra.outcomes import (
+from infra.write_outcomes import (
     CANCELLED,
     DEPENDENCY_ERRORS,
     Applied,
