@@ -1,4 +1,4 @@
-"""The regular expressions of what is deployed."""
+"""Finds all regular expressions of the deployed code."""
 
 import importlib
 import pkgutil
@@ -10,7 +10,7 @@ import functions
 import infra
 
 NOT_DEPLOYED = {"build", "checks", "commands", "local", "operate"}
-"""Folders of `infra` whose code meets no text from outside."""
+"""Folders of `infra` that are not deployed, so their code gets no text from callers."""
 
 
 def compiled() -> dict[str, re.Pattern[Any]]:
