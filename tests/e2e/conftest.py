@@ -58,8 +58,8 @@ class LocalRun:
         read: dict[str, str] = json.loads(outputs.read_text())
         return read
 
-    def let_it_talk(self) -> None:
-        """Read on what the run prints: it would stand still once nobody takes its words from the pipe."""
+    def drain_output(self) -> None:
+        """Keep reading the output of the run: it would block once the pipe is full."""
         assert self.process is not None
         assert self.process.stdout is not None
         threading.Thread(target=self.process.stdout.read, daemon=True).start()

@@ -48,7 +48,7 @@ class Gateway:
 @pytest.fixture(scope="module")
 def gateway(deployed: Deployed) -> Iterator[Gateway]:
     cloud, outputs = deployed
-    # The emulator has no TLS, and the policy forbids the bucket to whoever comes without.
+    # The emulator has no TLS, and the bucket policy refuses requests without TLS.
     cloud.client("s3").delete_bucket_policy(Bucket=outputs["export_bucket_name"])
     for _ in range(2):  # the second changes nothing
         sample_meters.seed(cloud.client("dynamodb"), outputs)

@@ -40,7 +40,7 @@ CONTRACT = {"contract_number": "1001", "components": ["energy_supply"]}
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     local_run = LocalRun(tmp_path_factory.mktemp("pages") / "run")
     outputs = local_run.start()
-    local_run.let_it_talk()
+    local_run.drain_output()
     httpx2.post(f"{outputs['api_url']}/contract", json=CONTRACT, timeout=20, trust_env=False)
     try:
         yield local_run

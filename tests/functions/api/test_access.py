@@ -22,7 +22,7 @@ IDS = {
 }
 NOT_LET_IN = {401, 403}
 
-# What each caller passes, by the door. A key is no session, whatever its role.
+# The access rules that each caller satisfies. A key is not a session, whatever its role.
 PASSES = {
     "nobody": {AccessRule.PUBLIC},
     "viewer": {AccessRule.PUBLIC, AccessRule.VIEWER, AccessRule.USER, AccessRule.SESSION},
@@ -133,14 +133,14 @@ def callers(api: TestClient) -> dict[str, Headers]:
 def test_every_caller_passes_exactly_the_rules_of_its_role(closed: None, api: TestClient) -> None:
     shown = callers(api)
     assert set(shown) == set(PASSES)
-    for (method, path), door in ACCESS_RULES.items():
+    for (method, path), rule in ACCESS_RULES.items():
         for caller, headers in shown.items():
             if path.endswith("/logout"):
                 continue  # public, and asks for a session itself
             body: dict[str, str] | None = None if method in ("GET", "DELETE") else {}
             answer = api.request(method, path.format(**IDS), headers=headers, json=body)
             where = method, path, caller, answer.text[:200]
-            if door not in PASSES[caller]:
+            if rule not in PASSES[caller]:
                 assert answer.status_code == (401 if caller == "nobody" else 403), where
             else:
                 assert answer.status_code not in NOT_LET_IN, where

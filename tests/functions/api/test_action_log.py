@@ -35,13 +35,13 @@ def admin(closed: None, api: TestClient) -> tuple[str, Headers]:
 
 
 def test_actions_of_admins_and_changes_of_accounts_are_always_logged() -> None:
-    counts = {
+    expected = {
         route
-        for route, door in ACCESS_RULES.items()
+        for route, rule in ACCESS_RULES.items()
         if route[0] != "GET"
-        and (door in (AccessRule.ADMIN, AccessRule.SESSION) or route[1].startswith("/api/v1/"))
+        and (rule in (AccessRule.ADMIN, AccessRule.SESSION) or route[1].startswith("/api/v1/"))
     }
-    assert counts | {("POST", "/token")} == set(ACTIONS)
+    assert expected | {("POST", "/token")} == set(ACTIONS)
 
 
 def test_each_login_is_logged_with_its_outcome(closed: None, api: TestClient, log_lines: LogLines) -> None:

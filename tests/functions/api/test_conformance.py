@@ -37,7 +37,7 @@ SCHEMA.config.checks.negative_data_rejection.expected_statuses.append("413")
 OPERATIONS = [f"{method.upper()} {path}" for path, item in DOCUMENT["paths"].items() for method in item]
 
 
-# An entry of a list that is no event gets a verdict of its own: the request is a success.
+# A malformed entry of a list gets its own verdict: the request is a success.
 TAKES_ANYTHING = {"POST /events"}
 
 

@@ -63,10 +63,10 @@ def test_with_credentials_every_answer_matches_the_document(api: TestClient, lab
     conforms()
 
 
-def _credentials_for(api: TestClient, door: AccessRule) -> Headers:
+def _credentials_for(api: TestClient, rule: AccessRule) -> Headers:
     make_user("root", Role.ADMIN)
     session = bearer(log_in(api, "root"))
-    if door is AccessRule.SESSION:
+    if rule is AccessRule.SESSION:
         return session
     return {"X-API-Key": make_key(api, session, Role.ADMIN)["key"]}
 

@@ -45,14 +45,18 @@ COMPLETE: dict[str, dict[str, Any]] = {
 def json_bodies() -> Iterator[tuple[str, str, str, str]]:
     """Return method, path, schema and field of every field of every JSON body in the OpenAPI document."""
     document = create_app().openapi()
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            content = operation.get("requestBody", {}).get("content", {})
-            schema = content.get("application/json", {}).get("schema", {})
-            for option in [schema, *schema.get("anyOf", [])]:
-                name = option.get("$ref", "").rpartition("/")[2]
-                for field in document["components"]["schemas"].get(name, {}).get("properties", {}):
-                    yield method.upper(), path, name, field
+    operations = (
+        (method.upper(), path, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    )
+    for method, path, operation in operations:
+        content = operation.get("requestBody", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        for option in [schema, *schema.get("anyOf", [])]:
+            name = option.get("$ref", "").rpartition("/")[2]
+            for field in document["components"]["schemas"].get(name, {}).get("properties", {}):
+                yield method, path, name, field
 
 
 def test_a_lone_surrogate_is_malformed_in_every_field_of_every_body(api: TestClient) -> None:

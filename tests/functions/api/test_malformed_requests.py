@@ -1,4 +1,4 @@
-"""Bodies, paths, queries and headers that nobody sends on purpose: none is answered 500 or above."""
+"""Malformed bodies, paths, queries and headers: none is answered with 500 or above."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.functions.api.calls import create, event, supply
 JSON = {"Content-Type": "application/json"}
 EVENT = json.dumps(event()).encode()
 
-# Refused whatever the route; the field named is body unless another is given.
+# Refused by every route; the answer names the field `body` unless another one is given.
 ODD_BODIES: dict[str, bytes] = {
     "empty": b"",
     "blank": b"  \n",

@@ -9,7 +9,7 @@ from infra.local.stack import Stack
 NO_STACK = Stack({})
 
 
-def letter(queue: str, body: str, **attributes: str) -> DeadLetter:
+def dead_letter(queue: str, body: str, **attributes: str) -> DeadLetter:
     return DeadLetter(queue, "handle", datetime(2024, 1, 1, tzinfo=UTC), body, attributes)
 
 
@@ -29,17 +29,17 @@ def letter(queue: str, body: str, **attributes: str) -> DeadLetter:
     ],
 )
 def test_the_reason_of_a_malformed_message_is_the_error_of_the_function(body: str, reason: str) -> None:
-    assert reason in reason_of(letter("ingestion", body), NO_STACK)
+    assert reason in reason_of(dead_letter("ingestion", body), NO_STACK)
 
 
 def test_the_reason_of_an_export_refers_to_the_job() -> None:
-    assert "see the status of the job" in reason_of(letter("export", '{"job_id": "1"}'), NO_STACK)
+    assert "see the status of the job" in reason_of(dead_letter("export", '{"job_id": "1"}'), NO_STACK)
 
 
 def test_the_reason_of_an_undelivered_event_is_the_error_of_the_bus() -> None:
-    told = letter("rule", "{}", ERROR_CODE="NO_PERMISSIONS", ERROR_MESSAGE="the queue refused it")
-    assert reason_of(told, NO_STACK) == "NO_PERMISSIONS: the queue refused it"
-    assert reason_of(letter("rule", "{}"), NO_STACK) == "the rule could not deliver it"
+    undelivered = dead_letter("rule", "{}", ERROR_CODE="NO_PERMISSIONS", ERROR_MESSAGE="the queue refused it")
+    assert reason_of(undelivered, NO_STACK) == "NO_PERMISSIONS: the queue refused it"
+    assert reason_of(dead_letter("rule", "{}"), NO_STACK) == "the rule could not deliver it"
 
 
 def test_the_reason_of_unpublished_changes_names_their_records_in_the_stream() -> None:
@@ -47,8 +47,8 @@ def test_the_reason_of_unpublished_changes_names_their_records_in_the_stream() -
         "requestContext": {"condition": "RetryAttemptsExhausted"},
         "DDBStreamBatchInfo": {"batchSize": 3, "startSequenceNumber": "442158"},
     }
-    told = reason_of(letter("publisher", json.dumps(body)), NO_STACK)
-    assert told == "RetryAttemptsExhausted: 3 records of the stream from 442158"
+    reason = reason_of(dead_letter("publisher", json.dumps(body)), NO_STACK)
+    assert reason == "RetryAttemptsExhausted: 3 records of the stream from 442158"
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_the_reason_of_unpublished_changes_names_their_records_in_the_stream() -
     ],
 )
 def test_a_dead_letter_is_shown_in_one_line_without_control_characters(body: str, summary: str) -> None:
-    assert letter("ingestion", body).summary == summary
+    assert dead_letter("ingestion", body).summary == summary
 
 
 def test_the_id_of_an_envelope_is_found_if_there_is_one() -> None:
-    assert letter("ingestion", '{"id": "1"}').envelope_id == "1"
-    assert [letter("ingestion", body).envelope_id for body in ("{", "[]", "{}")] == [None, None, None]
+    assert dead_letter("ingestion", '{"id": "1"}').envelope_id == "1"
+    assert [dead_letter("ingestion", body).envelope_id for body in ("{", "[]", "{}")] == [None, None, None]

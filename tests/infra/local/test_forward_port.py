@@ -30,9 +30,9 @@ def test_bytes_are_forwarded_in_both_directions() -> None:
 
 def test_a_connection_is_closed_if_the_target_does_not_listen() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        nobody = server.getsockname()[1]
+        closed_port = server.getsockname()[1]
     with (
-        forwarded("127.0.0.1", 0, nobody) as port,
+        forwarded("127.0.0.1", 0, closed_port) as port,
         socket.create_connection(("127.0.0.1", port), timeout=10) as caller,
     ):
         assert caller.recv(1) == b""

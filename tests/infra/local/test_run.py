@@ -22,8 +22,8 @@ def test_a_local_run_needs_no_credentials_unless_set(tmp_path: Path) -> None:
     }
     assert settings(tmp_path).parameters == default
     chosen = {"LOG_LEVEL": "DEBUG", "ENABLE_EVENT_AUDIT": "false", "REGISTRATION": "closed"}
-    told = settings(tmp_path, AUTH_MODE="required", **chosen)
-    assert told.parameters == {
+    chosen_settings = settings(tmp_path, AUTH_MODE="required", **chosen)
+    assert chosen_settings.parameters == {
         "Stage": "local",
         "AllowedHosts": "127.0.0.1,localhost,host.docker.internal",
         "AuthMode": "required",

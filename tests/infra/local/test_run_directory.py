@@ -88,11 +88,11 @@ def test_an_unusable_folder_is_reported_in_one_line(tmp_path: Path) -> None:
 
 
 def test_the_environment_of_containers_exists_only_while_the_run_is_up(tmp_path: Path) -> None:
-    directory, told = RunDirectory(tmp_path), tmp_path / "sam-local.json"
+    directory, environment = RunDirectory(tmp_path), tmp_path / "sam-local.json"
     with directory.locked():
         directory.write_container_environment({"ApiFunction": {"STAGE": "local"}})
-        assert json.loads(told.read_text()) == {"ApiFunction": {"STAGE": "local"}}
-    assert not told.exists()
+        assert json.loads(environment.read_text()) == {"ApiFunction": {"STAGE": "local"}}
+    assert not environment.exists()
 
 
 def mode(path: Path) -> str:

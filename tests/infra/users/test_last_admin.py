@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("engine")
 
-TRIES = 12
+ATTEMPTS = 12
 WAYS = ("delete", "demote", "deactivate")
 
 
@@ -79,9 +79,9 @@ def remove_all_at_once(store: UserStore, users: list[User], way: str) -> list[st
         return list(pool.map(run, users))
 
 
-def tries_that_leave_nobody(store: UserStore, way: str, *, count: int, listed: bool) -> int:
+def attempts_without_a_remaining_admin(store: UserStore, way: str, *, count: int, listed: bool) -> int:
     failed = 0
-    for _ in range(TRIES):
+    for _ in range(ATTEMPTS):
         users = make_admins(store, count, listed=listed)
         outcomes = remove_all_at_once(store, users, way)
         left = remaining(store)
@@ -97,16 +97,16 @@ def tries_that_leave_nobody(store: UserStore, way: str, *, count: int, listed: b
 def test_admins_who_remove_each_other_concurrently_leave_one(
     store: UserStore, way: str, *, listed: bool
 ) -> None:
-    assert tries_that_leave_nobody(store, way, count=2, listed=listed) == 0
+    assert attempts_without_a_remaining_admin(store, way, count=2, listed=listed) == 0
 
 
 def test_of_many_admins_removed_concurrently_one_remains(store: UserStore) -> None:
-    assert tries_that_leave_nobody(store, "delete", count=6, listed=False) == 0
+    assert attempts_without_a_remaining_admin(store, "delete", count=6, listed=False) == 0
 
 
 def test_without_the_condition_no_admin_remains(store: UserStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(last_admin, "ANOTHER_REMAINS", ":one = :one OR #members = :id")
-    assert tries_that_leave_nobody(store, "demote", count=2, listed=True) == TRIES
+    assert attempts_without_a_remaining_admin(store, "demote", count=2, listed=True) == ATTEMPTS
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -146,7 +146,7 @@ LISTS = [frozenset(chosen) for size in range(len(IDS) + 1) for chosen in combina
 
 
 def differences(store: UserStore) -> int:
-    """Return in how many small cases the condition and the rule disagree: somebody else must be listed."""
+    """Return in how many small cases the condition and the rule disagree: another admin must be on the list."""
     found = 0
     for listed, leaving in product(LISTS, IDS):
         item = LIST_KEY | ({"members": {"SS": sorted(listed)}} if listed else {})

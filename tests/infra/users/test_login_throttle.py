@@ -39,9 +39,9 @@ def test_a_window_starts_with_the_first_attempt_and_allows_exactly_the_limit(sto
 def test_the_error_says_how_long_the_window_lasts(store: ThrottleStore) -> None:
     for _ in range(LIMIT.attempts):
         store.count(LIMIT, "ada", NOW)
-    with pytest.raises(ThrottledError) as told:
+    with pytest.raises(ThrottledError) as raised:
         store.count(LIMIT, "ada", NOW + timedelta(seconds=20))
-    assert told.value.retry_after == 40
+    assert raised.value.retry_after == 40
 
 
 def test_subjects_and_kinds_do_not_share_a_counter(store: ThrottleStore) -> None:

@@ -1,4 +1,4 @@
-"""The store of users on AWS's own engine: what is unique, what is kept under concurrency."""
+"""The store of users on AWS's own engine: unique names, and concurrent changes."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -154,5 +154,5 @@ def test_of_concurrent_refreshes_one_succeeds(store: UserStore) -> None:
         user,
         replace(session, refresh_id=f"next {outcomes.index(True)}"),
     )
-    # What the SDK sends again after a lost answer is no reuse.
+    # A request that the SDK sends again after a lost response is not a reuse.
     assert sessions.rotate(session, f"next {outcomes.index(True)}")

@@ -1,4 +1,4 @@
-"""What being let in costs: one call to DynamoDB more, whatever the credential."""
+"""The cost of authentication: one more call to DynamoDB, for every kind of credential."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Logins at the same time, on an engine that knows concurrency."""
+"""Concurrent logins, on DynamoDB Local."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

@@ -62,7 +62,7 @@ def test_wrong_passwords_from_another_source_do_not_lock_an_account(caller_from:
 
 
 def exhaust(user_id: str) -> None:
-    """Count as many tries as an account has, as if many sources had made them."""
+    """Use up the limit of an account, as if many sources had done it."""
     store, now = stores().throttles, datetime.now(UTC)
     for _ in range(PER_ACCOUNT.attempts):
         with suppress(ThrottledError):

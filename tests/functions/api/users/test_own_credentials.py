@@ -79,7 +79,7 @@ def test_the_session_of_another_admin_can_change_credentials(
 def test_guesses_of_the_current_password_have_their_own_throttle(closed: None, api: TestClient) -> None:
     user = make_user("ada")
     shown = bearer(log_in(api, "ada"))
-    # A user id may be tried as a name, by anybody; that is no guess of this user's.
+    # Anyone may try a user id as a username; that is not an attempt of this user.
     for _ in range(PER_CURRENT_PASSWORD.attempts):
         api.post("/token", data={"username": user.id, "password": "wrong password"})
     change = {"password": NEW, "current_password": "wrong password"}
