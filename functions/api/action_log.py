@@ -26,8 +26,10 @@ ACTIONS = {
     ("DELETE", "/api/v1/users/{user_id}"): "user_deletion",
     ("POST", "/api/v1/api-keys"): "api_key_creation",
     ("DELETE", "/api/v1/api-keys/{key_id}"): "api_key_revocation",
+    ("PATCH", "/contract/{contract_number}"): "contract_change",
     ("DELETE", "/contract/{contract_number}"): "contract_deletion",
     ("POST", "/contract/{contract_number}/replay"): "replay",
+    ("POST", "/contract/{contract_number}/events/{key}/void"): "void",
 }
 """Requests that are always logged, by route. Of all others, those that are refused for who asks."""
 

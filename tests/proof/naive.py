@@ -10,7 +10,8 @@ from domain.contracts.verdicts import Code, decide, explain
 from functions.api.app import create_app
 from infra.aws import dynamodb
 from infra.contracts.contract_store import ContractStore
-from infra.contracts.timeline_store import Decision, TimelineStore, update_of
+from infra.contracts.event_conditions import update_of
+from infra.contracts.timeline_store import Decision, TimelineStore
 from infra.settings import ApiSettings, settings
 from infra.stores import stores
 

@@ -65,9 +65,7 @@ def test_each_write_takes_the_next_version_over_deletion_and_re_creation(version
         before = versioned.contracts.get("1001")
         assert before is not None
         state = advance(before.components[Component.ENERGY_SUPPLY], start(3))
-        assert versioned.contracts.replace_states(
-            before, before.with_states({Component.ENERGY_SUPPLY: state})
-        )
+        assert versioned.contracts.correct(before, before.with_states({Component.ENERGY_SUPPLY: state}))
         yield versioned.version()
         versioned.contracts.delete("1001", uuid4().hex)
         yield versioned.version()
