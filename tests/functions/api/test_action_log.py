@@ -133,6 +133,12 @@ def test_changes_of_users_keys_and_contracts_say_by_whom_and_of_what(
     assert api.post("/contract", json=body, headers=shown).status_code == 201
     api.post("/contract/1001/replay", headers=shown)
     assert said(last(log_lines)) == done | {"action": "replay", "target": "contract:1001"}
+    more = {"components": ["energy_supply", "heatpump_optimization"]}
+    assert api.patch("/contract/1001", json=more, headers=shown).status_code == 200
+    assert said(last(log_lines)) == done | {"action": "contract_change", "target": "contract:1001"}
+    api.post(f"/contract/1001/events/{'0' * 32}/void", json={"reason": "wrong"}, headers=shown)
+    void = {"action": "void", "target": "contract:1001", "outcome": "refused"}
+    assert said(last(log_lines)) == done | void
     api.delete("/contract/1001", headers=shown)
     assert said(last(log_lines)) == done | {"action": "contract_deletion", "target": "contract:1001"}
 
