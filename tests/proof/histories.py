@@ -187,8 +187,7 @@ def naive_as_of(
                 if not late and (start is None or at > start.created_at):
                     start = event
             elif start is not None and at > start.created_at and on >= start.date:
-                if end is None or at > end.created_at:
-                    end = event
+                end = event if end is None or at > end.created_at else end
         found[component] = (start.date if start else None, end.date if end else None)
     return found
 

@@ -41,7 +41,7 @@ def test_what_only_admins_do_and_what_is_done_to_accounts_is_always_logged() -> 
         if route[0] != "GET"
         and (door in (AccessRule.ADMIN, AccessRule.SESSION) or route[1].startswith("/api/v1/"))
     }
-    assert counts | {("POST", "/token")} == set(ACTIONS)
+    assert counts | {("POST", "/token"), ("PATCH", "/contract/{contract_number}")} == set(ACTIONS)
 
 
 def test_each_login_is_logged_with_its_outcome(closed: None, api: TestClient, log_lines: LogLines) -> None:
