@@ -146,19 +146,17 @@ def _voids(calls: Sequence[AnyCall], done: int, void: VoidCall, contract: Contra
             certain.append(call)
         elif call.sent < void.answered:
             possible.append(call)
-    alone = (
-        contract.with_states({component: contract.components[component]})
-        if component in contract.components
-        else None
-    )
+    if component not in contract.components:
+        yield from [contract] if void.after in (None, timeline(contract)) else []
+        return
+    alone = contract.with_states({component: contract.components[component]})
+    found = set()
     for some in chain.from_iterable(combinations(possible, size) for size in range(len(possible) + 1)):
-        after = contract
-        if alone is not None:
-            after = contract.with_states(
-                {**contract.components, **fold(alone, map(_entry, [*certain, *some])).components}
-            )
-        if void.after is None or timeline(after) == void.after:
+        (state,) = fold(alone, map(_entry, [*certain, *some])).components.values()
+        after = contract.with_states({**contract.components, component: state})
+        if state not in found and void.after in (None, timeline(after)):
             yield after
+        found.add(state)
 
 
 def _entry(call: Call) -> Entry:
