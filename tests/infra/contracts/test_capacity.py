@@ -106,7 +106,7 @@ def test_a_correction_costs_what_the_handbook_says(
         units()
         correct()
         taken.append(units())
-    assert taken == [8, 8, 9]
+    assert taken == [8, 8, 5]
 
 
 def test_a_day_of_minutes_is_read_for_five_units(
