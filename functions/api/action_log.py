@@ -26,13 +26,22 @@ ACTIONS = {
     ("DELETE", "/api/v1/users/{user_id}"): "user_deletion",
     ("POST", "/api/v1/api-keys"): "api_key_creation",
     ("DELETE", "/api/v1/api-keys/{key_id}"): "api_key_revocation",
+    ("PATCH", "/contract/{contract_number}"): "contract_change",
     ("DELETE", "/contract/{contract_number}"): "contract_deletion",
     ("POST", "/contract/{contract_number}/replay"): "replay",
+    ("POST", "/contract/{contract_number}/events/{key}/void"): "void",
+    ("DELETE", "/api/meters/{smart_meter_id}/readings"): "readings_deletion",
 }
 """Requests that are always logged, by route. Any other request is logged only if it gets 401, 403 or 429."""
 
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
-_KINDS = {"user_id": "user", "key_id": "api_key", "contract_number": "contract", "job_id": "export"}
+_KINDS = {
+    "user_id": "user",
+    "key_id": "api_key",
+    "contract_number": "contract",
+    "smart_meter_id": "meter",
+    "job_id": "export",
+}
 _LONGEST_ID = 64
 NOBODY = "nobody"
 

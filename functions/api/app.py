@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from functions.api import VERSION, docs
 from functions.api.access import check_access, check_access_before_validation_errors
 from functions.api.allowed_hosts import AllowedHosts
-from functions.api.contracts import contracts, events, trails
+from functions.api.contracts import contracts, events, timelines, trails
 from functions.api.contracts.dependencies import Contracts
 from functions.api.cors import Cors
 from functions.api.dependencies import IdempotencyKeys, check_query
@@ -90,6 +90,7 @@ def create_app(
         api_keys.router,
         contracts.router,
         events.router,
+        timelines.router,
         trails.router,
         exports.router,
         meters.router,

@@ -1,5 +1,6 @@
 """The one place that maps errors to HTTP statuses and error codes.
 
+domain.contracts.contract.ComponentInUseError       409 component_in_use
 domain.contracts.contract.ContractExistsError      409 contract_exists
 domain.contracts.contract.ContractNotFoundError    404 contract_not_found
 domain.exports.ExportExpiredError                  410 export_expired
@@ -10,7 +11,9 @@ domain.meters.periods.PeriodError                  400 validation_error
 domain.exports.TooManyExportsError                 429 too_many_exports
 domain.meters.readings.MeterIsSimulatedError       409 meter_is_simulated
 domain.meters.readings.MeterNotFoundError          404 meter_not_found
+domain.contracts.trails.AlreadyVoidedError         409 already_voided
 domain.contracts.trails.AuditDisabledError         409 audit_disabled
+domain.contracts.trails.EventNotFoundError         404 event_not_found
 domain.contracts.trails.TrailIncompleteError       409 trail_incomplete
 domain.contracts.trails.TrailTooLongError          409 trail_too_long
 domain.contracts.trails.IdempotencyKeyReusedError  422 idempotency_key_reused
@@ -48,9 +51,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from domain.contracts.contract import ContractExistsError, ContractNotFoundError
+from domain.contracts.contract import ComponentInUseError, ContractExistsError, ContractNotFoundError
 from domain.contracts.trails import (
+    AlreadyVoidedError,
     AuditDisabledError,
+    EventNotFoundError,
     IdempotencyKeyReusedError,
     TrailIncompleteError,
     TrailTooLongError,
@@ -103,6 +108,7 @@ class ForbiddenError(Exception):
 
 
 _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
+    ComponentInUseError: (409, "component_in_use"),
     ContractExistsError: (409, "contract_exists"),
     ContractNotFoundError: (404, "contract_not_found"),
     ExportExpiredError: (410, "export_expired"),
@@ -110,7 +116,9 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     ExportNotFoundError: (404, "export_not_found"),
     ExportNotReadyError: (404, "export_not_ready"),
     FileGoneError: (410, "export_expired"),
+    AlreadyVoidedError: (409, "already_voided"),
     AuditDisabledError: (409, "audit_disabled"),
+    EventNotFoundError: (404, "event_not_found"),
     TrailIncompleteError: (409, "trail_incomplete"),
     TrailTooLongError: (409, "trail_too_long"),
     IdempotencyKeyReusedError: (422, "idempotency_key_reused"),

@@ -14,7 +14,7 @@ from domain.contracts.trails import Entry
 from domain.meters.readings import MeterKind
 from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import generation_of, is_tombstone, key_of
-from infra.contracts.trail_store import NO_CONTRACT, row_key, to_entry
+from infra.contracts.trail_rows import NO_CONTRACT, row_key, to_entry
 from infra.local.emulator import client_at
 from infra.local.run_directory import RunDirectory
 from infra.meters.meter_store import MeterStore

@@ -16,6 +16,7 @@ IDS = {
     "contract_number": "1001",
     "user_id": "0" * 32,
     "key_id": "0" * 16,
+    "key": "0" * 32,
     "name": "swagger-ui.css",
     "smart_meter_id": "123",
     "job_id": "00000000-0000-4000-8000-000000000000",
@@ -58,12 +59,12 @@ def routes_with(rule: AccessRule) -> set[str]:
 
 def test_operators_also_create_contracts_send_events_store_readings_and_export() -> None:
     assert routes_with(AccessRule.OPERATOR) == {
-        *("POST /contract", "POST /event", "POST /events"),
+        *("POST /contract", "PATCH /contract/{contract_number}", "POST /event", "POST /events"),
         *("PUT /api/meters/{smart_meter_id}/readings", "POST /api/export/csv", "DELETE /api/export/{job_id}"),
     }
 
 
-def test_admins_also_delete_replay_and_manage_users() -> None:
+def test_admins_also_delete_replay_void_and_manage_users() -> None:
     users = {
         f"{method} /api/v1/users{path}"
         for method, path in [
@@ -76,6 +77,7 @@ def test_admins_also_delete_replay_and_manage_users() -> None:
         "DELETE /api/meters/{smart_meter_id}/readings",
         "DELETE /contract/{contract_number}",
         "POST /contract/{contract_number}/replay",
+        "POST /contract/{contract_number}/events/{key}/void",
     }
 
 

@@ -41,7 +41,7 @@ def test_actions_of_admins_and_changes_of_accounts_are_always_logged() -> None:
         if route[0] != "GET"
         and (rule in (AccessRule.ADMIN, AccessRule.SESSION) or route[1].startswith("/api/v1/"))
     }
-    assert expected | {("POST", "/token")} == set(ACTIONS)
+    assert expected | {("POST", "/token"), ("PATCH", "/contract/{contract_number}")} == set(ACTIONS)
 
 
 def test_each_login_is_logged_with_its_outcome(closed: None, api: TestClient, log_lines: LogLines) -> None:
@@ -139,6 +139,12 @@ def test_changes_of_keys_and_contracts_are_logged_with_actor_and_target(
     assert api.post("/contract", json=body, headers=shown).status_code == 201
     api.post("/contract/1001/replay", headers=shown)
     assert said(last(log_lines)) == done | {"action": "replay", "target": "contract:1001"}
+    more = {"components": ["energy_supply", "heatpump_optimization"]}
+    assert api.patch("/contract/1001", json=more, headers=shown).status_code == 200
+    assert said(last(log_lines)) == done | {"action": "contract_change", "target": "contract:1001"}
+    api.post(f"/contract/1001/events/{'0' * 32}/void", json={"reason": "wrong"}, headers=shown)
+    void = {"action": "void", "target": "contract:1001", "outcome": "refused"}
+    assert said(last(log_lines)) == done | void
     api.delete("/contract/1001", headers=shown)
     assert said(last(log_lines)) == done | {"action": "contract_deletion", "target": "contract:1001"}
 

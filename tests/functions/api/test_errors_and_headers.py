@@ -120,7 +120,7 @@ def test_405_names_every_method_of_the_path(api: TestClient) -> None:
         "/": "GET",
         "/contract": "GET, POST",
         "/contract/": "GET, POST",
-        "/contract/1001": "DELETE, GET",
+        "/contract/1001": "DELETE, GET, PATCH",
         "/contract/1001/contract_timeline": "GET",
         "/1001/contract_timeline": "GET",
         "/event": "POST",

@@ -22,7 +22,13 @@ from tests.regular_expressions import NOT_DEPLOYED, compiled
 
 JSON = {"Content-Type": "application/json"}
 LONE = "\ud800"
-IDS = {"contract_number": "1001", "user_id": "0" * 32, "key_id": "0" * 16, "smart_meter_id": "123"}
+IDS = {
+    "contract_number": "1001",
+    "user_id": "0" * 32,
+    "key_id": "0" * 16,
+    "key": "0" * 32,
+    "smart_meter_id": "123",
+}
 
 # Bodies that get as far as they can, so that each text in them meets what is done with it.
 COMPLETE: dict[str, dict[str, Any]] = {
