@@ -123,3 +123,16 @@ def test_a_repetition_is_not_counted_again(
         api.post("/events", json={"events": [event(id="mine")]})
     assert len(decided(log_lines())) == 1
     assert len(metrics(capsys.readouterr().out)) == 1
+
+
+def test_the_line_of_a_decided_event_names_who_sent_it(
+    closed: None, api: TestClient, log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    shown = enter(api, Role.OPERATOR)
+    key = make_key(api, shown, Role.OPERATOR)
+    body = {"contract_number": "1001", "components": ["energy_supply"]}
+    api.post("/contract", json=body, headers=shown)
+    for headers in (shown, {"X-API-Key": key["key"]}):
+        api.post("/event", json=event(), headers=headers)
+    user = api.get("/api/v1/users/me", headers=shown).json()["id"]
+    assert [line["actor"] for line in decided(log_lines())] == [f"user:{user}", f"api_key:{key['id']}"]
