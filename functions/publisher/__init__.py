@@ -1,1 +1,1 @@
-"""Tells the bus what changed, from the stream of the table of contracts."""
+"""Publishes what changed on the bus, from the stream of the table of contracts."""

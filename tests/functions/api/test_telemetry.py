@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from domain.users import Role
 from tests.functions.api.calls import END, create, event
+from tests.functions.api.people import enter, make_key
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -126,7 +128,7 @@ def test_a_repetition_is_not_counted_again(
 
 
 def test_the_line_of_a_decided_event_names_who_sent_it(
-    closed: None, api: TestClient, log_lines: Callable[[], list[dict[str, Any]]]
+    closed: None, api: TestClient, log_lines: Lines
 ) -> None:
     shown = enter(api, Role.OPERATOR)
     key = make_key(api, shown, Role.OPERATOR)
