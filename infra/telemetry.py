@@ -7,6 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
+from domain.actors import Actor, ActorKind
 from domain.contracts.events import ComponentEvent
 from domain.contracts.verdicts import Code, Verdict
 from domain.instants import format_instant
@@ -14,8 +15,8 @@ from infra.settings import Settings, settings
 
 logger = Logger()
 
-Decided = tuple[ComponentEvent, Verdict]
-"""An event and its verdict. Each decision is reported once; a repeated answer is not a decision."""
+Decided = tuple[ComponentEvent, Verdict, Actor | None]
+"""An event, its verdict and its actor. Each decision is reported once; a repeated answer is not a decision."""
 
 
 def report(decided: Iterable[Decided]) -> None:
@@ -24,7 +25,7 @@ def report(decided: Iterable[Decided]) -> None:
     The dimensions are the service, the stage and the code; contract numbers are only in the log.
     """
     codes: Counter[Code] = Counter()
-    for event, verdict in decided:
+    for event, verdict, actor in decided:
         codes[verdict.code] += 1
         logger.info(
             "Event decided",
@@ -33,12 +34,21 @@ def report(decided: Iterable[Decided]) -> None:
             component=event.type.component,
             action=event.type.action,
             created_at=format_instant(event.created_at),
+            actor=_name(actor),
         )
     for code, times in codes.items():
         if code is Code.ACCEPTED:
             count("EventsAccepted", times)
         else:
             count("EventsRejected", times, code=code)
+
+
+def _name(actor: Actor | None) -> str | None:
+    """Name an actor as the log of actions does; a publisher by its account and source."""
+    if actor is None:
+        return None
+    names = [actor.kind, actor.id, actor.name if actor.kind is ActorKind.PUBLISHER else None]
+    return ":".join(name for name in names if name is not None)
 
 
 def log_action(action: str, outcome: str, *, actor: str, target: str | None, **facts: object) -> None:

@@ -68,11 +68,11 @@ _BESIDE = {Fault.CONFLICT_BESIDE_UPDATE: 1, Fault.CONFLICT_BESIDE_ROW: 0}
 
 
 def _with_a_conflict(answer: AWSResponse, url: str, place: int) -> AWSResponse:
-    """Put a conflict into a refused transaction; where only that write was refused, nothing is left to mix."""
+    """Put a conflict into the reasons of a refused transaction of two writes."""
     if answer.status_code == HTTPStatus.OK:
         return answer
-    told = json.loads(answer.content)
-    reasons = told.get("CancellationReasons", [])
+    body = json.loads(answer.content)
+    reasons = body.get("CancellationReasons", [])
     if len(reasons) != 2:  # an event and its row
         return answer
     reasons[place] = {"Code": "TransactionConflict"}

@@ -20,7 +20,7 @@ ARRIVING_LEVELS = (1, 2, 3, 4, 5)
 
 
 def instant(level: int) -> datetime:
-    """Return the instant of a level; levels are microseconds apart, the least that may tell them apart."""
+    """Return the instant of a level; levels are microseconds apart, the least difference that counts."""
     return EARLIEST + timedelta(days=366, microseconds=level)
 
 

@@ -4,16 +4,9 @@ from datetime import datetime
 
 from domain.contracts.contract import ComponentState, Contract
 from domain.contracts.events import Component
+from domain.contracts.folds import fold, require_whole
 from domain.contracts.timelines import advance
-from domain.contracts.trails import (
-    Changed,
-    Replayed,
-    Trail,
-    TrailIncompleteError,
-    Voided,
-    fold,
-    require_whole,
-)
+from domain.contracts.trails import Changed, Replayed, Trail, TrailIncompleteError, Voided
 
 
 def known_at(contract: Contract, trail: Trail, instant: datetime) -> Contract:

@@ -28,18 +28,18 @@ _TIME_TO_FINISH_SECONDS = 12
 """Nothing is begun with less time left: a call to AWS that times out three times takes so long, pauses included."""
 
 _FINAL = (IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
-"""What no repetition of a message will help."""
+"""Errors that no retry will help."""
 
 RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 """Refusals that an event which overtook another may meet; they are final on the last receive only."""
 
 
 class NotFinalError(Exception):
-    """The event goes back to the queue: what it lacks may still arrive."""
+    """The event returns to the queue: what it lacks may still arrive."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Apply a batch of events; answer the messages that are to come again."""
+    """Apply a batch of messages; answer those that are to be delivered again."""
     logger.set_correlation_id(context.aws_request_id)
     messages = [SQSRecord(message) for message in event["Records"]]
     readings = [message for message in messages if has_readings(message.body)]
@@ -60,7 +60,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
 
 def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
-    """Apply what the messages say; return why some of them are to come again."""
+    """Apply the events in the messages; return why some of them are to be delivered again."""
     failures: dict[str, Exception] = {}
     arrivals: list[tuple[SQSRecord, Arrival]] = []
     for message in messages:
@@ -68,7 +68,7 @@ def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft)
             arrivals.append((message, _arrival(message, request_id)))
         except MalformedMessageError as error:
             failures |= _give_up(message, error)
-        except Exception as error:  # whatever is wrong with one message, the others are not to wait for it
+        except Exception as error:  # whatever is wrong with one message, the others do not wait for it
             logger.exception("Message not read", message_id=message.message_id)
             failures |= _return(message, error)
     decided = []
@@ -77,18 +77,18 @@ def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft)
         if isinstance(outcome, Exception) or _is_retryable(outcome, arrival):
             failures |= _return(message, outcome)
         elif not outcome.repeated:
-            decided.append((arrival.event, outcome.verdict))
+            decided.append((arrival.event, outcome.verdict, arrival.reception.actor))
     report(decided)
     return failures
 
 
 def _is_retryable(decision: Decision, arrival: Arrival) -> bool:
-    """Tell whether an event is to come again; one that was decided before is decided."""
+    """Tell whether an event is to be delivered again; one that was decided before is not."""
     return decision.verdict.code in arrival.retryable and not decision.repeated
 
 
 def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exception]:
-    """Store the readings that the messages hold; return why some of them are to come again."""
+    """Store the readings in the messages; return why some of them are to be delivered again."""
     uploads = [Upload(message.body, _receives(message)) for message in messages]
     failures: dict[str, Exception] = {}
     for message, error in zip(messages, store_all(uploads, utc_now, is_time_left), strict=True):
@@ -113,7 +113,7 @@ def _receives(message: SQSRecord) -> int:
 
 
 def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
-    """Have a message come again that is not dealt with yet; return why, by its id."""
+    """Have a message delivered again that is not done yet; return why, by its id."""
     if isinstance(outcome, _FINAL):
         return _give_up(message, outcome)
     if isinstance(outcome, NoTimeError):
@@ -129,10 +129,10 @@ def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
 
 
 def _hand_back(message: SQSRecord, error: NoTimeError) -> dict[str, Exception]:
-    """Have a message come again that there was no time for.
+    """Have a message delivered again for which there was no time.
 
-    That it was received counts all the same; so that it never becomes a dead letter untried, the last
-    receive is followed by a message of the same body that was received by nobody.
+    Its receive counts all the same. So that it never becomes a dead letter untried, a message of the
+    same body that was not received yet takes its place after the last receive.
     """
     is_last = _receives(message) >= settings(IngestionSettings).max_receives
     if is_last and stores().ingestion_queue.send_anew(message.body):
@@ -142,10 +142,10 @@ def _hand_back(message: SQSRecord, error: NoTimeError) -> dict[str, Exception]:
 
 
 def _give_up(message: SQSRecord, error: Exception) -> dict[str, Exception]:
-    """Send a message that no repetition will help on to the dead letter queue.
+    """Send a message that no retry will help to the dead letter queue.
 
-    It comes again soon, until its receives are used up: so the queue itself moves it, and it can
-    be sent back from there.
+    It is delivered again soon, until its receives are used up: so the queue itself moves it, and it
+    can be redriven from there.
     """
     logger.error("Message given up", message_id=message.message_id, reason=str(error))
     stores().ingestion_queue.postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)

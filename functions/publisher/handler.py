@@ -14,7 +14,7 @@ from infra.telemetry import logger
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Publish the changes of timelines; answer the first record that is to come again."""
+    """Publish the changes of timelines; answer the first record that is to be delivered again."""
     logger.set_correlation_id(context.aws_request_id)
 
     def settle(record: DynamoDBRecord) -> None:
@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
             if change:
                 stores().change_publisher.publish(change)
         except Exception:
-            # The dead letter names no contract, and whoever announces the contract by hand has to know it.
+            # The dead letter names no contract, and who announces the contract by hand needs its number.
             logger.error("Change not published", contract_number=number_of(record.raw_event))
             raise
 

@@ -28,8 +28,7 @@ class Message(NamedTuple):
 def read_message(body: str) -> Message:
     """Read the body of a message of the queue.
 
-    Where the publisher named no `created_at` it is the envelope's `time`, where it gave no `id`,
-    the envelope's.
+    Without a `created_at` of the publisher it is the envelope's `time`, without an `id` the envelope's.
 
     Raises:
         MalformedMessageError: it is no envelope, or holds no component event.

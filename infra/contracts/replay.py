@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from domain.contracts.contract import Contract
-from domain.contracts.trails import Replayed, RowKind, fold, require_whole
+from domain.contracts.folds import fold, require_whole
+from domain.contracts.trails import Replayed, RowKind
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.corrections import Correcting, read_again_until_stored
 from infra.contracts.trail_rows import correction_key

@@ -19,13 +19,13 @@ Timeline = Mapping[Component, Span]
 
 
 class NotPublishedError(Exception):
-    """The bus did not take a change; it is to be tried again."""
+    """The bus did not take a change; publishing it is to be retried."""
 
 
 class Change(NamedTuple):
     """What a contract's timeline was and is; of a contract that does not exist it is empty.
 
-    `id` is the stream's own of this change: who gets it twice can tell.
+    `id` is the stream's own of this change, so that who receives it twice can tell.
     """
 
     id: str
@@ -35,7 +35,7 @@ class Change(NamedTuple):
 
 
 def change_of(record: Mapping[str, Any]) -> Change | None:
-    """Read a record of the stream; None where no date that anybody knows has changed."""
+    """Read a record of the stream; None where no date has changed."""
     images = record["dynamodb"]
     before, after = _timeline_of(images.get("OldImage")), _timeline_of(images.get("NewImage"))
     if _known(before) == _known(after):
@@ -68,7 +68,7 @@ def _known(dates: Timeline) -> Timeline:
 
 
 class ChangePublisher:
-    """Tells one bus."""
+    """Publishes changes on one bus."""
 
     def __init__(self, client: "EventBridgeClient", bus: str) -> None:
         self.client = client

@@ -64,7 +64,7 @@ def correction_key(kind: RowKind, rest: str) -> str:
 
 
 def put_of(entry: Entry, generation: int, token: str) -> dict[str, Any]:
-    """Return the item and condition of the write that appends `entry`; `token` tells who wrote it."""
+    """Return the item and condition of the write that appends `entry`; `token` identifies the call that writes it."""
     event, verdict, reception = entry.event, entry.verdict, entry.reception
     item = (
         row_key(event, generation)

@@ -18,7 +18,8 @@ import pytest
 
 from domain.contracts.contract import Contract
 from domain.contracts.events import Component, EventType
-from domain.contracts.trails import Entry, Reception, Source, fold
+from domain.contracts.folds import fold
+from domain.contracts.trails import Entry, Reception, Source
 from domain.contracts.verdicts import ACCEPTED
 from domain.instants import format_instant
 from infra.contracts.event_payloads import EventPayload

@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 from domain.contracts.contract import ComponentInUseError, Contract
 from domain.contracts.events import Component, ComponentEvent, EventType
+from domain.contracts.folds import fold
 from domain.contracts.timelines import Span, advance, timeline
-from domain.contracts.trails import Entry, Reception, Source, fold
+from domain.contracts.trails import Entry, Reception, Source
 from domain.contracts.verdicts import ACCEPTED, Code, Verdict, decide
 from domain.instants import EPOCH
 
 
 class Blocker(NamedTuple):
-    """What a caller is told of the event that stands in the way."""
+    """What an answer says of the event because of which another was refused."""
 
     type: EventType
     date: date
@@ -26,7 +27,7 @@ class Blocker(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a caller is told of its event."""
+    """What a caller is answered to its event."""
 
     code: Code
     blocked_by: Blocker | None = None

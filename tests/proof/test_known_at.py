@@ -13,7 +13,8 @@ import pytest
 
 from domain.contracts import history
 from domain.contracts.contract import Contract
-from domain.contracts.trails import Changed, Replayed, Trail, Voided, fold
+from domain.contracts.folds import fold
+from domain.contracts.trails import Changed, Replayed, Trail, Voided
 from tests.conftest import create_table
 from tests.engines import client_of
 from tests.proof.histories import History, Life, naive_as_of, show

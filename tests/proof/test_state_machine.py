@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from domain.contracts.contract import Contract, ContractExistsError, ContractNotFoundError
 from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.folds import fold
 from domain.contracts.timelines import advance
-from domain.contracts.trails import Entry, Reception, Source, fold
+from domain.contracts.trails import Entry, Reception, Source
 from domain.contracts.verdicts import Verdict, decide
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.corrections import Correcting

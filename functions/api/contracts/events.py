@@ -62,7 +62,7 @@ async def post_event(
         return EventVerdict.of(event, Decision(verdict, explain(verdict, event)), dry_run=True)
     decision = timelines.apply(event, received)
     if not decision.repeated:
-        report([(event, decision.verdict)])
+        report([(event, decision.verdict, received.actor)])
     return EventVerdict.of(event, decision, repeated=decision.repeated or None)
 
 
@@ -85,7 +85,7 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
     ]
     outcomes = dict(zip(events, apply_all(timelines, arrivals), strict=True))
     report(
-        (events[index], outcome.verdict)
+        (events[index], outcome.verdict, received.actor)
         for index, outcome in outcomes.items()
         if isinstance(outcome, Decision) and not outcome.repeated
     )
@@ -101,7 +101,7 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
 
 
 def _raise_undecided(outcomes: Sequence[Outcome]) -> None:
-    """Raise what kept one of the events from being decided: doubt before everything else.
+    """Raise why one of the events was not decided: an unknown outcome before everything else.
 
     Raises:
         OutcomeUnknownError: an answer was lost.

@@ -75,7 +75,7 @@ class TimelineView(BaseModel):
 
 
 class OccurrenceView(BaseModel):
-    """An earlier event that stands in the way of a refused one."""
+    """The earlier event because of which an event was refused."""
 
     type: EventType
     date: CalendarDate
@@ -143,7 +143,7 @@ class EventVerdict(VerdictView):
     dry_run: bool | None = Field(default=None, description="true where nothing was stored")
     repeated: bool | None = Field(
         default=None,
-        description="true where the event came before under the same id",
+        description="true where the event was decided before under the same id",
     )
 
 
@@ -154,7 +154,7 @@ class BulkVerdict(EventVerdict):
 
 
 class UnusableEntry(BaseModel):
-    """The verdict on an entry that is no event, or that bears the id of another event."""
+    """The verdict on an entry that is no event, or that has the id of another event."""
 
     status: Literal["rejected"] = "rejected"
     code: Literal["malformed_event", "idempotency_key_reused"]
@@ -174,7 +174,7 @@ class BulkPayload(Payload):
 
     events: list[Any] = Field(
         max_length=500,
-        description="An entry that is no event gets a verdict of its own and spoils no other",
+        description="An entry that is no event gets its own verdict and does not affect the others",
         json_schema_extra={"items": {"$ref": "#/components/schemas/EventPayload"}},
     )
 

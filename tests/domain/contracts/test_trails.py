@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from domain.contracts.contract import Contract
 from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.folds import fold
 from domain.contracts.timelines import Span, advance, timeline
-from domain.contracts.trails import Entry, Reception, Source, fold
+from domain.contracts.trails import Entry, Reception, Source
 from domain.contracts.verdicts import ACCEPTED, Code, decide
 from tests.small_cases import day, instant
 

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from domain.users import Role
 from tests.functions.api.calls import END, create, event
+from tests.functions.api.people import enter, make_key
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -121,3 +123,16 @@ def test_a_repeated_event_is_not_counted_again(
         api.post("/events", json={"events": [event(id="mine")]})
     assert len(decided(log_lines())) == 1
     assert len(metrics(capsys.readouterr().out)) == 1
+
+
+def test_the_line_of_a_decided_event_names_who_sent_it(
+    closed: None, api: TestClient, log_lines: Lines
+) -> None:
+    shown = enter(api, Role.OPERATOR)
+    key = make_key(api, shown, Role.OPERATOR)
+    body = {"contract_number": "1001", "components": ["energy_supply"]}
+    api.post("/contract", json=body, headers=shown)
+    for headers in (shown, {"X-API-Key": key["key"]}):
+        api.post("/event", json=event(), headers=headers)
+    user = api.get("/api/v1/users/me", headers=shown).json()["id"]
+    assert [line["actor"] for line in decided(log_lines())] == [f"user:{user}", f"api_key:{key['id']}"]

@@ -21,7 +21,7 @@ MAX_RECEIVES = 3
 
 @dataclass
 class Context:
-    """What Lambda tells a function of an invocation, as far as it is read."""
+    """What Lambda passes to a function about an invocation, as far as it is read."""
 
     aws_request_id: str = field(default_factory=lambda: uuid4().hex)
     seconds_left: Callable[[], float] = lambda: 30

@@ -1,4 +1,4 @@
-"""The ingestion function: which messages count, which come again, which are given up."""
+"""The ingestion function: which messages count, which are delivered again, which are given up."""
 
 import json
 import time

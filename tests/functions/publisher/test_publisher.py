@@ -23,7 +23,7 @@ def published(
     monkeypatch.setenv("EVENT_BUS", bus)
     with mock_aws():
         aws.eventbridge().create_event_bus(Name="bus")
-        url = aws.sqs().create_queue(QueueName="told")["QueueUrl"]
+        url = aws.sqs().create_queue(QueueName="changes")["QueueUrl"]
         arn = aws.sqs().get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
         ]
@@ -46,9 +46,9 @@ OLD, NEW = (BATCH["Records"][0]["dynamodb"][image] for image in ("OldImage", "Ne
 TOMBSTONE = {"pk": NEW["pk"], "sk": NEW["sk"], "number": NEW["number"], "generation": NEW["generation"]}
 
 
-def test_a_change_is_told_with_the_dates_before_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    told, answer = published(BATCH, monkeypatch)
-    assert told == [
+def test_a_change_is_published_with_the_dates_before_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes, answer = published(BATCH, monkeypatch)
+    assert changes == [
         {
             "id": "c4ca4238a0b923820dcc509a6f75849b",
             "contract_number": "1001",

@@ -35,7 +35,7 @@ RECEPTION = Reception(NOW, Source.BUS, "request")
 
 @pytest.fixture
 def units(engine_client: "DynamoDBClient") -> Iterator[Callable[[], float]]:
-    """Return what tells how many units were taken since it was asked last."""
+    """Return what counts the units that were consumed since it was asked last."""
     taken: list[float] = []
 
     def ask(params: dict[str, Any], model: Any, **_: Any) -> None:
@@ -43,8 +43,8 @@ def units(engine_client: "DynamoDBClient") -> Iterator[Callable[[], float]]:
             params["ReturnConsumedCapacity"] = "TOTAL"
 
     def note(parsed: dict[str, Any], **_: Any) -> None:
-        told = parsed.get("ConsumedCapacity", [])
-        taken.extend(one["CapacityUnits"] for one in (told if isinstance(told, list) else [told]))
+        consumed = parsed.get("ConsumedCapacity", [])
+        taken.extend(one["CapacityUnits"] for one in (consumed if isinstance(consumed, list) else [consumed]))
 
     def since() -> float:
         total = sum(taken)

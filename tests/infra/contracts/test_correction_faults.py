@@ -11,6 +11,7 @@ import pytest
 
 from domain.contracts.contract import ComponentInUseError, Contract
 from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.folds import fold, void
 from domain.contracts.history import require_recorded
 from domain.contracts.trails import (
     AlreadyVoidedError,
@@ -22,8 +23,6 @@ from domain.contracts.trails import (
     Trail,
     TrailIncompleteError,
     Voided,
-    fold,
-    void,
 )
 from infra.contracts import contract_store
 from infra.contracts.change_components import change_components

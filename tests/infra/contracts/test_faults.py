@@ -38,7 +38,7 @@ Apply = Callable[[ComponentEvent, Reception], Code]
 
 
 @pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait between attempts; the order of calls is what matters."""
     monkeypatch.setattr(time, "sleep", lambda _: None)
 
@@ -86,7 +86,7 @@ def anomalies(
     """Run one plan; say of each event whether the answer was not what happened.
 
     Half of the contracts had a former one of their number, which knew the same events; a quarter
-    are deleted in the end, and told all of them again.
+    are deleted in the end, and get all of them again.
     """
     chance = random.Random(seed)
     number = f"c{seed}-{uuid4().hex[:8]}"
