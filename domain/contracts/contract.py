@@ -21,8 +21,9 @@ class ComponentState:
 class Contract:
     """A contract and the states of its components, in the order the contract names them.
 
-    `generation` counts the contracts that have borne this number: deleting one and creating it
-    again starts the next, which knows nothing of the former. `id` identifies the creation.
+    `generation` counts the contracts that have had this number: deleting one and creating it
+    again starts the next, which knows nothing of the former. `version` grows with every write of
+    the contract, over deletion and re-creation too. `id` identifies the creation.
     """
 
     number: str
@@ -30,6 +31,7 @@ class Contract:
     created_at: datetime
     components: Mapping[Component, ComponentState] = field(default_factory=dict)
     generation: int = 1
+    version: int = field(default=1, compare=False)
 
     @classmethod
     def new(cls, number: str, id: str, created_at: datetime, components: tuple[Component, ...]) -> "Contract":  # noqa: A002

@@ -36,6 +36,11 @@ def generation_of(item: Item) -> int:
     return int(item["generation"]["N"])
 
 
+def version_of(item: Item) -> int:
+    """Return the version of a contract, or of a tombstone; items from before there were versions have 0."""
+    return int(item.get("version", {"N": "0"})["N"])
+
+
 def read_contract(item: Item | None) -> Contract | None:
     """Read a contract's item; None where there is none, or only a tombstone."""
     return None if item is None or is_tombstone(item) else to_contract(item)
@@ -50,6 +55,7 @@ def to_item(contract: Contract) -> dict[str, Any]:
             "id": {"S": contract.id},
             "created_at": {"N": str(to_micros(contract.created_at))},
             "generation": {"N": str(contract.generation)},
+            "version": {"N": str(contract.version)},
             "component_names": {"L": [{"S": component} for component in contract.components]},
             "components": {
                 "M": {component: {"M": _to_slots(state)} for component, state in contract.components.items()}
@@ -78,6 +84,7 @@ def to_contract(item: Item) -> Contract:
         # The listing carries neither id nor generation, and nothing that lists needs them.
         id=item.get("id", {"S": ""})["S"],
         generation=int(item.get("generation", {"N": "0"})["N"]),
+        version=version_of(item),
         created_at=from_micros(int(item["created_at"]["N"])),
         components={
             component: _to_state(component, states.get(component, {"M": {}})["M"]) for component in components

@@ -14,6 +14,7 @@ from infra.contracts.contract_items import (
     read_contract,
     to_contract,
     to_item,
+    version_of,
 )
 from infra.listings import list_items
 from infra.outcomes import Applied, Refused
@@ -22,7 +23,7 @@ from infra.writes import Writer
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Conditions of the writes below. Deleting leaves a tombstone: the number and its generation.
+# Conditions of the writes below. Deleting leaves a tombstone: the number, its generation and version.
 IS_NEW = "attribute_not_exists(#pk)"
 EXISTS = "attribute_exists(#components)"
 IS_TOMBSTONE = "attribute_not_exists(#components) AND #generation = :generation"
@@ -58,7 +59,11 @@ class ContractStore:
         """
         outcome = self._put(contract, IS_NEW)
         if isinstance(outcome, Refused) and is_tombstone(outcome.item):
-            contract = replace(contract, generation=generation_of(outcome.item) + 1)
+            contract = replace(
+                contract,
+                generation=generation_of(outcome.item) + 1,
+                version=version_of(outcome.item) + 1,
+            )
             former = {":generation": {"N": str(contract.generation - 1)}}
             outcome = self._put(contract, IS_TOMBSTONE, former)
         return contract if isinstance(outcome, Applied) else _own_or_raise(outcome.item, contract)
@@ -90,21 +95,22 @@ class ContractStore:
     def delete(self, number: str, token: str) -> None:
         """Delete a contract and all that is known of its components; `token` identifies the call.
 
-        What remains is a tombstone that remembers the generation, and no trail is touched.
+        What remains is a tombstone that remembers the generation and the version; no trail is touched.
 
         Raises:
             ContractNotFoundError: there is none.
         """
-        names = ("deleted_by", "kind", "id", "created_at", "component_names", "components")
+        names = ("deleted_by", "version", "kind", "id", "created_at", "component_names", "components")
         outcome = self.writer.update(
             TableName=self.table,
             Key=key_of(number),
             UpdateExpression=(
-                "SET #deleted_by = :token REMOVE #kind, #id, #created_at, #component_names, #components"
+                "SET #deleted_by = :token ADD #version :one"
+                " REMOVE #kind, #id, #created_at, #component_names, #components"
             ),
             ConditionExpression=EXISTS,
             ExpressionAttributeNames={f"#{name}": name for name in names},
-            ExpressionAttributeValues={":token": {"S": token}},
+            ExpressionAttributeValues={":token": {"S": token}, ":one": {"N": "1"}},
         )
         # Our own tombstone: the request was resent after a lost answer.
         if isinstance(outcome, Refused) and (outcome.item or {}).get("deleted_by") != {"S": token}:
@@ -115,13 +121,14 @@ class ContractStore:
         outcome = self.writer.update(
             TableName=self.table,
             Key=key_of(after.number),
-            UpdateExpression="SET #components = :after",
+            UpdateExpression="SET #components = :after ADD #version :one",
             ConditionExpression=STATES_ARE_UNCHANGED,
-            ExpressionAttributeNames={"#components": "components", "#id": "id"},
+            ExpressionAttributeNames={"#components": "components", "#id": "id", "#version": "version"},
             ExpressionAttributeValues={
                 ":components": to_item(before)["components"],
                 ":after": to_item(after)["components"],
                 ":id": {"S": before.id},
+                ":one": {"N": "1"},
             },
         )
         if isinstance(outcome, Applied):

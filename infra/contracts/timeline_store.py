@@ -41,8 +41,10 @@ CONDITIONS = {
     Action.END: f"{START_IS_OLDER} AND {START_DATE_IS_NOT_LATER} AND {NO_END_OR_OLDER}",
 }
 UPDATES = {
-    Action.START: "SET #C.#c.#start_at = :at, #C.#c.#start_date = :date, #C.#c.#start_key = :key",
-    Action.END: "SET #C.#c.#end_at = :at, #C.#c.#end_date = :date, #C.#c.#end_key = :key",
+    Action.START: (
+        "SET #C.#c.#start_at = :at, #C.#c.#start_date = :date, #C.#c.#start_key = :key ADD #version :one"
+    ),
+    Action.END: "SET #C.#c.#end_at = :at, #C.#c.#end_date = :date, #C.#c.#end_key = :key ADD #version :one",
 }
 
 # Every name has an alias, since DynamoDB reserves hundreds of words; an unused alias is an error.
@@ -54,6 +56,7 @@ _ALIASES = {
     "#end_at": "end_created_at",
     "#end_date": "end_date",
     "#end_key": "end_key",
+    "#version": "version",
 }
 
 IS_THIS_GENERATION = "#generation = :generation"
@@ -223,5 +226,6 @@ def update_of(event: ComponentEvent) -> dict[str, Any]:
             ":at": {"N": str(to_micros(event.created_at))},
             ":date": {"S": event.date.isoformat()},
             ":key": {"S": event.key},
+            ":one": {"N": "1"},
         },
     }
