@@ -15,6 +15,7 @@ from infra.settings import (
     ExportQueueSettings,
     ExportSettings,
     IngestionSettings,
+    PortfolioSettings,
     PublisherSettings,
     ReadingSettings,
     Settings,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from infra.ingestion_queue import IngestionQueue
     from infra.meters.meter_store import MeterStore
     from infra.meters.reading_store import ReadingStore
+    from infra.portfolio.event_log import EventLog
+    from infra.portfolio.portfolio_store import PortfolioStore
+    from infra.portfolio.queries import PortfolioQueries
     from infra.users.access_tokens import Tokens
     from infra.users.login_throttle import ThrottleStore
     from infra.users.sessions import CredentialStore
@@ -70,6 +74,28 @@ class Stores:
         if not settings(Settings).enable_event_audit:
             raise AuditDisabledError
         return TrailStore(dynamodb(), settings(Settings).contracts_table)
+
+    @cached_property
+    def portfolio(self) -> "PortfolioStore":
+        """What keeps the portfolio."""
+        from infra.portfolio.portfolio_store import PortfolioStore
+
+        return PortfolioStore(dynamodb(), settings(PortfolioSettings).portfolio_table)
+
+    @cached_property
+    def portfolio_queries(self) -> "PortfolioQueries":
+        """What answers questions to the portfolio."""
+        from infra.portfolio.queries import PortfolioQueries
+
+        return PortfolioQueries(dynamodb(), settings(PortfolioSettings).portfolio_table)
+
+    @cached_property
+    def event_log(self) -> "EventLog":
+        """The log of decided events by day."""
+        from infra.portfolio.event_log import EventLog
+
+        chosen = settings(PortfolioSettings)
+        return EventLog(dynamodb(), chosen.portfolio_table, chosen.event_log_days)
 
     @cached_property
     def change_publisher(self) -> "ChangePublisher":
