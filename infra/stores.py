@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from infra.contracts.timeline_store import TimelineStore
     from infra.contracts.trail_store import TrailStore
     from infra.cursors import Cursors
+    from infra.exports.contract_lines import ContractLines
     from infra.exports.files import ExportFiles
     from infra.exports.job_store import ExportStore
     from infra.exports.queue import ExportQueue
@@ -146,6 +147,13 @@ class Stores:
         from infra.exports.files import ExportFiles
 
         return ExportFiles(s3(), settings(ExportSettings).export_bucket)
+
+    @cached_property
+    def contract_lines(self) -> "ContractLines":
+        """What makes files of contracts."""
+        from infra.exports.contract_lines import ContractLines
+
+        return ContractLines(self.contracts, self.trails if settings(Settings).enable_event_audit else None)
 
     @cached_property
     def users(self) -> "UserStore":

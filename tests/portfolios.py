@@ -41,17 +41,13 @@ def random_entry(random: Random, number: str, version: int = 1) -> Entry:
 
 def spans(entries: Iterable[Entry]) -> list[Answer]:
     """Return all spans there are."""
-    return [
-        (entry.number, component, *span) for entry in entries for component, span in entry.spans.items()
-    ]
+    return [(entry.number, component, *span) for entry in entries for component, span in entry.spans.items()]
 
 
 def active(found: Iterable[Answer], components: Iterable[Component], on: date) -> list[Answer]:
     """Return the spans that run on a day, sorted."""
     chosen = set(components)
-    return sorted(
-        (one for one in found if one[1] in chosen and KnownSpan(*one[2:]).is_active(on)), key=str
-    )
+    return sorted((one for one in found if one[1] in chosen and KnownSpan(*one[2:]).is_active(on)), key=str)
 
 
 def counts(found: Iterable[Answer], on: date) -> dict[Component, Counts]:
@@ -76,9 +72,7 @@ def changes(
     )
 
 
-def all_active(
-    queries: PortfolioQueries, components: list[Component], on: date, limit: int
-) -> list[Answer]:
+def all_active(queries: PortfolioQueries, components: list[Component], on: date, limit: int) -> list[Answer]:
     """Follow the cursors to the end."""
     answers: list[Answer] = []
     after: str | None = None
@@ -127,9 +121,7 @@ def ask(
     else:
         kinds = random.choice([[Kind.START], [Kind.END], list(Kind)])
         days = (on, on + timedelta(days=random.choice((1, 7, 31))))
-        assert all_changes(queries, components, kinds, days, limit) == changes(
-            found, components, kinds, days
-        )
+        assert all_changes(queries, components, kinds, days, limit) == changes(found, components, kinds, days)
 
 
 def table_of(client: "DynamoDBClient", table: str) -> dict[str, Any]:

@@ -42,7 +42,11 @@ class Entry:
         return cls(
             number,
             version,
-            {component: KnownSpan(*span) for component, span in dates.items() if span.start is not None},
+            {
+                component: KnownSpan(start, end)
+                for component, (start, end) in dates.items()
+                if start is not None
+            },
         )
 
 

@@ -43,6 +43,7 @@ ACCESS_RULES = {
     ("GET", "/openapi.json"): AccessRule.PUBLIC,
     # Contracts, events, timelines
     ("POST", "/contract"): AccessRule.OPERATOR,
+    ("POST", "/contracts"): AccessRule.OPERATOR,
     ("GET", "/contract"): AccessRule.VIEWER,
     ("GET", "/contract/{contract_number}"): AccessRule.VIEWER,
     ("DELETE", "/contract/{contract_number}"): AccessRule.ADMIN,
@@ -52,6 +53,12 @@ ACCESS_RULES = {
     ("GET", "/{contract_number}/contract_timeline"): AccessRule.VIEWER,
     ("GET", "/contract/{contract_number}/events"): AccessRule.VIEWER,
     ("POST", "/contract/{contract_number}/replay"): AccessRule.ADMIN,
+    # All contracts at once
+    ("GET", "/portfolio"): AccessRule.VIEWER,
+    ("GET", "/portfolio/counts"): AccessRule.VIEWER,
+    ("GET", "/portfolio/changes"): AccessRule.VIEWER,
+    ("GET", "/events"): AccessRule.VIEWER,
+    ("POST", "/api/export/contracts"): AccessRule.OPERATOR,
     # Smart meters and exports. Whose job it is, its route asks.
     ("GET", "/api/meters"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}"): AccessRule.VIEWER,

@@ -1,10 +1,11 @@
 """Export jobs as DynamoDB keeps them: one item each."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from domain.exports import ExportFile, ExportJob, Failure, Status
+from domain.contracts.events import Component
+from domain.exports import ContractsOrder, ExportFile, ExportJob, Failure, Format, Status
 from domain.instants import from_micros, to_micros
 from domain.meters.readings import Interval
 from infra.telemetry import logger
@@ -50,11 +51,31 @@ def to_item(stored: StoredJob) -> dict[str, Any]:
         item |= {"open": {"S": OPEN}, "due_at": number_of(job.due_at)}
     if job.status is not Status.PENDING:
         item["delete_at"] = {"N": str(int((job.updated_at + _RETENTION_AFTER_END).timestamp()))}
+    if job.contracts:
+        item["contracts"] = {"M": _order_item(job.contracts)}
     if job.file:
         item["file"] = {"M": _file_item(job.file)}
     if job.failure:
         item["failure"] = {"M": {name: {"S": text} for name, text in job.failure._asdict().items()}}
     return item
+
+
+def _order_item(order: ContractsOrder) -> dict[str, Any]:
+    item: dict[str, Any] = {"format": {"S": order.format}, "trail": {"BOOL": order.trail}}
+    if order.on:
+        item["on"] = {"S": order.on.isoformat()}
+    if order.component:
+        item["component"] = {"S": order.component}
+    return item
+
+
+def _to_order(item: Item) -> ContractsOrder:
+    return ContractsOrder(
+        Format(item["format"]["S"]),
+        date.fromisoformat(item["on"]["S"]) if "on" in item else None,
+        Component(item["component"]["S"]) if "component" in item else None,
+        item["trail"]["BOOL"],
+    )
 
 
 def _file_item(file: ExportFile) -> dict[str, Any]:
@@ -83,6 +104,7 @@ def to_job(item: Item) -> StoredJob:
         due_at=_instant(item["due_at"]) if "due_at" in item else None,
         file=_to_file(item["file"]["M"]) if "file" in item else None,
         failure=_to_failure(item["failure"]["M"]) if "failure" in item else None,
+        contracts=_to_order(item["contracts"]["M"]) if "contracts" in item else None,
     )
     return StoredJob(job, item["change"]["S"])
 

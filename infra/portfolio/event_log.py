@@ -39,8 +39,8 @@ class LogPage(NamedTuple):
 
 def is_decided_event(row: Item) -> bool:
     """Tell whether an item of the table of contracts is the row of a decided event."""
-    is_event = row["sk"]["S"].startswith("EVENT#")
-    return is_event and row.get("row_kind", {"S": RowKind.DECIDED})["S"] == RowKind.DECIDED
+    is_event = str(row["sk"]["S"]).startswith("EVENT#")
+    return is_event and bool(row.get("row_kind", {"S": RowKind.DECIDED})["S"] == RowKind.DECIDED)
 
 
 def log_key(row: Item) -> Key:
@@ -134,16 +134,16 @@ class EventLog:
             query["ExpressionAttributeNames"] |= {f"#{name}": name for name in chosen}
             query["ExpressionAttributeValues"] |= {f":{name}": {"S": wanted[name]} for name in chosen}
         rows: list[Item] = []
+        last: Any = None
         for number in range(_QUERIES_OF_A_SHARD):
             query["Limit"] = limit if number == 0 else _ROWS_FILTERED_AT_ONCE
             answer = self.client.query(**query)
             rows += answer["Items"]
-            last = answer.get("LastEvaluatedKey")
+            last = query["ExclusiveStartKey"] = answer.get("LastEvaluatedKey")
             if last is None:
                 return rows, ""
             if len(rows) >= limit:
                 break
-            query["ExclusiveStartKey"] = last
         return rows, last["sk"]["S"]
 
 

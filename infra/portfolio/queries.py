@@ -113,9 +113,7 @@ class PortfolioQueries:
     def _active_parts(self, wave: Sequence[Partition], after: str, on: date, wanted: int) -> list[_Part]:
         """Read partitions at once, the first of them from `after` on."""
         starts = [(partition, "" if place else after) for place, partition in enumerate(wave)]
-        return in_parallel(
-            lambda start: [self._active_in(*start, on, wanted)], starts, _QUERIES_AT_ONCE
-        )
+        return in_parallel(lambda start: [self._active_in(*start, on, wanted)], starts, _QUERIES_AT_ONCE)
 
     def _active_in(self, partition: Partition, after: str, on: date, wanted: int) -> _Part:
         """Read `wanted` rows of a partition that run on a day, or as many as some queries find."""
@@ -128,16 +126,16 @@ class PortfolioQueries:
             query["ExpressionAttributeNames"]["#start"] = "start"
             query["ExpressionAttributeValues"][":on"] = {"S": day}
         rows: list[Row] = []
+        last: Any = None
         for number in range(_QUERIES_OF_A_PARTITION):
             query["Limit"] = wanted if number == 0 else _ROWS_FILTERED_AT_ONCE
             answer = self.client.query(**query)
             rows += map(read_row, answer["Items"])
-            last = answer.get("LastEvaluatedKey")
+            last = query["ExclusiveStartKey"] = answer.get("LastEvaluatedKey")
             if last is None:
                 return _Part(rows, "")
             if len(rows) >= wanted:
                 break
-            query["ExclusiveStartKey"] = last
         return _Part(rows, last["sk"]["S"])
 
     def changes(

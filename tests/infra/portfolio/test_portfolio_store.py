@@ -67,9 +67,7 @@ def test_random_versions_in_random_order_end_as_the_newest_says(store: Portfolio
     random.shuffle(arriving)
     for entry in arriving:
         store.apply(entry)
-    assert table_of(store.client, store.table) == expected_table(
-        {entry.number: entry for entry in versions}
-    )
+    assert table_of(store.client, store.table) == expected_table({entry.number: entry for entry in versions})
 
 
 def test_answers_are_those_of_brute_force_whatever_the_size_of_a_page(store: PortfolioStore) -> None:
