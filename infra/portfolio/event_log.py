@@ -73,7 +73,7 @@ class EventLog:
             OutcomeUnknownError: the answer to the write was lost.
         """
         item = self.item_of(row)
-        if not self.keeps(from_micros(int(row["received_at"]["N"])).date(), today):
+        if not self.keeps_row(row, today):
             return False
         self.writer.put(
             TableName=self.table,
@@ -93,6 +93,10 @@ class EventLog:
     def keeps(self, day: date, today: date) -> bool:
         """Tell whether rows of a day are kept today: DynamoDB deletes them some time after they expire."""
         return today - day < timedelta(days=self.days)
+
+    def keeps_row(self, row: Item, today: date) -> bool:
+        """Tell whether the row of an event is kept today."""
+        return self.keeps(from_micros(int(row["received_at"]["N"])).date(), today)
 
     def page(self, day: date, limit: int, after: str | None, wanted: Mapping[str, str]) -> LogPage:
         """List up to `limit` events of a day, the newest first; `wanted` may name status, code and component.

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from domain.portfolio.entries import CounterKey, Entry, counter_changes, rows_of
+from domain.portfolio.entries import CounterKey, Entry, Row, counter_changes, rows_of
 from infra.outcomes import Applied, BusyError
 from infra.portfolio.portfolio_items import (
     CHANGES,
@@ -76,6 +76,17 @@ class PortfolioStore:
             return isinstance(self.writer.put(**write), Applied)
         return isinstance(self.writer.transact(self._writes(before, after)), Applied)
 
+    def mend_row(self, entry: Entry | None, row: Row, wanted: Row | None) -> bool:
+        """Store `wanted` where `row` stands, or nothing, if `entry` is what is stored; say whether it was."""
+        check: dict[str, Any] = {"TableName": self.table, "Key": entry_key(row.number)} | _condition_on(entry)
+        there: dict[str, Any] = {"TableName": self.table}
+        write = (
+            {"Delete": there | {"Key": row_key(row)}}
+            if wanted is None
+            else {"Put": there | {"Item": row_item(wanted)}}
+        )
+        return isinstance(self.writer.transact([{"ConditionCheck": check}, write]), Applied)
+
     def _writes(self, before: Entry | None, after: Entry | None) -> list[dict[str, Any]]:
         old, new = rows_of(before), rows_of(after)
         # A row whose key stays is overwritten: one transaction may name an item once.
@@ -95,16 +106,7 @@ class PortfolioStore:
         ]
 
     def _entry_write(self, before: Entry | None, after: Entry | None) -> dict[str, Any]:
-        write: dict[str, Any] = {"TableName": self.table}
-        if before is None:
-            write |= {"ConditionExpression": ENTRY_IS_NEW, "ExpressionAttributeNames": {"#pk": "pk"}}
-        else:
-            item = entry_item(before)
-            write |= {
-                "ConditionExpression": ENTRY_IS_UNCHANGED,
-                "ExpressionAttributeNames": {"#version": "version", "#spans": "spans"},
-                "ExpressionAttributeValues": {":version": item["version"], ":spans": item["spans"]},
-            }
+        write: dict[str, Any] = {"TableName": self.table} | _condition_on(before)
         if after is None:
             assert before is not None  # noqa: S101 - there is something to replace
             return {"Delete": write | {"Key": entry_key(before.number)}}
@@ -121,3 +123,15 @@ class PortfolioStore:
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values,
         }
+
+
+def _condition_on(entry: Entry | None) -> dict[str, Any]:
+    """Return the condition that an entry is what is stored."""
+    if entry is None:
+        return {"ConditionExpression": ENTRY_IS_NEW, "ExpressionAttributeNames": {"#pk": "pk"}}
+    item = entry_item(entry)
+    return {
+        "ConditionExpression": ENTRY_IS_UNCHANGED,
+        "ExpressionAttributeNames": {"#version": "version", "#spans": "spans"},
+        "ExpressionAttributeValues": {":version": item["version"], ":spans": item["spans"]},
+    }
