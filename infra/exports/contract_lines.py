@@ -121,15 +121,16 @@ class ContractLines:
             return
         yield f'{line[:-1]},"events":['
         comma = ""
-        for entry in self._entries(contract):
+        for entry in self._entries(contract, order.component):
             yield comma + _compact(_show(entry))
             comma = ","
         yield "]}\n"
 
-    def _entries(self, contract: Contract) -> Iterator[Entry]:
+    def _entries(self, contract: Contract, component: Component | None) -> Iterator[Entry]:
+        wanted = {} if component is None else {"component": component}
         after = None
         while self.trails is not None:
-            page = self.trails.page(contract, _ROWS_AT_ONCE, after, {})
+            page = self.trails.page(contract, _ROWS_AT_ONCE, after, wanted)
             yield from page.entries
             after = page.next_after
             if after is None:

@@ -68,8 +68,7 @@ def _send_file(file: IO[str], size: int, rejects: IO[str], send: Send, console: 
         nonlocal read
         for line in file:
             read += len(line.encode())
-            if line.strip():
-                yield line
+            yield line
 
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("import", total=size)

@@ -35,6 +35,8 @@ class ImportSession:
         chunk: list[tuple[int, ImportLine]] = []
         number = 0
         for number, text in enumerate(lines, 1):
+            if not text.strip():
+                continue
             try:
                 line = read_line(text)
             except UnusableLineError as error:

@@ -113,6 +113,7 @@ def what_counts_for_a_while_is_forgotten(template: Expansions) -> None:
         "ContractsTable": "expires_at",
         "ExportJobsTable": "delete_at",
         "IdempotencyTable": "expiration",
+        "PortfolioTable": "expires_at",
         "ThrottlesTable": "expires_at",
         "UsersTable": "expires_at",
     }

@@ -1,5 +1,6 @@
 """How a change reaches callers, and how functions are fed."""
 
+import json
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tests.template.claims import (
 claims = Claims([])
 
 LIVE = {"ApiFunction", "IngestionFunction"}
-FUNCTIONS = {*LIVE, "PublisherFunction", "ExportFunction", "ExportSweepFunction"}
+FUNCTIONS = {*LIVE, "PublisherFunction", "PortfolioFunction", "ExportFunction", "ExportSweepFunction"}
 
 
 def _route_to_the_newest(resources: dict[str, Any]) -> None:
@@ -102,6 +103,7 @@ def _silent_key(resources: dict[str, Any]) -> None:
 
 
 OTHER_VALUES = {
+    "EventLogDays": "7",
     "AllowCredentials": "true",
     "AllowedHosts": "example.com",
     "AllowedOrigins": "https://example.com",
@@ -161,6 +163,7 @@ def test_the_description_of_a_version_is_never_too_long() -> None:
         "AllowCredentials": "false",
         "Snapshot": "false",
         "AllowedHosts": "h" * 50,
+        "EventLogDays": "3650",
         "KmsKeyArn": KEY,
     }
     parameters = source()["Parameters"]
@@ -252,7 +255,7 @@ def _whole_batches(resources: dict[str, Any]) -> None:
 @claims.but_for(_whole_batches)
 def only_what_failed_comes_again(template: Expansions) -> None:
     sources = of_type(template.everything, "Lambda::EventSourceMapping")
-    assert len(sources) == 3
+    assert len(sources) == 4
     for made in sources.values():
         assert made["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
@@ -261,12 +264,46 @@ def _stuck_stream(resources: dict[str, Any]) -> None:
     del resources["PublisherFunction"]["Properties"]["Events"]["Stream"]["Properties"]["DestinationConfig"]
 
 
+def _endless_retries(resources: dict[str, Any]) -> None:
+    resources["PortfolioFunction"]["Properties"]["Events"]["Stream"]["Properties"][
+        "MaximumRetryAttempts"
+    ] = -1
+
+
+def _shared_dead_letters(resources: dict[str, Any]) -> None:
+    stream = resources["PortfolioFunction"]["Properties"]["Events"]["Stream"]["Properties"]
+    stream["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0] = "PublisherDeadLetterQueue"
+
+
 @claims.but_for(_stuck_stream)
+@claims.but_for(_endless_retries)
+@claims.but_for(_shared_dead_letters)
 def one_bad_change_does_not_hold_up_the_others(template: Expansions) -> None:
-    made = template.everything["PublisherFunctionStream"]["Properties"]
-    assert made["BisectBatchOnFunctionError"] is True
-    assert 0 < made["MaximumRetryAttempts"] <= 20
-    assert named(made["DestinationConfig"]["OnFailure"]["Destination"]) == "PublisherDeadLetterQueue"
+    for reader in ("Publisher", "Portfolio"):
+        made = template.everything[f"{reader}FunctionStream"]["Properties"]
+        assert made["BisectBatchOnFunctionError"] is True
+        assert 0 < made["MaximumRetryAttempts"] <= 20
+        assert named(made["DestinationConfig"]["OnFailure"]["Destination"]) == f"{reader}DeadLetterQueue"
+
+
+def _deaf_portfolio(resources: dict[str, Any]) -> None:
+    del resources["PortfolioFunction"]["Properties"]["Events"]["Stream"]["Properties"]["FilterCriteria"]
+
+
+def _costly_silence(resources: dict[str, Any]) -> None:
+    stream = resources["PortfolioFunction"]["Properties"]["Events"]["Stream"]["Properties"]
+    (one,) = stream["FilterCriteria"]["Filters"]
+    one["Pattern"] = one["Pattern"]["Fn::If"][1]
+
+
+@claims.but_for(_deaf_portfolio)
+@claims.but_for(_costly_silence)
+def events_reach_the_portfolio_only_where_they_are_logged(template: Expansions) -> None:
+    """Without a log of events by day nothing is run, or paid, for them."""
+    for days, keys in (("30", ["CONTRACT", {"prefix": "EVENT#"}]), ("0", ["CONTRACT"])):
+        resources = template.with_(EventLogDays=days)["Resources"]
+        (one,) = resources["PortfolioFunctionStream"]["Properties"]["FilterCriteria"]["Filters"]
+        assert json.loads(one["Pattern"]) == {"dynamodb": {"Keys": {"sk": {"S": keys}}}}
 
 
 @claims.but_for(properties("ExportQueue", RedrivePolicy=None))

@@ -38,6 +38,8 @@ def _gone(name: str) -> Defect:
 @claims.but_for(_gone("PublisherErrorsAlarm"))
 @claims.but_for(_gone("ExportThrottlesAlarm"))
 @claims.but_for(_gone("StreamAgeAlarm"))
+@claims.but_for(_gone("PortfolioAgeAlarm"))
+@claims.but_for(_gone("PortfolioErrorsAlarm"))
 def functions_that_fail_or_fall_behind_are_told(template: Expansions) -> None:
     for metric in ("Errors", "Throttles"):
         found = watched(template, "AWS/Lambda", metric)
@@ -48,8 +50,8 @@ def functions_that_fail_or_fall_behind_are_told(template: Expansions) -> None:
     assert {named(dimensions["FunctionName"]) for dimensions in live} == LIVE
     for dimensions in live:
         assert dimensions["Resource"] == {"Fn::Sub": f"${{{named(dimensions['FunctionName'])}}}:live"}
-    (stream,) = watched(template, "AWS/Lambda", "IteratorAge")
-    assert named(stream["FunctionName"]) == "PublisherFunction"
+    ages = watched(template, "AWS/Lambda", "IteratorAge")
+    assert {named(stream["FunctionName"]) for stream in ages} == {"PublisherFunction", "PortfolioFunction"}
 
 
 @claims.but_for(_gone("RuleDeadLettersAlarm"))
