@@ -19,11 +19,12 @@ from infra.meters.reading_messages import has_readings, read_readings
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-QUEUES = ("rule", "ingestion", "publisher", "export")
+QUEUES = ("rule", "ingestion", "publisher", "portfolio", "export")
 """What gave the messages up: each has a dead letter queue of its own."""
 
 _NEVER_REDRIVEN = {
     "publisher": "they name records of the stream, not messages to send again",
+    "portfolio": "they name records of the stream: run `make rebuild-portfolio`",
     "export": "their jobs have ended; ask for new exports",
 }
 
@@ -104,7 +105,7 @@ def reason_of(letter: DeadLetter, stack: Stack) -> str:
     if letter.queue == "rule":
         reasons = [letter.attributes.get(name) for name in ("ERROR_CODE", "ERROR_MESSAGE")]
         return printable(": ".join(filter(None, reasons))) or "the rule could not deliver it"
-    if letter.queue == "publisher":
+    if letter.queue in ("publisher", "portfolio"):
         told = _read(letter.body) or {}
         condition = told.get("requestContext", {}).get("condition", "unknown")
         batch = told.get("DDBStreamBatchInfo", {})

@@ -29,7 +29,13 @@ from infra.users.sessions import CredentialStore
 from infra.users.user_store import UserStore
 
 # What a local run passes to the template where the environment says nothing (as AUTH_MODE, LOG_LEVEL, …).
-_PARAMETERS = {"AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO", "Registration": "open"}
+_PARAMETERS = {
+    "AuthMode": "open",
+    "EnableEventAudit": "true",
+    "EventLogDays": "30",
+    "LogLevel": "INFO",
+    "Registration": "open",
+}
 _INTERRUPTED = 130
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from domain.contracts.contract import ComponentState, Contract
 from domain.contracts.events import Action, Component, ComponentEvent, EventType
 from domain.contracts.timelines import Span, advance, timeline
-from domain.contracts.verdicts import decide
+from domain.contracts.verdicts import Code, decide
 from domain.instants import EARLIEST, format_instant, parse_date, parse_instant
 
 _AFTER_START = timedelta(microseconds=1)
@@ -21,10 +21,10 @@ class UnusableLineError(Exception):
 
 
 class SentEvent(NamedTuple):
-    """An event to send, and the code that the file says it was answered with, if it says so."""
+    """An event to send, and the code that a contract of which nothing is known answers it with."""
 
     payload: Payload
-    former_code: str | None = None
+    expected_code: str = Code.ACCEPTED
 
 
 class ImportLine(NamedTuple):
@@ -102,7 +102,7 @@ def _sent(number: str, row: Payload) -> SentEvent:
     payload = {name: row[name] for name in ("type", "date", "created_at")}
     # Without an id of its publisher's the row's key is one: sent again it is the same event.
     event_id = row.get("id") or f"import:{row['key']}"
-    return SentEvent(payload | {"contract_number": number, "id": event_id}, row.get("code"))
+    return SentEvent(payload | {"contract_number": number, "id": event_id})
 
 
 def _in_reproducing_order(
@@ -114,16 +114,18 @@ def _in_reproducing_order(
     """
     by_creation = sorted(events, key=lambda event: parse_instant(event.payload["created_at"]))
     for ordered in (events, by_creation):
-        if _dates_after(number, list(spans), ordered) == dict(spans):
-            return ordered, True
-    return events, False
+        decided, dates = _decided(number, list(spans), ordered)
+        if dates == dict(spans):
+            return decided, True
+    return _decided(number, list(spans), events)[0], False
 
 
-def _dates_after(
+def _decided(
     number: str, components: Sequence[Component], events: Sequence[SentEvent]
-) -> dict[Component, Span]:
-    """Return the dates that events give to a contract of which nothing is known."""
+) -> tuple[list[SentEvent], dict[Component, Span]]:
+    """Return the codes and the dates that events give on a contract of which nothing is known."""
     contract = Contract(number, "", EARLIEST, dict.fromkeys(components, ComponentState()))
+    decided = []
     for sent in events:
         payload = sent.payload
         event = ComponentEvent(
@@ -133,8 +135,10 @@ def _dates_after(
             parse_instant(payload["created_at"]),
             payload["id"],
         )
-        if decide(contract, event).accepted:
+        verdict = decide(contract, event)
+        decided.append(sent._replace(expected_code=verdict.code))
+        if verdict.accepted:
             component = event.type.component
             state = advance(contract.components[component], event)
             contract = contract.with_states({**contract.components, component: state})
-    return timeline(contract)
+    return decided, timeline(contract)

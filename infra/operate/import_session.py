@@ -75,8 +75,8 @@ class ImportSession:
         for (number, event), result in zip(batch, answer["results"], strict=True):
             code = result["code"]
             self.events["repeated" if result.get("repeated") else code] += 1
-            # What was refused where the file comes from is refused here for the same reason.
-            if result["status"] == "rejected" and code != event.former_code:
+            # What the rules refuse of the file's own events was refused where the file comes from.
+            if result["status"] == "rejected" and code != event.expected_code:
                 self.refuse(
                     _refusal(number, event.payload["contract_number"], result) | {"event": event.payload}
                 )
