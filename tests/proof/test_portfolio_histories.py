@@ -5,6 +5,7 @@ from random import Random
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from domain.portfolio.entries import Entry
 from functions.portfolio import handler as portfolio
 from infra.portfolio.event_log import EventLog
 from infra.portfolio.portfolio_store import PortfolioStore
@@ -33,7 +34,7 @@ def test_whatever_the_stream_does_the_portfolio_ends_as_the_contracts(
     monkeypatch.setenv("PORTFOLIO_TABLE", table)
     forget()
     repaired = differing = records = 0
-    truth = {}
+    truth: dict[str, Entry] = {}
     for seed in range(HISTORIES):
         random = Random(seed)
         numbers = tuple(f"{seed}-{index}" for index in range(3))

@@ -8,6 +8,7 @@ import pytest
 
 from domain.contracts.events import Component
 from domain.portfolio.entries import Entry
+from infra.portfolio import portfolio_store
 from infra.portfolio.portfolio_store import PortfolioStore
 from infra.portfolio.queries import PortfolioQueries
 from tests import portfolios
@@ -58,6 +59,35 @@ def test_the_entry_may_change_under_a_write_which_then_stores_nothing(store: Por
     assert not store.replace(None, second)
     assert not store.replace(replace(third, version=2), second)
     assert table_of(store.client, store.table) == expected_table({"1": third})
+
+
+@pytest.mark.parametrize(
+    ("condition", "mutant"),
+    [
+        ("ENTRY_IS_NEW", "attribute_not_exists(#pk) OR attribute_exists(#pk)"),
+        ("ENTRY_IS_UNCHANGED", "#version <= :version OR #spans <> :spans"),
+        ("ENTRY_IS_UNCHANGED", "#version = :version OR #spans = :spans"),
+    ],
+)
+def test_each_part_of_the_conditions_refuses_who_saw_what_is_stored_no_longer(
+    store: PortfolioStore, monkeypatch: pytest.MonkeyPatch, condition: str, mutant: str
+) -> None:
+    random = Random(3)
+    component = Component.ENERGY_SUPPLY
+    span = random_span(random)
+    first, second = Entry("1", 1, {component: span}), Entry("1", 2, {component: span})
+    third = Entry("1", 3, {component: random_span(random)})
+
+    def losers_write() -> bool:
+        """Write as two that saw what is no longer stored: no entry, or a former version of the same dates."""
+        assert store.replace(None, first)
+        assert store.replace(first, second)
+        return store.replace(None, third) or store.replace(first, third)
+
+    assert not losers_write()
+    store.remove("1", 9)
+    monkeypatch.setattr(portfolio_store, condition, mutant)
+    assert losers_write()
 
 
 def test_random_versions_in_random_order_end_as_the_newest_says(store: PortfolioStore) -> None:
