@@ -65,7 +65,7 @@ def test_the_entry_may_change_under_a_write_which_then_stores_nothing(store: Por
     ("condition", "mutant"),
     [
         ("ENTRY_IS_NEW", "attribute_not_exists(#pk) OR attribute_exists(#pk)"),
-        ("ENTRY_IS_UNCHANGED", "#version <= :version OR #spans <> :spans"),
+        ("ENTRY_IS_UNCHANGED", "#version >= :version AND #spans = :spans"),
         ("ENTRY_IS_UNCHANGED", "#version = :version OR #spans = :spans"),
     ],
 )
