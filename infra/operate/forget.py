@@ -50,7 +50,14 @@ def forget_in_portfolio(contracts: "Table", portfolio: "Table", number: str) -> 
         for row in _partition(contracts, partition_of(number, generation))
         if is_decided_event(_typed(row))
     )
-    return _delete(portfolio, ({name: value["S"] for name, value in key.items()} for key in keys))
+    # One by one, as only then it is known which were there: most have expired.
+    return sum(
+        "Attributes"
+        in portfolio.delete_item(
+            Key={name: value["S"] for name, value in key.items()}, ReturnValues="ALL_OLD"
+        )
+        for key in keys
+    )
 
 
 def _typed(row: Mapping[str, Any]) -> Mapping[str, Any]:
