@@ -163,12 +163,13 @@ def test_the_description_of_a_version_is_never_too_long() -> None:
         "AllowCredentials": "false",
         "Snapshot": "false",
         "AllowedHosts": "h" * 50,
-        "EventLogDays": "3650",
+        "EventLogDays": "90",
         "KmsKeyArn": KEY,
     }
     parameters = source()["Parameters"]
     assert parameters["AllowedOrigins"]["MaxLength"] == 100
     assert parameters["AllowedHosts"]["MaxLength"] == 50
+    assert parameters["EventLogDays"]["MaxValue"] == 90
     resources = Expansions(source()).with_(**longest)["Resources"]
     for function in LIVE:
         assert KEY.split("/")[1] in description(resources, function)
