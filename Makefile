@@ -15,7 +15,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive announce create-admin destroy forget restore test fast e2e proof bench check scan licences audit \
+.PHONY: help run export publish dlq redrive announce rebuild-portfolio compare-portfolio import create-admin destroy forget restore test fast e2e proof bench check scan licences audit \
 	format lock build sam-check clean-run dynamodb-local
 
 # What is run is run again: without bytecode each process, and the tests start dozens, would compile all it imports.
@@ -44,6 +44,15 @@ redrive: $(VENV)/synced  ## send the dead letters through the queue again (RUN_D
 
 announce: $(VENV)/synced  ## publish the present timelines of contracts (CONTRACTS=1,2; STACK= of a deployed stage, else RUN_DIR=)
 	@$(BIN)/python -m infra.$(if $(STACK),operate,local).announce
+
+rebuild-portfolio: $(VENV)/synced  ## rebuild the portfolio from the contracts, and compare (STACK= of a deployed stage, else RUN_DIR=)
+	@$(BIN)/python -m infra.$(if $(STACK),operate,local).rebuild_portfolio
+
+compare-portfolio: $(VENV)/synced  ## compare the portfolio with the contracts (STACK= of a deployed stage, else RUN_DIR=)
+	@$(BIN)/python -m infra.$(if $(STACK),operate,local).rebuild_portfolio compare
+
+import: $(VENV)/synced  ## send contracts and their events in FILE= (ndjson) to a service (API= with TOKEN or API_KEY set, else RUN_DIR=)
+	@exec $(BIN)/python -m infra.$(if $(API),operate,local).import_contracts
 
 create-admin: $(VENV)/synced  ## create an admin of a deployed stack (STACK=, ADMIN_USERNAME=, ADMIN_EMAIL=); asks for the password
 	@$(BIN)/python -m infra.operate.create_admin

@@ -5,10 +5,11 @@ that the job is still the one the function saw, and asks the function again wher
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from domain.contracts.events import Component
 from domain.meters.csv_format import ExtraColumn
 from domain.meters.readings import Interval
 from domain.users import Caller
@@ -63,6 +64,30 @@ class Failure(NamedTuple):
     details: str
 
 
+class Format(StrEnum):
+    """How a file of contracts is written."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+class ContractsOrder(NamedTuple):
+    """Which contracts a file is to hold, and how.
+
+    Those that are active `on` a day and that have the `component`, all where nothing is named; with `trail`
+    their decided events too.
+    """
+
+    format: Format
+    on: date | None = None
+    component: Component | None = None
+    trail: bool = False
+
+
+CONTRACTS = "#contracts"
+"""Stands for the meter's id where a job is about contracts; no meter has this id."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExportJob:
     """The order for one file, and how far it has come.
@@ -87,10 +112,13 @@ class ExportJob:
     failure: Failure | None = None
     columns: tuple[ExtraColumn, ...] = ()
     known_at: datetime | None = None
+    contracts: ContractsOrder | None = None
 
     @property
     def filename(self) -> str:
         """The name that the file has for people."""
+        if self.contracts:
+            return f"contracts_{self.created_at:%Y%m%d}.{self.contracts.format}"
         return f"smart_meter_{self.meter_id}_{self.period.start:%Y%m%d}_{self.period.end:%Y%m%d}.csv"
 
     @property
@@ -172,6 +200,11 @@ def counts_as_open(job: ExportJob, now: datetime) -> bool:
 def new_job(job_id: str, meter_id: str, period: Interval, owner: str, now: datetime) -> ExportJob:
     """Return a job that nobody has worked on."""
     return ExportJob(job_id, meter_id, period, owner, now, now, due_at=now + UNSENT_AFTER)
+
+
+def new_contracts_job(job_id: str, order: ContractsOrder, owner: str, now: datetime) -> ExportJob:
+    """Return a job for a file of contracts that nobody has worked on."""
+    return replace(new_job(job_id, CONTRACTS, Interval(now, now), owner, now), contracts=order)
 
 
 def claim(job: ExportJob, now: datetime) -> ExportJob | Refusal:

@@ -69,8 +69,15 @@ class ExportSettings(ExportQueueSettings, ReadingSettings):
     export_bucket: str
 
 
-class ApiSettings(ExportSettings):
-    """What the HTTP API needs in addition."""
+class PortfolioSettings(Settings):
+    """What functions that keep or read the portfolio need besides."""
+
+    portfolio_table: str
+    event_log_days: int = Field(default=30, ge=0)
+
+
+class ApiSettings(ExportSettings, PortfolioSettings):
+    """What the HTTP API needs besides."""
 
     auth_mode: AuthMode = AuthMode.REQUIRED
     signing_secret: str = Field(min_length=1)

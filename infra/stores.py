@@ -15,6 +15,7 @@ from infra.settings import (
     ExportQueueSettings,
     ExportSettings,
     IngestionSettings,
+    PortfolioSettings,
     PublisherSettings,
     ReadingSettings,
     Settings,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from infra.contracts.timeline_store import TimelineStore
     from infra.contracts.trail_store import TrailStore
     from infra.cursors import Cursors
+    from infra.exports.contract_lines import ContractLines
     from infra.exports.files import ExportFiles
     from infra.exports.job_store import ExportStore
     from infra.exports.queue import ExportQueue
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from infra.ingestion_queue import IngestionQueue
     from infra.meters.meter_store import MeterStore
     from infra.meters.reading_store import ReadingStore
+    from infra.portfolio.event_log import EventLog
+    from infra.portfolio.portfolio_store import PortfolioStore
+    from infra.portfolio.queries import PortfolioQueries
     from infra.users.api_key_store import ApiKeyStore
     from infra.users.login_throttle import ThrottleStore
     from infra.users.session_store import SessionStore
@@ -71,6 +76,28 @@ class Stores:
         if not settings(Settings).enable_event_audit:
             raise AuditDisabledError
         return TrailStore(dynamodb(), settings(Settings).contracts_table)
+
+    @cached_property
+    def portfolio(self) -> "PortfolioStore":
+        """What keeps the portfolio."""
+        from infra.portfolio.portfolio_store import PortfolioStore
+
+        return PortfolioStore(dynamodb(), settings(PortfolioSettings).portfolio_table)
+
+    @cached_property
+    def portfolio_queries(self) -> "PortfolioQueries":
+        """What answers questions to the portfolio."""
+        from infra.portfolio.queries import PortfolioQueries
+
+        return PortfolioQueries(dynamodb(), settings(PortfolioSettings).portfolio_table)
+
+    @cached_property
+    def event_log(self) -> "EventLog":
+        """The log of decided events by day."""
+        from infra.portfolio.event_log import EventLog
+
+        chosen = settings(PortfolioSettings)
+        return EventLog(dynamodb(), chosen.portfolio_table, chosen.event_log_days)
 
     @cached_property
     def change_publisher(self) -> "ChangePublisher":
@@ -121,6 +148,13 @@ class Stores:
         from infra.exports.files import ExportFiles
 
         return ExportFiles(s3(), settings(ExportSettings).export_bucket)
+
+    @cached_property
+    def contract_lines(self) -> "ContractLines":
+        """What makes files of contracts."""
+        from infra.exports.contract_lines import ContractLines
+
+        return ContractLines(self.contracts, self.trails if settings(Settings).enable_event_audit else None)
 
     @cached_property
     def users(self) -> "UserStore":

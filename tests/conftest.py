@@ -35,6 +35,8 @@ ENVIRONMENT = {
     "STAGE": "test",
     "AUTH_MODE": "open",
     "CONTRACTS_TABLE": "contracts",
+    "PORTFOLIO_TABLE": "portfolio",
+    "EVENT_LOG_DAYS": "30",
     "READINGS_TABLE": "readings",
     "EXPORT_JOBS_TABLE": "export-jobs",
     "EXPORT_BUCKET": "exports",
@@ -207,6 +209,14 @@ def engine_table(engine_client: "DynamoDBClient") -> str:
     """Create a contracts table on DynamoDB Local; return its name."""
     name = f"contracts-{uuid4().hex}"
     create_table(engine_client, "ContractsTable", name)
+    return name
+
+
+@pytest.fixture
+def engine_portfolio(engine_client: "DynamoDBClient") -> str:
+    """Create a table of the portfolio on DynamoDB Local; give its name."""
+    name = f"portfolio-{uuid4().hex}"
+    create_table(engine_client, "PortfolioTable", name)
     return name
 
 

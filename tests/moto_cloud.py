@@ -16,6 +16,7 @@ TABLES = {
     "IdempotencyTable": "idempotency",
     "UsersTable": "users",
     "ThrottlesTable": "throttles",
+    "PortfolioTable": "portfolio",
     "ReadingsTable": "readings",
     "ExportJobsTable": "export-jobs",
 }

@@ -43,6 +43,7 @@ ACCESS_RULES = {
     ("GET", "/openapi.json"): AccessRule.PUBLIC,
     # Contracts, events, timelines
     ("POST", "/contract"): AccessRule.OPERATOR,
+    ("POST", "/contracts"): AccessRule.OPERATOR,
     ("GET", "/contract"): AccessRule.VIEWER,
     ("GET", "/contract/{contract_number}"): AccessRule.VIEWER,
     ("PATCH", "/contract/{contract_number}"): AccessRule.OPERATOR,
@@ -55,6 +56,12 @@ ACCESS_RULES = {
     ("GET", "/contract/{contract_number}/events/{key}"): AccessRule.VIEWER,
     ("POST", "/contract/{contract_number}/replay"): AccessRule.ADMIN,
     ("POST", "/contract/{contract_number}/events/{key}/void"): AccessRule.ADMIN,
+    # All contracts at once
+    ("GET", "/portfolio"): AccessRule.VIEWER,
+    ("GET", "/portfolio/counts"): AccessRule.VIEWER,
+    ("GET", "/portfolio/changes"): AccessRule.VIEWER,
+    ("GET", "/events"): AccessRule.VIEWER,
+    ("POST", "/api/export/contracts"): AccessRule.OPERATOR,
     # Smart meters and exports. The routes of a job check whose job it is.
     ("GET", "/api/meters"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}"): AccessRule.VIEWER,

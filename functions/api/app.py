@@ -1,30 +1,51 @@
 """The FastAPI application: its routes, middleware and error handlers."""
 
 from collections.abc import Sequence
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, FastAPI
 
 from functions.api import VERSION, docs
 from functions.api.access import check_access, check_access_before_validation_errors
 from functions.api.allowed_hosts import AllowedHosts
-from functions.api.contracts import contracts, events, timelines, trails
-from functions.api.contracts.dependencies import Contracts
+from functions.api.contracts import bulk, contracts, events, timelines, trails
 from functions.api.cors import Cors
-from functions.api.dependencies import IdempotencyKeys, check_query
+from functions.api.dependencies import check_query, provided
 from functions.api.error_shape import describe
 from functions.api.error_statuses import add_error_handlers
 from functions.api.exports import exports
-from functions.api.exports.dependencies import Exports
 from functions.api.meters import meters, readings
-from functions.api.meters.dependencies import Meters
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
+from functions.api.portfolio import portfolio
 from functions.api.schemas import Health, Readiness, ServiceInfo
 from functions.api.users import api_keys, logins, users
-from functions.api.users.dependencies import Throttles, Users
 from infra.settings import ApiSettings, settings
+from infra.stores import Stores
 
 router = APIRouter(tags=["service"])
+
+
+class Table(Protocol):
+    """A store that can say whether its table answers."""
+
+    def ping(self) -> None:
+        """Ask the table for something."""
+
+
+def _tables(stores: Stores) -> list[Table]:
+    return [
+        stores.contracts,
+        stores.users,
+        stores.throttles,
+        stores.idempotency,
+        stores.meters,
+        stores.exports,
+        stores.portfolio,
+    ]
+
+
+Tables = Annotated[list[Table], provided(_tables)]
 
 
 @router.get("/")
@@ -40,16 +61,9 @@ async def get_health() -> Health:
 
 
 @router.get("/health/ready", responses=describe(503))
-async def get_readiness(
-    contracts: Contracts,
-    users: Users,
-    throttles: Throttles,
-    keys: IdempotencyKeys,
-    meters: Meters,
-    exports: Exports,
-) -> Readiness:
+async def get_readiness(tables: Tables) -> Readiness:
     """Report whether the tables answer."""
-    for table in (contracts, users, throttles, keys, meters, exports):
+    for table in tables:
         table.ping()
     return Readiness()
 
@@ -89,9 +103,11 @@ def create_app(
         users.router,
         api_keys.router,
         contracts.router,
+        bulk.router,
         events.router,
         timelines.router,
         trails.router,
+        portfolio.router,
         exports.router,
         meters.router,
         readings.router,

@@ -43,4 +43,10 @@ def _export(record: SQSRecord) -> None:
 def worker() -> Worker:
     """Return the worker on this function's tables and bucket."""
     ours = stores()
-    return Worker(ours.exports, ours.meters, ours.readings, ours.export_files)
+    return Worker(
+        ours.exports,
+        ours.meters,
+        ours.readings,
+        ours.export_files,
+        contracts=lambda: ours.contract_lines,
+    )

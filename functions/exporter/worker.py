@@ -11,13 +11,17 @@ from domain.exports import (
     FILE_LIFETIME,
     MAX_ATTEMPTS,
     SETTLING,
+    ContractsOrder,
     ExportFile,
     ExportJob,
+    Format,
     Refusal,
 )
 from domain.meters.csv_format import TIMESTAMP_LENGTH, header
 from domain.meters.readings import Meter
-from infra.exports.files import ExportFiles, Upload
+from infra.exports.contract_lines import HEADER as CONTRACTS_HEADER
+from infra.exports.contract_lines import ContractLines
+from infra.exports.files import ExportFiles, Upload, Written
 from infra.exports.job_store import ExportStore
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_queries import ReadingQueries
@@ -47,6 +51,7 @@ class Worker:
     report_every: timedelta = timedelta(seconds=1)
     now: Callable[[], datetime] = field(default=_utc_now)
     sleep: Callable[[float], None] = time.sleep
+    contracts: Callable[[], ContractLines] | None = None
 
     def run(self, job_id: str, *, is_last_receive: bool) -> None:
         """Make an attempt at a job, unless it needs none.
@@ -80,6 +85,11 @@ class Worker:
     def _attempt(self, job: ExportJob) -> None:
         if job.attempt > 1:
             self.files.clear(exports.folder_of(job.id))
+        if job.contracts:
+            with self.files.create(job.key) as upload:
+                written = self._write_contracts(job, job.contracts, upload)
+            self._complete(job, ExportFile(job.key, *written, expires_at=self.now() + FILE_LIFETIME))
+            return
         meter = self.meters.get(job.meter_id)
         if meter is None:
             self._change(job, exports.fail, exports.meter_not_found(job.meter_id))
@@ -106,6 +116,21 @@ class Worker:
             and (seconds := (job.known_at + SETTLING - self.now()).total_seconds()) > 0
         ):
             self.sleep(seconds)
+
+    def _write_contracts(self, job: ExportJob, order: ContractsOrder, upload: Upload) -> Written:
+        assert self.contracts is not None  # noqa: S101 - a worker that is deployed has them
+        lines = self.contracts()
+        header_lines = 1 if order.format is Format.CSV else 0
+        if header_lines:
+            upload.write(CONTRACTS_HEADER)
+        total, reported_at = lines.count(), self.now()
+        for block in lines.blocks(order):
+            upload.write(block.text)
+            if self.now() - reported_at >= self.report_every:
+                progress = min(99, 99 * block.contracts // max(1, total))
+                _unless_refused(self._change(job, exports.report, progress))
+                reported_at = self.now()
+        return upload.finish(header_lines)
 
     def _complete(self, job: ExportJob, file: ExportFile) -> None:
         # Where this raises, it may have been stored: the file stays, and the next attempt finds out.

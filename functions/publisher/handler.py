@@ -8,20 +8,20 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from infra.contracts.timeline_changes import change_of, number_of
+from infra.contracts.timeline_changes import messages_of, number_of
 from infra.stores import stores
 from infra.telemetry import logger
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Publish the changes of timelines; answer the first record that is to be delivered again."""
+    """Publish the changes of contracts and timelines; answer the first record that is to be delivered again."""
     logger.set_correlation_id(context.aws_request_id)
 
     def settle(record: DynamoDBRecord) -> None:
         try:
-            change = change_of(record.raw_event)
-            if change:
-                stores().change_publisher.publish(change)
+            messages = messages_of(record.raw_event)
+            if messages:
+                stores().change_publisher.publish(messages)
         except Exception:
             # The dead letter names no contract, and who announces the contract by hand needs its number.
             logger.error("Change not published", contract_number=number_of(record.raw_event))

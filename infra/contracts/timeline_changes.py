@@ -1,19 +1,31 @@
-"""Changes of timelines: read from the table's stream, published on the bus."""
+"""Changes of contracts and of their timelines: read from the table's stream, published on the bus."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from domain.contracts.contract import Contract
 from domain.contracts.events import Component
 from domain.contracts.timelines import Span, timeline
-from infra.contracts.contract_items import read_contract
+from domain.instants import format_instant
+from infra.contracts.contract_items import read_contract, version_of
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 SOURCE = "energy-operations"
-DETAIL_TYPE = "timeline_changed"
+
+
+class MessageKind(StrEnum):
+    """What a message tells; the `detail-type` of its envelope."""
+
+    TIMELINE_CHANGED = "timeline_changed"
+    CONTRACT_CREATED = "contract_created"
+    CONTRACT_CHANGED = "contract_changed"
+    CONTRACT_DELETED = "contract_deleted"
+
 
 Timeline = Mapping[Component, Span]
 
@@ -25,13 +37,69 @@ class NotPublishedError(Exception):
 class Change(NamedTuple):
     """What a contract's timeline was and is; of a contract that does not exist it is empty.
 
-    `id` is the stream's own of this change, so that who receives it twice can tell.
+    `id` is the stream's own of this change, so that who receives it twice can tell. `version` is the contract's after it.
     """
 
     id: str
     contract_number: str
     before: Timeline
     after: Timeline
+    version: int
+
+    @property
+    def message(self) -> "Message":
+        """What tells of the change."""
+        detail = {
+            "id": self.id,
+            "contract_number": self.contract_number,
+            "version": self.version,
+            "before": _show(self.before),
+            "after": _show(self.after),
+        }
+        return Message(MessageKind.TIMELINE_CHANGED, detail)
+
+
+class Message(NamedTuple):
+    """A message of the bus."""
+
+    kind: MessageKind
+    detail: Mapping[str, Any]
+
+
+def messages_of(record: Mapping[str, Any]) -> list[Message]:
+    """Return what is to be published of a record of the stream, which may be nothing."""
+    told = contract_message_of(record)
+    change = change_of(record)
+    return [*([told] if told else []), *([change.message] if change else [])]
+
+
+def contract_message_of(record: Mapping[str, Any]) -> Message | None:
+    """Return what tells that a contract was created or deleted, or has other components; None where it was not."""
+    images = record["dynamodb"]
+    before, after = (read_contract(images.get(image)) for image in ("OldImage", "NewImage"))
+    detail: dict[str, Any] = {
+        "id": record["eventID"],
+        "contract_number": number_of(record),
+        "version": _version_after(record),
+    }
+    if after is not None and before is None:
+        return Message(MessageKind.CONTRACT_CREATED, detail | _facts_of(after))
+    if after is None and before is not None:
+        return Message(MessageKind.CONTRACT_DELETED, detail)
+    if before is not None and after is not None and list(before.components) != list(after.components):
+        facts = {"before": list(before.components), "after": list(after.components)}
+        return Message(MessageKind.CONTRACT_CHANGED, detail | facts)
+    return None
+
+
+def _facts_of(contract: Contract) -> dict[str, Any]:
+    return {"components": list(contract.components), "created_at": format_instant(contract.created_at)}
+
+
+def _version_after(record: Mapping[str, Any]) -> int:
+    """Return the version after a change; an item that was removed from the table would have had the next."""
+    images = record["dynamodb"]
+    return version_of(images["NewImage"]) if "NewImage" in images else version_of(images["OldImage"]) + 1
 
 
 def change_of(record: Mapping[str, Any]) -> Change | None:
@@ -40,7 +108,7 @@ def change_of(record: Mapping[str, Any]) -> Change | None:
     before, after = _timeline_of(images.get("OldImage")), _timeline_of(images.get("NewImage"))
     if _known(before) == _known(after):
         return None
-    return Change(record["eventID"], number_of(record), before, after)
+    return Change(record["eventID"], number_of(record), before, after, _version_after(record))
 
 
 def present_state(item: Mapping[str, Any] | None, number: str, fresh_id: str) -> Change:
@@ -50,7 +118,7 @@ def present_state(item: Mapping[str, Any] | None, number: str, fresh_id: str) ->
     differences finds none.
     """
     state = _timeline_of(item)
-    return Change(fresh_id, number, state, state)
+    return Change(fresh_id, number, state, state, version_of(item) if item else 0)
 
 
 def number_of(record: Mapping[str, Any]) -> str:
@@ -74,30 +142,27 @@ class ChangePublisher:
         self.client = client
         self.bus = bus
 
-    def publish(self, change: Change) -> None:
-        """Put `change` on the bus.
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Put all messages of one record on the bus.
 
         Raises:
-            NotPublishedError: the bus refused it.
+            NotPublishedError: the bus refused one of them; the others may be there.
         """
-        detail = {
-            "id": change.id,
-            "contract_number": change.contract_number,
-            "before": _show(change.before),
-            "after": _show(change.after),
-        }
         answer = self.client.put_events(
             Entries=[
                 {
                     "EventBusName": self.bus,
                     "Source": SOURCE,
-                    "DetailType": DETAIL_TYPE,
-                    "Detail": json.dumps(detail),
+                    "DetailType": message.kind,
+                    "Detail": json.dumps(message.detail),
                 }
+                for message in messages
             ]
         )
         if answer["FailedEntryCount"]:
-            raise NotPublishedError(answer["Entries"][0].get("ErrorCode"))
+            raise NotPublishedError(
+                *(entry["ErrorCode"] for entry in answer["Entries"] if "ErrorCode" in entry)
+            )
 
 
 def _show(dates: Timeline) -> dict[str, dict[str, str | None]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
+NDJSON_TYPE = "application/x-ndjson; charset=utf-8"
 PART_BYTES = 8 * 1024 * 1024
 """S3 takes parts of 5 MiB and more, the last one excepted, and at most 10,000 of them."""
 URL_SECONDS = 300
@@ -46,7 +47,9 @@ class ExportFiles:
     @contextmanager
     def create(self, key: str) -> "Iterator[Upload]":
         """Begin a file that appears when it is finished; whatever goes wrong before leaves nothing."""
-        answer = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType=CONTENT_TYPE)
+        answer = self.client.create_multipart_upload(
+            Bucket=self.bucket, Key=key, ContentType=content_type_of(key)
+        )
         upload = Upload(self, key, answer["UploadId"])
         try:
             yield upload
@@ -101,7 +104,7 @@ class ExportFiles:
             Params={
                 "Bucket": self.bucket,
                 "Key": key,
-                "ResponseContentType": CONTENT_TYPE,
+                "ResponseContentType": content_type_of(filename),
                 "ResponseContentDisposition": attachment(filename),
             },
             ExpiresIn=URL_SECONDS,
@@ -122,22 +125,22 @@ class Upload:
         self._digest = sha256()
 
     def write(self, lines: bytes) -> None:
-        """Append whole lines."""
+        """Append to the file."""
         self._pending.append(lines)
         self._pending_bytes += len(lines)
         self._lines += lines.count(b"\n")
         if self._pending_bytes >= self._files.part_bytes:
             self._send_part()
 
-    def finish(self) -> Written:
-        """Make the file appear; its first line is its header and no record."""
+    def finish(self, header_lines: int = 1) -> Written:
+        """Make the file appear; the lines of its header are no records."""
         if self._pending or not self._parts:
             self._send_part()
         self._files.client.complete_multipart_upload(
             **self._place,  # type: ignore[arg-type]
             MultipartUpload={"Parts": self._parts},
         )
-        return Written(self._size, self._lines - 1, self._digest.hexdigest())
+        return Written(self._size, self._lines - header_lines, self._digest.hexdigest())
 
     def _send_part(self) -> None:
         part = b"".join(self._pending)
@@ -163,6 +166,11 @@ class Upload:
             self._files.delete(self._place["Key"])
         except DEPENDENCY_ERRORS:
             logger.warning("Not deleted", key=self._place["Key"])
+
+
+def content_type_of(name: str) -> str:
+    """Return the media type of a file by its name."""
+    return NDJSON_TYPE if name.endswith(".ndjson") else CONTENT_TYPE
 
 
 def attachment(filename: str) -> str:

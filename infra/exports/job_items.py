@@ -1,10 +1,11 @@
 """Export jobs as DynamoDB keeps them: one item each."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from domain.exports import ExportFile, ExportJob, Failure, Status
+from domain.contracts.events import Component
+from domain.exports import ContractsOrder, ExportFile, ExportJob, Failure, Format, Status
 from domain.instants import from_micros, to_micros
 from domain.meters.csv_format import ExtraColumn
 from domain.meters.readings import Interval
@@ -55,11 +56,31 @@ def to_item(stored: StoredJob) -> dict[str, Any]:
         item["columns"] = {"L": [{"S": column} for column in job.columns]}
     if job.known_at:
         item["known_at"] = number_of(job.known_at)
+    if job.contracts:
+        item["contracts"] = {"M": _order_item(job.contracts)}
     if job.file:
         item["file"] = {"M": _file_item(job.file)}
     if job.failure:
         item["failure"] = {"M": {name: {"S": text} for name, text in job.failure._asdict().items()}}
     return item
+
+
+def _order_item(order: ContractsOrder) -> dict[str, Any]:
+    item: dict[str, Any] = {"format": {"S": order.format}, "trail": {"BOOL": order.trail}}
+    if order.on:
+        item["on"] = {"S": order.on.isoformat()}
+    if order.component:
+        item["component"] = {"S": order.component}
+    return item
+
+
+def _to_order(item: Item) -> ContractsOrder:
+    return ContractsOrder(
+        Format(item["format"]["S"]),
+        date.fromisoformat(item["on"]["S"]) if "on" in item else None,
+        Component(item["component"]["S"]) if "component" in item else None,
+        item["trail"]["BOOL"],
+    )
 
 
 def _file_item(file: ExportFile) -> dict[str, Any]:
@@ -90,6 +111,7 @@ def to_job(item: Item) -> StoredJob:
         failure=_to_failure(item["failure"]["M"]) if "failure" in item else None,
         columns=tuple(ExtraColumn(column["S"]) for column in item.get("columns", {"L": []})["L"]),
         known_at=_instant(item["known_at"]) if "known_at" in item else None,
+        contracts=_to_order(item["contracts"]["M"]) if "contracts" in item else None,
     )
     return StoredJob(job, item["change"]["S"])
 

@@ -19,11 +19,12 @@ from infra.meters.reading_messages import has_readings, read_readings
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-QUEUES = ("rule", "ingestion", "publisher", "export")
+QUEUES = ("rule", "ingestion", "publisher", "portfolio", "export")
 """The sources of dead letters: each has its own dead letter queue."""
 
 _NEVER_REDRIVEN = {
     "publisher": "they name records of the stream, not messages to send again",
+    "portfolio": "they name records of the stream: run `make rebuild-portfolio`",
     "export": "their jobs have ended; ask for new exports",
 }
 
@@ -104,7 +105,7 @@ def reason_of(dead_letter: DeadLetter, stack: Stack) -> str:
     if dead_letter.queue == "rule":
         reasons = [dead_letter.attributes.get(name) for name in ("ERROR_CODE", "ERROR_MESSAGE")]
         return printable(": ".join(filter(None, reasons))) or "the rule could not deliver it"
-    if dead_letter.queue == "publisher":
+    if dead_letter.queue in ("publisher", "portfolio"):
         failure = _read(dead_letter.body) or {}
         condition = failure.get("requestContext", {}).get("condition", "unknown")
         batch = failure.get("DDBStreamBatchInfo", {})

@@ -29,7 +29,13 @@ from infra.users.api_key_store import ApiKeyStore
 from infra.users.user_store import UserStore
 
 # The template's parameters of a local run; the environment may set others (as AUTH_MODE, LOG_LEVEL, …).
-_PARAMETERS = {"AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO", "Registration": "open"}
+_PARAMETERS = {
+    "AuthMode": "open",
+    "EnableEventAudit": "true",
+    "EventLogDays": "30",
+    "LogLevel": "INFO",
+    "Registration": "open",
+}
 _INTERRUPTED = 130
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -52,7 +52,7 @@ def _announce(dynamodb: "DynamoDBClient", table: str, publisher: ChangePublisher
         raise _NotAnnouncedError("there never was a contract of this number, or it was forgotten")
     for _ in range(_ATTEMPTS):
         published = present_state(item, number, uuid4().hex)
-        publisher.publish(published)
+        publisher.publish([published.message])
         # A change that was stored since the item was read may be on the bus before what was read then. So the
         # newer state is published after it: only a state that is still the present one may be the last word.
         item = _read(dynamodb, table, number)

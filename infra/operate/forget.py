@@ -18,6 +18,7 @@ from infra.contracts.trail_rows import partition_of
 from infra.meters.meter_store import partition_of as meter_partition_of
 from infra.operate import clients
 from infra.operate.command import names_in, require_confirmation, required_variable, run_steps, stack_outputs
+from infra.portfolio.event_log import is_decided_event, log_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
@@ -35,6 +36,34 @@ def forget_contract(table: "Table", number: str) -> int:
         for row in _partition(table, partition_of(number, generation))
     )
     return _delete(table, rows) + _delete(table, contract)
+
+
+def forget_in_portfolio(contracts: "Table", portfolio: "Table", number: str) -> int:
+    """Delete what the log of events by day has of a contract; return how many rows there were.
+
+    The entry and the rows of its dates go when the stream tells that the contract's item is gone.
+    """
+    generations = [int(item["generation"]) for item in _partition(contracts, key_of(number)["pk"]["S"])]
+    keys = (
+        log_key(_typed(row))
+        for generation in range(max(generations, default=0) + 1)
+        for row in _partition(contracts, partition_of(number, generation))
+        if is_decided_event(_typed(row))
+    )
+    # One by one, as only then it is known which were there: most have expired.
+    return sum(
+        "Attributes"
+        in portfolio.delete_item(
+            Key={name: value["S"] for name, value in key.items()}, ReturnValues="ALL_OLD"
+        )
+        for key in keys
+    )
+
+
+def _typed(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what names a row, as the stores read it."""
+    text = {name: {"S": str(row[name])} for name in ("sk", "number", "key", "row_kind") if name in row}
+    return text | ({"received_at": {"N": str(row["received_at"])}} if "received_at" in row else {})
 
 
 def forget_meter(readings: "Table", jobs: "Table", s3: "S3Client", bucket: str, meter_id: str) -> int:
@@ -77,8 +106,11 @@ def forget(
 ) -> Iterator[str]:
     """Delete the data of contracts and meters from the tables of a stack; yield each step when it is done."""
     table = dynamodb.Table(outputs["contracts_table_name"])
+    portfolio = dynamodb.Table(outputs["portfolio_table_name"])
     for number in contracts:
-        yield f"contract {number}: {forget_contract(table, number)} items deleted"
+        # The log first: the rows of the trails tell where its rows are.
+        count = forget_in_portfolio(table, portfolio, number) + forget_contract(table, number)
+        yield f"contract {number}: {count} items deleted"
     readings = dynamodb.Table(outputs["readings_table_name"])
     jobs = dynamodb.Table(outputs["export_jobs_table_name"])
     for meter_id in meters:

@@ -172,6 +172,7 @@ def test_these_tests_cover_every_function_of_the_template() -> None:
         "ExportFunction",
         "ExportSweepFunction",
         "IngestionFunction",
+        "PortfolioFunction",
         "PublisherFunction",
     }
 
@@ -286,6 +287,18 @@ def test_a_change_that_cannot_be_read_is_delivered_again(
         "batchItemFailures": [{"itemIdentifier": batch["Records"][0]["dynamodb"]["SequenceNumber"]}]
     }
     assert published() == []
+
+
+def test_a_change_in_the_table_is_in_the_portfolio_and_a_second_time_changes_nothing(
+    deployed: Deployed, number: str
+) -> None:
+    batch = json.loads(json.dumps(recorded("stream_batch")).replace("1001", number))
+    for _ in range(2):
+        assert deployed.invoke("PortfolioFunction", batch) == {"batchItemFailures": []}
+    items = deployed.read("/portfolio?on=2024-01-01&limit=200")["items"]
+    assert [item for item in items if item["contract_number"] == number] == [
+        {"contract_number": number, "component": "energy_supply", "start": "2024-01-01", "end": None}
+    ]
 
 
 def export(deployed: Deployed, minutes: int, meter_id: str = "123") -> str:

@@ -17,6 +17,7 @@ from tests.deployed.stage import Stage
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 _KEYS = {
     "contracts": ("pk", "sk"),
+    "portfolio": ("pk", "sk"),
     "readings": ("pk", "sk"),
     "export_jobs": ("job_id",),
     "users": ("pk", "sk"),
@@ -29,6 +30,7 @@ _QUEUES = (
     "ingestion_dead_letter",
     "rule_dead_letter",
     "publisher_dead_letter",
+    "portfolio_dead_letter",
     "export_dead_letter",
 )
 
@@ -40,6 +42,7 @@ ALLOWED = {
             f"{call} contracts"
             for call in ("get", "put", "update", "query", "query listing", "query by_arrival")
         },
+        *{f"{call} portfolio" for call in ("get", "query")},
         *{f"{call} readings" for call in ("get", "batch_get", "put", "query", "query listing")},
         *{f"{call} export_jobs" for call in ("get", "batch_get", "put", "query by_meter", "query by_owner")},
         *{
@@ -60,8 +63,13 @@ ALLOWED = {
         "send ingestion",
     },
     "PublisherRole": {"publish", "send publisher_dead_letter"},
+    "PortfolioRole": {
+        *{f"{call} portfolio" for call in ("get", "put", "update", "delete")},
+        "send portfolio_dead_letter",
+    },
     "ExportRole": {
         *{f"{call} export_jobs" for call in ("get", "put")},
+        *{f"{call} contracts" for call in ("batch_get", "query listing", "query by_arrival")},
         *{f"{call} readings" for call in ("get", "query")},
         *{f"{call} export" for call in _RECEIVE},
         "write file",

@@ -141,10 +141,38 @@ def _shared_role(resources: dict[str, Any]) -> None:
 def each_function_has_a_role_of_its_own(template: Expansions) -> None:
     functions = of_type(template.everything, "Lambda::Function")
     roles = {target_of(resource["Role"]) for resource in functions.values()}
-    assert len(roles) == len(functions) == 5
+    assert len(roles) == len(functions) == 6
     for role in roles:
         trusted = template.everything[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert [statement["Principal"] for statement in trusted] == [{"Service": "lambda.amazonaws.com"}]
+
+
+def _portfolio_for_the_api(resources: dict[str, Any]) -> None:
+    policy = resources["ApiRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+    (asking,) = (one for one in policy["Statement"] if one["Sid"] == "AskPortfolio")
+    asking["Action"].append("dynamodb:PutItem")
+
+
+def _contracts_for_the_portfolio(resources: dict[str, Any]) -> None:
+    policy = resources["PortfolioRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+    contracts = {"Fn::GetAtt": ["ContractsTable", "Arn"]}
+    policy["Statement"].append({"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": contracts})
+
+
+@claims.fails_with(_portfolio_for_the_api)
+@claims.fails_with(_contracts_for_the_portfolio)
+def only_who_follows_the_stream_writes_the_portfolio_and_it_writes_nothing_else(template: Expansions) -> None:
+    """What it reads of contracts is their stream; their table is closed to it."""
+    reads = {"dynamodb:GetItem", "dynamodb:Query"}
+    for role, statement in statements(template.everything, "IAM::Role"):
+        text, actions = json.dumps(statement["Resource"]), statement["Action"]
+        if '"PortfolioTable"' in text and role != "PortfolioRole":
+            assert role == "ApiRole"
+            assert set(actions) <= reads
+        if role == "PortfolioRole" and "dynamodb:" in str(actions):
+            assert '"ContractsTable", "Arn"' not in text
+            if '"PortfolioTable"' in text:
+                assert "dynamodb:Scan" not in actions
 
 
 def _ingestion_reads_users(resources: dict[str, Any]) -> None:

@@ -115,6 +115,7 @@ def short_lived_items_expire(template: Expansions) -> None:
         "ContractsTable": "expires_at",
         "ExportJobsTable": "delete_at",
         "IdempotencyTable": "expiration",
+        "PortfolioTable": "expires_at",
         "ThrottlesTable": "expires_at",
         "UsersTable": "expires_at",
     }

@@ -38,6 +38,8 @@ def _without(name: str) -> Defect:
 @claims.fails_with(_without("PublisherErrorsAlarm"))
 @claims.fails_with(_without("ExportThrottlesAlarm"))
 @claims.fails_with(_without("StreamAgeAlarm"))
+@claims.fails_with(_without("PortfolioAgeAlarm"))
+@claims.fails_with(_without("PortfolioErrorsAlarm"))
 def errors_throttles_and_delays_of_functions_have_alarms(template: Expansions) -> None:
     for metric in ("Errors", "Throttles"):
         found = monitored(template, "AWS/Lambda", metric)
@@ -48,8 +50,11 @@ def errors_throttles_and_delays_of_functions_have_alarms(template: Expansions) -
     assert {target_of(dimensions["FunctionName"]) for dimensions in live} == LIVE
     for dimensions in live:
         assert dimensions["Resource"] == {"Fn::Sub": f"${{{target_of(dimensions['FunctionName'])}}}:live"}
-    (stream,) = monitored(template, "AWS/Lambda", "IteratorAge")
-    assert target_of(stream["FunctionName"]) == "PublisherFunction"
+    ages = monitored(template, "AWS/Lambda", "IteratorAge")
+    assert {target_of(stream["FunctionName"]) for stream in ages} == {
+        "PublisherFunction",
+        "PortfolioFunction",
+    }
 
 
 @claims.fails_with(_without("RuleDeadLettersAlarm"))

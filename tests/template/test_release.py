@@ -1,5 +1,6 @@
 """How a change reaches callers, and how messages reach the functions."""
 
+import json
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tests.template.claims import (
 claims = Claims([])
 
 LIVE = {"ApiFunction", "IngestionFunction"}
-FUNCTIONS = {*LIVE, "PublisherFunction", "ExportFunction", "ExportSweepFunction"}
+FUNCTIONS = {*LIVE, "PublisherFunction", "PortfolioFunction", "ExportFunction", "ExportSweepFunction"}
 
 
 def _route_to_the_latest_code(resources: dict[str, Any]) -> None:
@@ -102,6 +103,7 @@ def _key_not_in_description(resources: dict[str, Any]) -> None:
 
 
 OTHER_VALUES = {
+    "EventLogDays": "7",
     "AllowCredentials": "true",
     "AllowedHosts": "example.com",
     "AllowedOrigins": "https://example.com",
@@ -161,11 +163,13 @@ def test_the_description_of_a_version_is_never_too_long() -> None:
         "AllowCredentials": "false",
         "Snapshot": "false",
         "AllowedHosts": "h" * 50,
+        "EventLogDays": "90",
         "KmsKeyArn": KEY,
     }
     parameters = source()["Parameters"]
     assert parameters["AllowedOrigins"]["MaxLength"] == 100
     assert parameters["AllowedHosts"]["MaxLength"] == 50
+    assert parameters["EventLogDays"]["MaxValue"] == 90
     resources = Expansions(source()).with_(**longest)["Resources"]
     for function in LIVE:
         assert KEY.split("/")[1] in description(resources, function)
@@ -252,7 +256,7 @@ def _batches_fail_as_a_whole(resources: dict[str, Any]) -> None:
 @claims.fails_with(_batches_fail_as_a_whole)
 def only_failed_items_of_a_batch_are_delivered_again(template: Expansions) -> None:
     sources = of_type(template.everything, "Lambda::EventSourceMapping")
-    assert len(sources) == 3
+    assert len(sources) == 4
     for resource in sources.values():
         assert resource["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
@@ -261,12 +265,46 @@ def _stream_without_dead_letter_queue(resources: dict[str, Any]) -> None:
     del resources["PublisherFunction"]["Properties"]["Events"]["Stream"]["Properties"]["DestinationConfig"]
 
 
+def _endless_retries(resources: dict[str, Any]) -> None:
+    resources["PortfolioFunction"]["Properties"]["Events"]["Stream"]["Properties"][
+        "MaximumRetryAttempts"
+    ] = -1
+
+
+def _shared_dead_letters(resources: dict[str, Any]) -> None:
+    stream = resources["PortfolioFunction"]["Properties"]["Events"]["Stream"]["Properties"]
+    stream["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0] = "PublisherDeadLetterQueue"
+
+
 @claims.fails_with(_stream_without_dead_letter_queue)
-def a_change_that_fails_does_not_block_the_others(template: Expansions) -> None:
-    resource = template.everything["PublisherFunctionStream"]["Properties"]
-    assert resource["BisectBatchOnFunctionError"] is True
-    assert 0 < resource["MaximumRetryAttempts"] <= 20
-    assert target_of(resource["DestinationConfig"]["OnFailure"]["Destination"]) == "PublisherDeadLetterQueue"
+@claims.fails_with(_endless_retries)
+@claims.fails_with(_shared_dead_letters)
+def one_bad_change_does_not_hold_up_the_others(template: Expansions) -> None:
+    for reader in ("Publisher", "Portfolio"):
+        made = template.everything[f"{reader}FunctionStream"]["Properties"]
+        assert made["BisectBatchOnFunctionError"] is True
+        assert 0 < made["MaximumRetryAttempts"] <= 20
+        assert target_of(made["DestinationConfig"]["OnFailure"]["Destination"]) == f"{reader}DeadLetterQueue"
+
+
+def _deaf_portfolio(resources: dict[str, Any]) -> None:
+    del resources["PortfolioFunction"]["Properties"]["Events"]["Stream"]["Properties"]["FilterCriteria"]
+
+
+def _costly_silence(resources: dict[str, Any]) -> None:
+    stream = resources["PortfolioFunction"]["Properties"]["Events"]["Stream"]["Properties"]
+    (one,) = stream["FilterCriteria"]["Filters"]
+    one["Pattern"] = one["Pattern"]["Fn::If"][1]
+
+
+@claims.fails_with(_deaf_portfolio)
+@claims.fails_with(_costly_silence)
+def events_reach_the_portfolio_only_where_they_are_logged(template: Expansions) -> None:
+    """Without a log of events by day nothing is run, or paid, for them."""
+    for days, keys in (("30", ["CONTRACT", {"prefix": "EVENT#"}]), ("0", ["CONTRACT"])):
+        resources = template.with_(EventLogDays=days)["Resources"]
+        (one,) = resources["PortfolioFunctionStream"]["Properties"]["FilterCriteria"]["Filters"]
+        assert json.loads(one["Pattern"]) == {"dynamodb": {"Keys": {"sk": {"S": keys}}}}
 
 
 @claims.fails_with(properties("ExportQueue", RedrivePolicy=None))

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header
 from starlette.responses import RedirectResponse, Response
 
 from domain import exports
+from domain.contracts.trails import AuditDisabledError
 from domain.exports import (
     ExportExpiredError,
     ExportFinishedError,
@@ -28,6 +29,7 @@ from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exports.dependencies import Exports, Files, Queue
 from functions.api.exports.schemas import (
     CancelledView,
+    ContractsExportPayload,
     CreatedView,
     ExportPayload,
     HistoryPage,
@@ -40,9 +42,10 @@ from functions.api.users.dependencies import CurrentCaller
 from infra.aws import DEPENDENCY_ERRORS
 from infra.contracts.event_payloads import utc_now
 from infra.exports.create_export import create_in_slot
-from infra.exports.files import CONTENT_TYPE, attachment
+from infra.exports.files import attachment, content_type_of
 from infra.exports.job_store import ExportStore
 from infra.exports.queue import ExportQueue
+from infra.settings import Settings, settings
 from infra.telemetry import logger
 
 router = APIRouter(
@@ -83,6 +86,37 @@ async def create_export(
     return CreatedView.model_validate(answer)
 
 
+@router.post("/contracts", responses=describe(409, 413, 422))
+async def create_contracts_export(
+    payload: ContractsExportPayload,
+    jobs: Exports,
+    queue: Queue,
+    caller: CurrentCaller,
+    keys: IdempotencyKeys,
+    key: IdempotencyKey = None,
+) -> CreatedView:
+    """Ask for the contracts as a file, by the order of their numbers.
+
+    A line for each contract and component (csv), or for each contract (ndjson).
+    """
+    if payload.trail and not settings(Settings).enable_event_audit:
+        raise AuditDisabledError
+
+    def create() -> CreatedView:
+        job = exports.new_contracts_job(str(uuid4()), payload.to_domain(), caller.id, utc_now())
+        return _start(job, jobs, queue, caller)
+
+    if key is None:
+        return create()
+    answer = keys.answer(
+        f"create_contracts_export {caller.id}",
+        key,
+        payload.model_dump(mode="json"),
+        lambda: create().model_dump(),
+    )
+    return CreatedView.model_validate(answer)
+
+
 def _create(payload: ExportPayload, jobs: ExportStore, queue: ExportQueue, caller: Caller) -> CreatedView:
     now = utc_now()
     period = Interval(payload.start_datetime, payload.end_datetime)
@@ -93,6 +127,10 @@ def _create(payload: ExportPayload, jobs: ExportStore, queue: ExportQueue, calle
         columns=tuple(payload.columns),
         known_at=payload.known_at,
     )
+    return _start(job, jobs, queue, caller)
+
+
+def _start(job: ExportJob, jobs: ExportStore, queue: ExportQueue, caller: Caller) -> CreatedView:
     if caller.user is None:
         jobs.create(job)
     else:
@@ -117,7 +155,13 @@ async def get_export_status(job_id: str, jobs: Exports, caller: CurrentCaller) -
     response_class=Response,
     responses=describe(404, 410)
     | {
-        200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The file"},
+        200: {
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+            },
+            "description": "The file",
+        },
         307: {"description": "The file is large: it is at the URL in Location, for five minutes"},
     },
 )
@@ -150,7 +194,7 @@ def _inline(content: bytes, filename: str, accept_encoding: str) -> Response:
         compressor = zlib.compressobj(level=1, wbits=_GZIP)
         content = compressor.compress(content) + compressor.flush()
         headers["Content-Encoding"] = "gzip"
-    return Response(content, media_type=CONTENT_TYPE, headers=headers)
+    return Response(content, media_type=content_type_of(filename), headers=headers)
 
 
 def _takes_gzip(accept_encoding: str) -> bool:

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from domain.exports import ExportFile, ExportJob, Status
+from domain.contracts.events import Component
+from domain.exports import ContractsOrder, ExportFile, ExportJob, Format, Status
 from domain.meters.csv_format import ExtraColumn
 from domain.meters.readings import METER_ID_PATTERN
-from infra.contracts.event_payloads import Instant, Payload
+from infra.contracts.event_payloads import CalendarDate, Instant, Payload
 
 _MESSAGES = {
     Status.PENDING: "Job is being processed",
@@ -58,6 +59,29 @@ class ExportPayload(Payload):
     )
 
 
+class ContractsExportPayload(Payload):
+    """An order for contracts: all, or those that are active on a day or have a component."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"format": "csv", "on": "2024-03-01"}]})
+
+    format: Format
+    on: CalendarDate | None = Field(default=None, description="Only what is active on this day")
+    component: Component | None = Field(default=None, description="Only this component")
+    trail: bool = Field(
+        default=False, strict=True, description="With ndjson: the decided events of each contract too"
+    )
+
+    @model_validator(mode="after")
+    def _has_room_for_a_trail(self) -> Self:
+        if self.trail and self.format is Format.CSV:
+            raise ValueError("trail needs the format ndjson")
+        return self
+
+    def to_domain(self) -> ContractsOrder:
+        """Return the order."""
+        return ContractsOrder(self.format, self.on, self.component, self.trail)
+
+
 class CreatedView(BaseModel):
     """A job that was created."""
 
@@ -92,21 +116,22 @@ class FileView(BaseModel):
     download_url: str = Field(description="Path of the download, on the host of this API")
     file_size_bytes: int
     record_count: int
-    export_period: PeriodView
+    export_period: PeriodView | None = Field(default=None, description="Of an export of readings")
     sha256: str
     expires_at: Instant
 
     @classmethod
     def of(cls, job: ExportJob, file: ExportFile) -> "FileView":
         """Show the `file` of `job`."""
+        period = PeriodView(start=job.period.start, end=job.period.end)
         return cls(
             filename=job.filename,
             download_url=f"/api/export/download/{job.id}",
             file_size_bytes=file.size_bytes,
             record_count=file.record_count,
-            export_period=PeriodView(start=job.period.start, end=job.period.end),
             sha256=file.sha256,
             expires_at=file.expires_at,
+            **({} if job.contracts else {"export_period": period}),
         )
 
 

@@ -59,7 +59,14 @@ def routes_with(rule: AccessRule) -> set[str]:
 
 def test_operators_also_create_contracts_send_events_store_readings_and_export() -> None:
     assert routes_with(AccessRule.OPERATOR) == {
-        *("POST /contract", "PATCH /contract/{contract_number}", "POST /event", "POST /events"),
+        *(
+            "POST /contract",
+            "PATCH /contract/{contract_number}",
+            "POST /contracts",
+            "POST /event",
+            "POST /events",
+        ),
+        "POST /api/export/contracts",
         *("PUT /api/meters/{smart_meter_id}/readings", "POST /api/export/csv", "DELETE /api/export/{job_id}"),
     }
 

@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from functions.publisher import handler as publisher
 from infra import aws
-from infra.contracts.timeline_changes import change_of
+from infra.contracts.timeline_changes import change_of, messages_of
 from tests.functions.ingestion.conftest import Context
 
 BATCH = json.loads((Path(__file__).parents[2] / "events" / "stream_batch.json").read_text())
@@ -27,12 +27,13 @@ def published(
         arn = aws.sqs().get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
         ]
-        pattern = json.dumps({"detail-type": ["timeline_changed"], "source": ["energy-operations"]})
+        pattern = json.dumps({"source": ["energy-operations"]})
         aws.eventbridge().put_rule(Name="rule", EventBusName="bus", EventPattern=pattern)
         aws.eventbridge().put_targets(Rule="rule", EventBusName="bus", Targets=[{"Id": "queue", "Arn": arn}])
         answer = publisher.handler(batch, Context())  # type: ignore[arg-type]
         messages = aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-    return [json.loads(message["Body"])["detail"] for message in messages], answer
+    bodies = [json.loads(message["Body"]) for message in messages]
+    return [body["detail"] | {"detail-type": body["detail-type"]} for body in bodies], answer
 
 
 def record(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def record(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[
 
 
 OLD, NEW = (BATCH["Records"][0]["dynamodb"][image] for image in ("OldImage", "NewImage"))
-TOMBSTONE = {"pk": NEW["pk"], "sk": NEW["sk"], "number": NEW["number"], "generation": NEW["generation"]}
+TOMBSTONE = {name: NEW[name] for name in ("pk", "sk", "number", "generation")} | {"version": {"N": "5"}}
 
 
 def test_a_change_is_published_with_the_dates_before_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +52,9 @@ def test_a_change_is_published_with_the_dates_before_and_after(monkeypatch: pyte
     assert changes == [
         {
             "id": "c4ca4238a0b923820dcc509a6f75849b",
+            "detail-type": "timeline_changed",
             "contract_number": "1001",
+            "version": 4,
             "before": {"energy_supply": {"start": None, "end": None}},
             "after": {"energy_supply": {"start": "2024-01-01", "end": None}},
         }
@@ -89,3 +92,41 @@ def test_the_deletion_of_a_contract_with_dates_is_a_change() -> None:
 
 def test_the_deletion_of_a_contract_without_dates_is_no_change() -> None:
     assert change_of(record(OLD, TOMBSTONE)) is None
+
+
+def kinds(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[tuple[str, int]]:
+    return [(message.kind.value, message.detail["version"]) for message in messages_of(record(before, after))]
+
+
+def test_a_contract_that_is_created_deleted_and_created_again_is_told_with_growing_versions() -> None:
+    again = OLD | {"version": {"N": "6"}, "generation": {"N": "2"}}
+    assert kinds(None, OLD) == [("contract_created", 3)]
+    assert kinds(OLD, NEW) == [("timeline_changed", 4)]
+    assert kinds(NEW, TOMBSTONE) == [("contract_deleted", 5), ("timeline_changed", 5)]
+    assert kinds(TOMBSTONE, again) == [("contract_created", 6)]
+
+
+def test_the_deletion_of_a_contract_without_dates_is_told_once() -> None:
+    assert kinds(OLD, TOMBSTONE) == [("contract_deleted", 5)]
+
+
+def test_an_item_that_is_removed_from_the_table_is_told_as_deleted_unless_it_was_already() -> None:
+    assert kinds(OLD, None) == [("contract_deleted", 4)]
+    assert kinds(TOMBSTONE, None) == []
+
+
+def test_other_components_are_a_change_of_the_contract_with_both_lists() -> None:
+    patched = json.loads(json.dumps(OLD)) | {"version": {"N": "4"}}
+    patched["component_names"]["L"].append({"S": "heatpump_optimization"})
+    patched["components"]["M"]["heatpump_optimization"] = {"M": {}}
+    (message,) = messages_of(record(OLD, patched))
+    assert message.kind == "contract_changed"
+    assert message.detail["before"] == ["energy_supply"]
+    assert message.detail["after"] == ["energy_supply", "heatpump_optimization"]
+    assert message.detail["version"] == 4
+
+
+def test_all_messages_of_a_change_are_put_on_the_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, answer = published({"Records": [record(NEW, TOMBSTONE)]}, monkeypatch)
+    assert {message["detail-type"] for message in told} == {"contract_deleted", "timeline_changed"}
+    assert answer == {"batchItemFailures": []}

@@ -51,7 +51,7 @@ def test_the_present_timeline_is_published_as_a_change_in_which_nothing_changes(
     assert announced("1001", "1002") == ["contract 1001: announced", "contract 1002: announced"]
     first, second = published(bus)
     assert first.pop("id") != second.pop("id")
-    assert first == {"contract_number": "1001", "before": SUPPLY, "after": SUPPLY}
+    assert first == {"contract_number": "1001", "version": 2, "before": SUPPLY, "after": SUPPLY}
     assert second["after"] == {"energy_supply": {"start": None, "end": None}}
 
 

@@ -4,11 +4,15 @@ from fastapi.testclient import TestClient
 
 from functions.exporter import handler as exporter
 from infra import aws
+from infra.contracts.event_payloads import utc_now
 from infra.operate import clients, forget
+from infra.portfolio.event_log import is_decided_event
+from infra.stores import stores
 from tests.functions.api.calls import create, event, send
 
 OUTPUTS = {
     "contracts_table_name": "contracts",
+    "portfolio_table_name": "portfolio",
     "readings_table_name": "readings",
     "export_jobs_table_name": "export-jobs",
     "export_bucket_name": "exports",
@@ -37,11 +41,17 @@ def test_all_generations_of_a_contract_are_deleted(api: TestClient) -> None:
         api.delete("/contract/gone")
     create(api, "kept")
     send(api, contract_number="kept")
+    rows = aws.dynamodb().scan(TableName="contracts")["Items"]
+    events = [row for row in rows if is_decided_event(row)]
+    log, today = stores().event_log, utc_now().date()
+    assert all(log.add(row, today) for row in events)
     kept = everything("kept")
     assert len(everything("gone")) > len(kept) > 1
+    of_gone = [row for row in events if row["number"]["S"] == "gone"]
+    assert len(of_gone) == 7
 
     assert delete(["gone", "never-there"], []) == [
-        "contract gone: 8 items deleted",
+        "contract gone: 15 items deleted",
         "contract never-there: 0 items deleted",
     ]
     assert everything("gone") == []

@@ -1,0 +1,1 @@
+"""Routes of the portfolio: all contracts at once."""

@@ -1,0 +1,1 @@
+"""Keeps the portfolio up to date with the stream of the table of contracts."""

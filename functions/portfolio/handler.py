@@ -1,0 +1,27 @@
+"""What Lambda calls with the changes of the table of contracts, beside the publisher."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from infra.portfolio.follow_stream import follow
+from infra.stores import stores
+from infra.telemetry import logger
+from infra.time_left import more_than
+
+_TIME_TO_FINISH_SECONDS = 12
+"""No contract is begun with less time left: a call that times out three times takes as long."""
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Apply the changes; answer the first record that failed, which is sent again with all that follow it."""
+    logger.set_correlation_id(context.aws_request_id)
+    records = event["Records"]
+    failed = follow(
+        stores().portfolio, stores().event_log, records, more_than(_TIME_TO_FINISH_SECONDS, context)
+    )
+    return {
+        "batchItemFailures": [
+            {"itemIdentifier": records[place]["dynamodb"]["SequenceNumber"]} for place in failed[:1]
+        ]
+    }

@@ -1,0 +1,175 @@
+"""Files of contracts: read from their table in the order of their numbers, a page at a time."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, NamedTuple
+
+from domain.contracts.contract import Contract
+from domain.contracts.events import Component
+from domain.contracts.timelines import Span, timeline
+from domain.contracts.trails import Entry
+from domain.exports import ContractsOrder, Format
+from domain.instants import format_instant
+from domain.portfolio.entries import KnownSpan
+from infra.contracts.contract_items import KIND, key_of, read_contract
+from infra.contracts.contract_store import ContractStore
+from infra.contracts.trail_store import TrailStore
+from infra.parallel import in_parallel
+from infra.write_outcomes import BusyError
+
+HEADER = b"contract_number,component,start,end\r\n"
+
+_PAGE = 1000
+_MAX_KEYS = 100  # of one BatchGetItem
+_READS_AT_ONCE = 8
+_ATTEMPTS = 8
+_ROWS_AT_ONCE = 500
+_BLOCK_CHARACTERS = 256 * 1024
+
+
+class Block(NamedTuple):
+    """Some text of the file, and how many contracts have been read up to its end."""
+
+    text: bytes
+    contracts: int
+
+
+class ContractLines:
+    """Makes the lines of files of contracts, in constant memory whatever their number."""
+
+    def __init__(self, contracts: ContractStore, trails: TrailStore | None) -> None:
+        self.contracts = contracts
+        self.trails = trails
+
+    def count(self) -> int:
+        """Count the contracts, about; costs a tenth of reading them."""
+        pages = self.contracts.client.get_paginator("query").paginate(
+            TableName=self.contracts.table,
+            IndexName="listing",
+            KeyConditionExpression="#kind = :kind",
+            ExpressionAttributeNames={"#kind": "kind"},
+            ExpressionAttributeValues={":kind": {"S": KIND}},
+            Select="COUNT",
+        )
+        return sum(page["Count"] for page in pages)
+
+    def blocks(self, order: ContractsOrder) -> Iterator[Block]:
+        """Yield the file that `order` asks for, but for its header.
+
+        Each contract stands there as it is when it is read, consistently.
+        """
+        after, count, pending, length = None, 0, list[str](), 0
+        while True:
+            page = self.contracts.page(_PAGE, after)
+            numbers = [contract.number for contract in page.contracts]
+            batches = [numbers[first : first + _MAX_KEYS] for first in range(0, len(numbers), _MAX_KEYS)]
+            for contract in in_parallel(self._read, batches, _READS_AT_ONCE):
+                count += 1
+                for text in self._lines(contract, order):
+                    pending.append(text)
+                    length += len(text)
+                    if length >= _BLOCK_CHARACTERS:
+                        yield Block("".join(pending).encode(), count)
+                        pending, length = [], 0
+            after = page.next_after
+            if after is None:
+                yield Block("".join(pending).encode(), count)
+                return
+
+    def _read(self, numbers: list[str]) -> list[Contract]:
+        """Read the contracts that are still there, in the order of their numbers."""
+        table = self.contracts.table
+        found: dict[str, Contract] = {}
+        wanted: Any = [key_of(number) for number in numbers]
+        for _ in range(_ATTEMPTS):
+            answer = self.contracts.client.batch_get_item(
+                RequestItems={table: {"Keys": wanted, "ConsistentRead": True}}
+            )
+            contracts = map(read_contract, answer["Responses"].get(table, []))
+            found |= {contract.number: contract for contract in contracts if contract}
+            unprocessed: Any = answer.get("UnprocessedKeys", {})
+            wanted = unprocessed.get(table, {}).get("Keys")
+            if not wanted:
+                return [found[number] for number in numbers if number in found]
+        raise BusyError
+
+    def _lines(self, contract: Contract, order: ContractsOrder) -> Iterator[str]:
+        """Yield what the file says of a contract, if anything."""
+        spans = {
+            component: span
+            for component, span in timeline(contract).items()
+            if _is_asked(component, span, order)
+        }
+        if not spans:
+            return
+        if order.format is Format.CSV:
+            for component, span in spans.items():
+                yield f"{contract.number},{component},{_text(span.start)},{_text(span.end)}\r\n"
+            return
+        shown = {
+            "contract_number": contract.number,
+            "created_at": format_instant(contract.created_at),
+            "components": {
+                component: {"start": _text(span.start) or None, "end": _text(span.end) or None}
+                for component, span in spans.items()
+            },
+        }
+        line = _compact(shown)
+        if not order.trail or self.trails is None:
+            yield f"{line}\n"
+            return
+        yield f'{line[:-1]},"events":['
+        comma = ""
+        for entry in self._entries(contract, order.component):
+            yield comma + _compact(_show(entry))
+            comma = ","
+        yield "]}\n"
+
+    def _entries(self, contract: Contract, component: Component | None) -> Iterator[Entry]:
+        wanted = {} if component is None else {"component": component}
+        after = None
+        while self.trails is not None:
+            page = self.trails.page(contract.number, contract.generation, _ROWS_AT_ONCE, after, wanted)
+            yield from (row for row in page.rows if isinstance(row, Entry))
+            after = page.next_after
+            if after is None:
+                return
+
+
+def _is_asked(component: Component, span: Span, order: ContractsOrder) -> bool:
+    if order.component not in (None, component):
+        return False
+    if order.on is None:
+        return True
+    return span.start is not None and KnownSpan(span.start, span.end).is_active(order.on)
+
+
+def _show(entry: Entry) -> dict[str, Any]:
+    """Show a decided event: what its publisher sent, what was answered, and where it stands."""
+    event, reception = entry.event, entry.reception
+    shown = {
+        "key": event.key,
+        "id": event.id,
+        "type": event.type,
+        "date": event.date.isoformat(),
+        "created_at": format_instant(event.created_at),
+        "status": "accepted" if entry.verdict.accepted else "rejected",
+        "code": entry.verdict.code,
+        "message": entry.message,
+        "received_at": format_instant(reception.received_at),
+        "source": reception.source,
+        "request_id": reception.request_id,
+    }
+    if reception.actor:
+        actor = reception.actor
+        shown["actor"] = {"kind": actor.kind, "id": actor.id, "name": actor.name}  # type: ignore[assignment]
+    return shown
+
+
+def _text(day: date | None) -> str:
+    return day.isoformat() if day else ""
+
+
+def _compact(value: Any) -> str:  # noqa: ANN401 - whatever JSON can say
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,144 @@
+"""The lines of a file of contracts (ndjson), and the events that give each contract its dates."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from domain.contracts.contract import ComponentState, Contract
+from domain.contracts.events import Action, Component, ComponentEvent, EventType
+from domain.contracts.timelines import Span, advance, timeline
+from domain.contracts.verdicts import Code, decide
+from domain.instants import EARLIEST, format_instant, parse_date, parse_instant
+
+_AFTER_START = timedelta(microseconds=1)
+
+Payload = dict[str, Any]
+
+
+class UnusableLineError(Exception):
+    """A line that holds no contract."""
+
+
+class SentEvent(NamedTuple):
+    """An event to send, and the code that a contract of which nothing is known answers it with."""
+
+    payload: Payload
+    expected_code: str = Code.ACCEPTED
+
+
+class ImportLine(NamedTuple):
+    """A contract of the file, and its events in the order in which they are to be decided."""
+
+    number: str
+    contract: Payload
+    events: list[SentEvent]
+    is_reproduced: bool
+    """Whether the events, on a contract of which nothing is known, give the dates that the line names."""
+
+
+def read_line(text: str) -> ImportLine:
+    """Read a line: `contract_number`, `components` with their dates, perhaps `created_at` and `events`.
+
+    Where there are no events, the dates become events of their own, which are older than any real one: made
+    when the contract was created, or in the year 2000 where the line does not say when that was.
+
+    Raises:
+        UnusableLineError: it is no such line.
+    """
+    try:
+        line = json.loads(text)
+        number, components = str(line["contract_number"]), line["components"]
+        contract = {"contract_number": line["contract_number"], "components": list(components)}
+        if line.get("created_at") is not None:
+            contract["created_at"] = line["created_at"]
+        spans = {
+            Component(name): Span(_date(span.get("start")), _date(span.get("end")))
+            for name, span in (components.items() if isinstance(components, dict) else ())
+        }
+        if line.get("events") is None:
+            events = _events_of(number, spans, line.get("created_at"))
+            return ImportLine(number, contract, events, is_reproduced=True)
+        events = [_sent(number, event) for event in _standing(line["events"])]
+        ordered, is_reproduced = _in_reproducing_order(number, spans, events)
+        return ImportLine(number, contract, ordered, is_reproduced)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UnusableLineError(f"{type(error).__name__}: {error}") from error
+
+
+def _date(text: str | None) -> date | None:
+    return None if text is None else parse_date(text)
+
+
+def _events_of(number: str, spans: Mapping[Component, Span], created_at: str | None) -> list[SentEvent]:
+    made_at = EARLIEST if created_at is None else parse_instant(created_at)
+    return [
+        SentEvent(
+            {
+                "type": EventType.of(component, action),
+                "contract_number": number,
+                "date": day.isoformat(),
+                "created_at": format_instant(
+                    made_at + (_AFTER_START if action is Action.END else timedelta(0))
+                ),
+                "id": f"import:{component}:{action}:{day.isoformat()}",
+            }
+        )
+        for component, span in spans.items()
+        for action, day in ((Action.START, span.start), (Action.END, span.end))
+        if day is not None
+    ]
+
+
+def _standing(rows: Sequence[Payload]) -> Iterator[Payload]:
+    """Yield the decided events that were not voided."""
+    voided = {row["voids"] for row in rows if row.get("kind") == "voided"}
+    for row in rows:
+        if row.get("kind", "decided") == "decided" and row.get("key") not in voided:
+            yield row
+
+
+def _sent(number: str, row: Payload) -> SentEvent:
+    payload = {name: row[name] for name in ("type", "date", "created_at")}
+    # Without an id of its publisher's the row's key is one: sent again it is the same event.
+    event_id = row.get("id") or f"import:{row['key']}"
+    return SentEvent(payload | {"contract_number": number, "id": event_id})
+
+
+def _in_reproducing_order(
+    number: str, spans: Mapping[Component, Span], events: list[SentEvent]
+) -> tuple[list[SentEvent], bool]:
+    """Return the events in the order of arrival, or of `created_at` if only that gives the dates.
+
+    The latter is what a replay has done to the contract.
+    """
+    by_creation = sorted(events, key=lambda event: parse_instant(event.payload["created_at"]))
+    for ordered in (events, by_creation):
+        decided, dates = _decided(number, list(spans), ordered)
+        if dates == dict(spans):
+            return decided, True
+    return _decided(number, list(spans), events)[0], False
+
+
+def _decided(
+    number: str, components: Sequence[Component], events: Sequence[SentEvent]
+) -> tuple[list[SentEvent], dict[Component, Span]]:
+    """Return the codes and the dates that events give on a contract of which nothing is known."""
+    contract = Contract(number, "", EARLIEST, dict.fromkeys(components, ComponentState()))
+    decided = []
+    for sent in events:
+        payload = sent.payload
+        event = ComponentEvent(
+            EventType(payload["type"]),
+            number,
+            parse_date(payload["date"]),
+            parse_instant(payload["created_at"]),
+            payload["id"],
+        )
+        verdict = decide(contract, event)
+        decided.append(sent._replace(expected_code=verdict.code))
+        if verdict.accepted:
+            component = event.type.component
+            state = advance(contract.components[component], event)
+            contract = contract.with_states({**contract.components, component: state})
+    return decided, timeline(contract)

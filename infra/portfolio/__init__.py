@@ -1,0 +1,1 @@
+"""The portfolio in DynamoDB: a read model of all contracts, and the log of decided events by day."""

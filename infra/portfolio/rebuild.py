@@ -1,0 +1,258 @@
+"""The portfolio built anew from the table of contracts, or compared with it, while the service runs.
+
+Three checks, each of which repairs what it finds, or only names it: every contract has its entry and its logged
+events; every entry has its contract and its rows, and no row is without an entry; the counters are those of the rows.
+The scans here are the only ones: neither a request nor the stream causes one.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from domain.portfolio.entries import Entry, Row, rows_of
+from infra.contracts.contract_items import key_of
+from infra.parallel import in_parallel
+from infra.portfolio.check_counters import CounterCheck
+from infra.portfolio.event_log import EventLog, is_decided_event, log_key
+from infra.portfolio.follow_stream import entry_of
+from infra.portfolio.portfolio_items import (
+    Item,
+    Key,
+    entry_key,
+    is_entry,
+    is_row,
+    read_entry,
+    read_row,
+    row_key,
+)
+from infra.portfolio.portfolio_store import PortfolioStore
+from infra.write_outcomes import BusyError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_THREADS = 8
+_MAX_KEYS = 100  # of one BatchGetItem
+_ATTEMPTS = 8
+_REPORT_EVERY = 10_000
+_SETTLE_SECONDS = (0.0, 1.0, 2.0, 4.0, 8.0)
+"""A change reaches the portfolio within seconds; what still differs after these pauses does differ."""
+
+_One = TypeVar("_One")
+
+
+@dataclass
+class Rebuild:
+    """Checks the portfolio of one table against the contracts of another; `repair` says whether to correct it.
+
+    With `resume` the place in the scan of contracts is kept in the portfolio's own table, so that a rebuild that
+    was interrupted goes on there.
+    """
+
+    client: "DynamoDBClient"
+    contracts_table: str
+    portfolio: PortfolioStore
+    log: EventLog
+    repair: bool
+    resume: bool = False
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    differences: list[str] = field(default_factory=list)
+
+    def run(self) -> Iterator[str]:
+        """Do the three checks; say how far they are. What was found is in `differences`, repaired or not."""
+        yield from self._check_contracts()
+        yield from self._check_portfolio()
+        counters = CounterCheck(self.portfolio, repair=self.repair, sleep=self.sleep)
+        for difference in counters.run():
+            self.differences.append(difference)
+        yield "counters compared"
+
+    # --- contracts to entries -----------------------------------------------------------------------
+
+    def _check_contracts(self) -> Iterator[str]:
+        count, suspects = 0, list[str]()
+        start = self._place()
+        while True:
+            page = self.client.scan(
+                TableName=self.contracts_table,
+                ConsistentRead=True,
+                **({"ExclusiveStartKey": start} if start else {}),
+            )
+            contracts = [item for item in page["Items"] if item["sk"]["S"] == "CONTRACT"]
+            suspects += in_parallel(self._suspects, _chunks(contracts, _MAX_KEYS), _THREADS)
+            if self.repair:
+                suspects = self._unsettled(suspects, rounds=1)
+            events = [item for item in page["Items"] if is_decided_event(item)]
+            self.differences += in_parallel(self._missing_events, _chunks(events, _MAX_KEYS), _THREADS)
+            if (count + len(contracts)) // _REPORT_EVERY > count // _REPORT_EVERY:
+                yield f"{count + len(contracts):,} contracts compared …"
+            count += len(contracts)
+            start = page.get("LastEvaluatedKey")
+            self._keep_place(start)
+            if not start:
+                break
+        for number in self._unsettled(suspects, rounds=len(_SETTLE_SECONDS)):
+            self.differences.append(f"contract {number}: its entry is not what the contract is")
+        yield f"{count:,} contracts compared"
+
+    def _suspects(self, contracts: Sequence[Item]) -> list[str]:
+        """Return the numbers of the contracts whose entries differ from these images of them."""
+        wanted = {number: entry_of(number, item) for number, item in map(_numbered, contracts)}
+        entries = _entries(self._read(self.portfolio.table, [entry_key(number) for number in wanted]))
+        return [number for number, entry in wanted.items() if entries.get(number) != entry]
+
+    def _unsettled(self, numbers: Sequence[str], rounds: int) -> list[str]:
+        """Look again, and repair if that is wanted, a few times; return those that still differ."""
+        for pause in _SETTLE_SECONDS[:rounds]:
+            if not numbers:
+                return []
+            self.sleep(pause)
+            numbers = in_parallel(
+                lambda number: [] if self._agrees(number) else [number], list(numbers), _THREADS
+            )
+        return list(numbers)
+
+    def _agrees(self, number: str) -> bool:
+        """Compare an entry with its contract, and store what the contract says where that is to be done.
+
+        The entry is read first: what is read of the contract after it is as new or newer, unless the table of
+        contracts was restored from a backup. So the contract is always right.
+        """
+        for _ in range(_ATTEMPTS):
+            stored = self.portfolio.get(number)
+            answer = self.client.get_item(
+                TableName=self.contracts_table, Key=key_of(number), ConsistentRead=True
+            )
+            item = answer.get("Item")
+            wanted = entry_of(number, item) if item else None
+            if stored == wanted:
+                return True
+            if not self.repair:
+                return False
+            if self.portfolio.replace(stored, wanted):
+                self.differences.append(f"contract {number}: entry stored")
+                return True
+        return False
+
+    def _missing_events(self, rows: Sequence[Item]) -> list[str]:
+        """Log the decided events that are not logged though their day is still kept; return which."""
+        today = self.now().date()
+        kept = {str(log_key(row)): row for row in rows if self.log.keeps_row(row, today)}
+        found = self._read(self.portfolio.table, [log_key(row) for row in kept.values()])
+        logged = {str({"pk": item["pk"], "sk": item["sk"]}) for item in found}
+        missing = [row for key, row in kept.items() if key not in logged]
+        if self.repair:
+            for row in missing:
+                self.log.add(row, today)
+        return [
+            f"contract {row['number']['S']}: event {row['key']['S']} is not in the log" for row in missing
+        ]
+
+    # --- entries to contracts and rows --------------------------------------------------------------
+
+    def _check_portfolio(self) -> Iterator[str]:
+        count, suspects = 0, list[str]()
+        pages = self.client.get_paginator("scan").paginate(
+            TableName=self.portfolio.table, ConsistentRead=True
+        )
+        for page in pages:
+            entries = [read_entry(item) for item in page["Items"] if is_entry(item)]
+            rows = [read_row(item) for item in page["Items"] if is_row(item)]
+            suspects += in_parallel(self._without_contract, _chunks(entries, _MAX_KEYS), _THREADS)
+            doubtful = in_parallel(self._lost_rows, _chunks(entries, _MAX_KEYS), _THREADS)
+            doubtful += in_parallel(self._stray_rows, _chunks(rows, _MAX_KEYS), _THREADS)
+            self.differences += in_parallel(self._settle_row, doubtful, _THREADS)
+            count += len(rows)
+        for number in self._unsettled(suspects, rounds=len(_SETTLE_SECONDS)):
+            self.differences.append(f"contract {number}: there is an entry and no contract")
+        yield f"{count:,} rows compared"
+
+    def _without_contract(self, entries: Sequence[Entry]) -> list[str]:
+        found = self._read(self.contracts_table, [key_of(entry.number) for entry in entries])
+        numbers = {number for number, _ in map(_numbered, found)}
+        return [entry.number for entry in entries if entry.number not in numbers]
+
+    def _lost_rows(self, entries: Sequence[Entry]) -> list[Row]:
+        """Return the rows that these entries should have and that are not there as they should."""
+        wanted = [row for entry in entries for row in rows_of(entry)]
+        found = {
+            row
+            for keys in _chunks(wanted, _MAX_KEYS)
+            for row in map(read_row, self._read(self.portfolio.table, [row_key(row) for row in keys]))
+        }
+        return [row for row in wanted if row not in found]
+
+    def _stray_rows(self, rows: Sequence[Row]) -> list[Row]:
+        """Return those of these rows that no entry has."""
+        numbers = {row.number for row in rows}
+        entries = _entries(self._read(self.portfolio.table, [entry_key(number) for number in numbers]))
+        return [row for row in rows if row not in rows_of(entries.get(row.number))]
+
+    def _settle_row(self, row: Row) -> list[str]:
+        """Look at a doubtful row again, beside its entry; make it what the entry says where that is to be done."""
+        for _ in range(_ATTEMPTS):
+            before = self.portfolio.get(row.number)
+            answer = self.client.get_item(
+                TableName=self.portfolio.table, Key=row_key(row), ConsistentRead=True
+            )
+            stored = read_row(answer["Item"]) if "Item" in answer else None
+            wanted = next((one for one in rows_of(before) if row_key(one) == row_key(row)), None)
+            if stored == wanted:
+                return []
+            if self.portfolio.get(row.number) != before:
+                continue
+            if not self.repair or self.portfolio.mend_row(before, row, wanted):
+                return [
+                    f"contract {row.number}: a row of {row.partition.component} is not what its entry says"
+                ]
+        return [f"contract {row.number}: changes all the time"]
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def _read(self, table: str, keys: list[Key]) -> list[Item]:
+        """Read the items that are there, consistently."""
+        items: list[Item] = []
+        wanted: Any = keys
+        for _ in range(_ATTEMPTS):
+            if not wanted:
+                return items
+            answer = self.client.batch_get_item(
+                RequestItems={table: {"Keys": wanted, "ConsistentRead": True}}
+            )
+            items += answer["Responses"].get(table, [])
+            unprocessed: Any = answer.get("UnprocessedKeys", {})
+            wanted = unprocessed.get(table, {}).get("Keys")
+        raise BusyError
+
+    def _place(self) -> Any:  # noqa: ANN401 - a key as DynamoDB has it
+        if not self.resume:
+            return None
+        answer = self.client.get_item(TableName=self.portfolio.table, Key=_PLACE, ConsistentRead=True)
+        return answer["Item"]["place"]["M"] if "Item" in answer else None
+
+    def _keep_place(self, place: Any) -> None:  # noqa: ANN401 - a key as DynamoDB has it
+        if not self.resume:
+            return
+        # Unconditionally, as the next two: whoever wrote last knows a place up to which all was done.
+        if place:
+            self.client.put_item(TableName=self.portfolio.table, Item=_PLACE | {"place": {"M": place}})
+        else:
+            self.client.delete_item(TableName=self.portfolio.table, Key=_PLACE)
+
+
+_PLACE: Key = {"pk": {"S": "REBUILD"}, "sk": {"S": "PLACE"}}
+
+
+def _numbered(item: Item) -> tuple[str, Item]:
+    return item["pk"]["S"].partition("#")[2], item
+
+
+def _entries(items: Iterable[Item]) -> dict[str, Entry]:
+    return {entry.number: entry for entry in map(read_entry, items)}
+
+
+def _chunks(values: Sequence[_One], size: int) -> list[Sequence[_One]]:
+    return [values[first : first + size] for first in range(0, len(values), size)]

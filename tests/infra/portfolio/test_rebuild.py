@@ -1,0 +1,213 @@
+"""The portfolio built anew and compared, on DynamoDB Local: whatever is wrong with it is found, and corrected."""
+
+from collections.abc import Callable
+from datetime import date
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from domain.contracts.events import Component
+from domain.portfolio.entries import CounterKey, Entry, KnownSpan, rows_of
+from infra.contracts.contract_items import key_of
+from infra.portfolio.event_log import EventLog
+from infra.portfolio.follow_stream import entry_of
+from infra.portfolio.portfolio_items import counter_key, entry_key, row_item, row_key
+from infra.portfolio.portfolio_store import PortfolioStore
+from infra.portfolio.rebuild import Rebuild
+from tests.contract_histories import NOW, History
+from tests.portfolios import expected_table, table_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SUPPLY = Component.ENERGY_SUPPLY
+
+
+class World:
+    """A table of contracts with some history, and an empty portfolio beside it."""
+
+    def __init__(self, client: "DynamoDBClient", contracts: str, portfolio: str) -> None:
+        self.history = History(client, contracts, Random(7), tuple(map(str, range(8))))
+        for _ in range(150):
+            self.history.step()
+        self.client = client
+        self.store = PortfolioStore(client, portfolio)
+        self.log = EventLog(client, portfolio, days=30)
+
+    def rebuild(self, *, repair: bool = True, **how: Any) -> Rebuild:
+        return Rebuild(
+            self.client,
+            self.history.table,
+            self.store,
+            self.log,
+            repair,
+            sleep=lambda _: None,
+            now=lambda: NOW,
+            **how,
+        )
+
+    def differences(self, *, repair: bool) -> int:
+        work = self.rebuild(repair=repair)
+        list(work.run())
+        return len(work.differences)
+
+    def agrees(self) -> bool:
+        return table_of(self.client, self.store.table) == expected_table(self.history.truth())
+
+
+@pytest.fixture
+def world(engine_client: "DynamoDBClient", engine_table: str, engine_portfolio: str) -> World:
+    return World(engine_client, engine_table, engine_portfolio)
+
+
+def test_an_empty_portfolio_is_filled_and_both_agree(world: World) -> None:
+    assert world.differences(repair=False) > 0
+    assert not world.agrees()
+    assert world.differences(repair=True) > 0
+    assert world.agrees()
+    assert world.differences(repair=False) == 0
+    logged = world.log.page(NOW.date(), 200, None, {}).entries
+    assert len(logged) > 80  # one for each step that sends an event
+
+
+def without_entry(world: World) -> None:
+    world.client.delete_item(TableName=world.store.table, Key=entry_key(next(iter(world.history.truth()))))
+
+
+def some_row(world: World) -> Any:
+    return next(row for entry in world.history.truth().values() for row in rows_of(entry))
+
+
+def without_row(world: World) -> None:
+    world.client.delete_item(TableName=world.store.table, Key=row_key(some_row(world)))
+
+
+def with_another_row(world: World) -> None:
+    row = some_row(world)
+    changed = row._replace(span=KnownSpan(row.span.start, date(2030, 1, 1)))
+    world.client.put_item(TableName=world.store.table, Item=row_item(row) | {"end": row_item(changed)["end"]})
+
+
+def with_a_stray_row(world: World) -> None:
+    (row,) = rows_of(Entry("stray", 1, {SUPPLY: KnownSpan(date(2024, 1, 1), None)}))
+    world.client.put_item(TableName=world.store.table, Item=row_item(row))
+
+
+def with_an_unknown_contract(world: World) -> None:
+    world.store.apply(Entry("nobody", 1, {SUPPLY: KnownSpan(date(2024, 1, 1), None)}))
+
+
+def with_a_wrong_counter(world: World) -> None:
+    update = world.store.counter_update(CounterKey(SUPPLY, 0, "2024-01"), {"s01": 3})
+    world.client.update_item(**update)
+
+
+def without_a_counter(world: World) -> None:
+    row = some_row(world)
+    key = CounterKey(row.partition.component, row.partition.shard, f"{row.span.start:%Y-%m}")
+    world.client.delete_item(TableName=world.store.table, Key=counter_key(key))
+
+
+def with_a_restored_contract(world: World) -> None:
+    """The table of contracts was restored: what the portfolio knows is of a time that has not been."""
+    number, entry = next((number, entry) for number, entry in world.history.truth().items() if entry.spans)
+    world.store.apply(Entry(number, entry.version + 5, {}))
+
+
+def without_a_logged_event(world: World) -> None:
+    entry = world.log.page(NOW.date(), 1, None, {}).entries[0]
+    pages = world.client.get_paginator("scan").paginate(TableName=world.store.table)
+    (item,) = (
+        item
+        for page in pages
+        for item in page["Items"]
+        if item["pk"]["S"].startswith("LOG#") and item["key"]["S"] == entry.event.key
+    )
+    world.client.delete_item(TableName=world.store.table, Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        without_row,
+        with_another_row,
+        with_a_stray_row,
+        with_an_unknown_contract,
+        with_a_wrong_counter,
+        without_a_counter,
+        with_a_restored_contract,
+        without_a_logged_event,
+    ],
+)
+def test_damage_is_found_and_corrected(world: World, damage: Callable[[World], None]) -> None:
+    world.differences(repair=True)
+    damage(world)
+    assert world.differences(repair=False) > 0
+    assert world.differences(repair=True) > 0
+    assert world.differences(repair=False) == 0
+    assert world.agrees()
+
+
+def test_without_its_entry_a_contract_has_it_again_and_is_counted_once(world: World) -> None:
+    """The rows are overwritten, the counters were added to twice, and the comparison of these corrects that."""
+    world.differences(repair=True)
+    without_entry(world)
+    assert world.differences(repair=True) > 0
+    assert world.differences(repair=False) == 0
+    assert world.agrees()
+
+
+class StoppedError(Exception):
+    """The rebuild was stopped."""
+
+
+def test_a_rebuild_that_is_interrupted_goes_on_where_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans: list[Any] = []
+    scan = world.client.scan
+
+    def counted(**request: Any) -> Any:
+        scans.append(request.get("ExclusiveStartKey"))
+        if len(scans) == 3:
+            raise StoppedError
+        return scan(**request, Limit=40)
+
+    monkeypatch.setattr(world.client, "scan", counted)
+    with pytest.raises(StoppedError):
+        list(world.rebuild(resume=True)._check_contracts())
+    assert scans[0] is None
+    list(world.rebuild(resume=True)._check_contracts())
+    assert scans[3] == scans[2] is not None
+    monkeypatch.undo()
+    list(world.rebuild(resume=True).run())
+    assert world.agrees()
+    assert world.differences(repair=False) == 0
+
+
+def test_while_contracts_change_a_rebuild_ends_as_they_are(world: World) -> None:
+    """Each step of the rebuild is followed by changes, some of which come through the stream and some do not."""
+    random = Random(3)
+    for _ in range(10):
+        for _ in world.rebuild().run():
+            before = len(world.history.records)
+            for _ in range(5):
+                world.history.step()
+            for record in world.history.records[before:]:
+                image = record["dynamodb"].get("NewImage")
+                if image and random.random() < 0.5:
+                    number = record["dynamodb"]["Keys"]["pk"]["S"].partition("#")[2]
+                    world.store.apply(entry_of(number, image))
+    list(world.rebuild().run())
+    assert world.agrees()
+    assert world.differences(repair=False) == 0
+
+
+def test_a_contract_that_was_forgotten_is_removed(world: World) -> None:
+    world.differences(repair=True)
+    number = next(number for number, entry in world.history.truth().items() if entry.spans)
+    world.client.delete_item(TableName=world.history.table, Key=key_of(number))
+    assert world.differences(repair=True) > 0
+    assert world.store.get(number) is None
+    assert world.agrees()
