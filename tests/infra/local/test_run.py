@@ -17,6 +17,7 @@ def test_a_local_run_needs_no_credentials_unless_set(tmp_path: Path) -> None:
         "AllowedHosts": "127.0.0.1,localhost,host.docker.internal",
         "AuthMode": "open",
         "EnableEventAudit": "true",
+        "EventLogDays": "30",
         "LogLevel": "INFO",
         "Registration": "open",
     }
@@ -28,6 +29,7 @@ def test_a_local_run_needs_no_credentials_unless_set(tmp_path: Path) -> None:
         "AllowedHosts": "127.0.0.1,localhost,host.docker.internal",
         "AuthMode": "required",
         "EnableEventAudit": "false",
+        "EventLogDays": "30",
         "LogLevel": "DEBUG",
         "Registration": "closed",
     }
