@@ -95,42 +95,67 @@ class ReadingQueries:
                 yield Block(inside, origins)
 
     def sums(self, meter: Meter, interval: Interval, known_at: datetime | None = None) -> Iterator[HourSums]:
-        """Give the sums of each hour in `interval` that has readings, from what is stored where it is whole."""
+        """Give the sums of each hour in `interval` that has readings, from what is stored of its quarters."""
         if meter.kind is MeterKind.SIMULATED:
             for lines in simulate(meter.id, interval):
-                yield HourSums(lines[:13].decode(), sum_lines(lines), _HOUR_COST + len(lines))
+                begin = _begin_of(lines[:_HOUR_LENGTH].decode())
+                yield HourSums(begin, sum_quarters(lines), _HOUR_COST + len(lines))
             return
         for item in self._hours(meter.id, interval.timestamps, ["sk", "facts"]):
-            hour = item["sk"]["S"].removeprefix("HOUR#")
-            found = self._stored_sums(item, interval, known_at)
-            cost = _STORED_SUMS_COST + _STORED_READING_COST * found.readings if found else 0
-            if found is None:
-                found, cost = self._summed(meter, hour, interval, known_at)
-            if found.readings:
-                yield HourSums(hour, found, cost)
-
-    def _stored_sums(self, item: Any, interval: Interval, known_at: datetime | None) -> Sums | None:  # noqa: ANN401
-        """Return the stored sums of an hour where they answer, which a cut or corrected hour's do not."""
-        begin = datetime.fromisoformat(item["sk"]["S"].removeprefix("HOUR#") + ":00:00+00:00")
-        is_whole = interval.start <= begin and begin + _HOUR <= interval.end
-        facts = to_facts(item) if is_whole else None
-        if facts is None or _is_changed_after(facts.changed_at, known_at):
-            return None
-        return add(facts.sums.values())
+            begin = _begin_of(item["sk"]["S"].removeprefix("HOUR#"))
+            part = Interval(max(begin, interval.start), min(begin + _HOUR, interval.end))
+            facts = to_facts(item) if _has_whole_quarters(part) else None
+            if facts is None or _is_changed_after(facts.changed_at, known_at):
+                found = self._summed(meter, begin, part, known_at)
+            else:
+                inside = {
+                    quarter: sums
+                    for quarter, sums in facts.sums.items()
+                    if part.start <= begin + quarter * QUARTER < part.end
+                }
+                readings = sum(sums.readings for sums in facts.sums.values())
+                found = HourSums(begin, inside, _STORED_SUMS_COST + _STORED_READING_COST * readings)
+            if found.quarters:
+                yield found
 
     def _summed(
-        self, meter: Meter, hour: str, interval: Interval, known_at: datetime | None
-    ) -> tuple[Sums, int]:
-        """Sum the lines of an hour."""
-        begin = datetime.fromisoformat(hour + ":00:00+00:00")
-        part = Interval(max(begin, interval.start), min(begin + _HOUR, interval.end))
-        cost, found = _HOUR_COST, []
+        self, meter: Meter, begin: datetime, part: Interval, known_at: datetime | None
+    ) -> HourSums:
+        """Sum the lines of a part of an hour."""
         for lines, origins in self.blocks(meter, part, known_at):
-            cost += len(lines)
             count = lines.count(b"\n")
             qualities = [origin.quality for origin in origins]
-            found.append(sum_lines(lines, qualities if len(qualities) == count else qualities * count))
-        return add(found), cost
+            quarters = sum_quarters(lines, qualities if len(qualities) == count else qualities * count)
+            return HourSums(begin, quarters, _HOUR_COST + len(lines))
+        return HourSums(begin, {}, _HOUR_COST)
+
+    def presence(self, meter: Meter, interval: Interval) -> list[HourPresence]:
+        """Return how many readings the hours that `interval` touches have, and in which minutes."""
+        months = list(_cut(interval, _AT_ONCE))
+        return in_parallel(lambda part: self._presence(meter, part), months, _THREADS)
+
+    def _presence(self, meter: Meter, interval: Interval) -> list[HourPresence]:
+        found = []
+        for item in self._hours(meter.id, interval.timestamps, ["sk", "facts"]):
+            hour = item["sk"]["S"].removeprefix("HOUR#")
+            facts = to_facts(item)
+            found.append(
+                self._counted(meter, hour)
+                if facts is None
+                else HourPresence(
+                    _begin_of(hour),
+                    {quarter: sums.readings for quarter, sums in facts.sums.items()},
+                    facts.minutes,
+                )
+            )
+        return found
+
+    def _counted(self, meter: Meter, hour: str) -> HourPresence:
+        """Count the lines of an hour."""
+        begin = _begin_of(hour)
+        lines = b"".join(block.lines for block in self.blocks(meter, Interval(begin, begin + _HOUR)))
+        quarters = Counter(int(line[14:16]) // 15 for line in lines.splitlines())
+        return HourPresence(begin, quarters, minutes_of(lines))
 
     def versions(self, meter_id: str, at: datetime, limit: int, position: str | None) -> VersionPage:
         """List the versions of the reading at `at` in the order they were recorded, the newest last.
@@ -234,6 +259,23 @@ class ReadingQueries:
         )
         for page in pages:
             yield from page["Items"]
+
+
+def _begin_of(hour: str) -> datetime:
+    return datetime.fromisoformat(hour + ":00:00+00:00")
+
+
+def _has_whole_quarters(part: Interval) -> bool:
+    return all(at.minute % 15 == at.second == at.microsecond == 0 for at in part)
+
+
+def _cut(interval: Interval, length: timedelta) -> Iterator[Interval]:
+    """Cut a time into parts that begin and end with hours of UTC; only the limits of the whole are kept."""
+    begin = interval.start
+    while begin < interval.end:
+        end = min((begin + length).replace(minute=0, second=0, microsecond=0), interval.end)
+        yield Interval(begin, end)
+        begin = end
 
 
 def _is_changed_after(changed_at: int, known_at: datetime | None) -> bool:
