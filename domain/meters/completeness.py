@@ -14,7 +14,6 @@ from domain.meters.readings import Interval
 
 INTERVALS = (60, 300, 900, 1800, 3600)
 """Seconds between the readings that a meter may be expected to send."""
-MAX_DAYS = 366
 MAX_GAPS = 20_000
 """Gaps of one answer; a day has at most 720, so that fewer days always have an answer."""
 

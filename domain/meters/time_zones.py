@@ -11,6 +11,8 @@ import tzdata
 QUARTER = timedelta(minutes=15)
 """What periods consist of: sums are stored by quarter hours of UTC."""
 
+DEFAULT_ZONE = "UTC"
+
 _FOLDER = Path(tzdata.__file__).parent
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)

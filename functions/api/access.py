@@ -55,6 +55,8 @@ ACCESS_RULES = {
     # Smart meters and exports. Whose job it is, its route asks.
     ("GET", "/api/meters"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}"): AccessRule.VIEWER,
+    ("PUT", "/api/meters/{smart_meter_id}"): AccessRule.OPERATOR,
+    ("GET", "/api/meters/{smart_meter_id}/completeness"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}/readings"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}/readings/history"): AccessRule.VIEWER,
     ("PUT", "/api/meters/{smart_meter_id}/readings"): AccessRule.OPERATOR,

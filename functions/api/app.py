@@ -13,7 +13,7 @@ from functions.api.error_shape import describe
 from functions.api.errors import add_error_handlers
 from functions.api.exports import exports
 from functions.api.exports.dependencies import Exports
-from functions.api.meters import meters, readings
+from functions.api.meters import completeness, meters, readings
 from functions.api.meters.dependencies import Meters
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
@@ -90,6 +90,7 @@ def create_app(
         trails.router,
         exports.router,
         meters.router,
+        completeness.router,
         readings.router,
     ):
         app.include_router(part)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from domain.exports import ExportFile, ExportJob, Failure, Status
 from domain.instants import from_micros, to_micros
 from domain.meters.csv_format import ExtraColumn
+from domain.meters.local_periods import Resolution
 from domain.meters.readings import Interval
 from infra.telemetry import logger
 
@@ -55,6 +56,10 @@ def to_item(stored: StoredJob) -> dict[str, Any]:
         item["columns"] = {"L": [{"S": column} for column in job.columns]}
     if job.known_at:
         item["known_at"] = number_of(job.known_at)
+    if job.resolution is not Resolution.RAW:
+        item["resolution"] = {"S": job.resolution}
+    if job.timezone:
+        item["timezone"] = {"S": job.timezone}
     if job.file:
         item["file"] = {"M": _file_item(job.file)}
     if job.failure:
@@ -90,6 +95,8 @@ def to_job(item: Item) -> StoredJob:
         failure=_to_failure(item["failure"]["M"]) if "failure" in item else None,
         columns=tuple(ExtraColumn(column["S"]) for column in item.get("columns", {"L": []})["L"]),
         known_at=_instant(item["known_at"]) if "known_at" in item else None,
+        resolution=Resolution(item["resolution"]["S"]) if "resolution" in item else Resolution.RAW,
+        timezone=item["timezone"]["S"] if "timezone" in item else None,
     )
     return StoredJob(job, item["change"]["S"])
 

@@ -181,7 +181,7 @@ def _facts_of(block: HourBlock) -> list[Any]:
     sums = block.sums or {}
     minutes = minutes_of(block.lines)
     return [
-        [[quarter, *_sums_facts(part)] for quarter, part in sorted(sums.items())],
+        [[quarter, *sums_facts(part)] for quarter, part in sorted(sums.items())],
         block.changed_at,
         _origin_facts(origins),
         by_line,
@@ -198,7 +198,7 @@ def _usual_minutes(sums: Mapping[int, Sums]) -> int:
     return minutes
 
 
-def _sums_facts(sums: Sums) -> list[Any]:
+def sums_facts(sums: Sums) -> list[Any]:
     """Return sums as JSON: the counts and qualities only where not all readings are complete and measured."""
     facts: list[Any] = [sums.readings, *(f"{total:f}" for total in sums.totals)]
     plain = set(sums.counts) == {sums.readings} and list(sums.qualities) == [Quality.MEASURED]
@@ -206,10 +206,11 @@ def _sums_facts(sums: Sums) -> list[Any]:
 
 
 def _to_sums(facts: Iterable[Sequence[Any]]) -> dict[int, Sums]:
-    return {quarter: _sums_from(*rest) for quarter, *rest in facts}
+    return {quarter: sums_from(*rest) for quarter, *rest in facts}
 
 
-def _sums_from(readings: int, *facts: Any) -> Sums:  # noqa: ANN401 - JSON
+def sums_from(readings: int, *facts: Any) -> Sums:  # noqa: ANN401 - JSON
+    """Read what `sums_facts` wrote."""
     totals, more = facts[:4], facts[4:]
     counts, qualities = more or ([readings] * 4, {"0": readings})
     return Sums(

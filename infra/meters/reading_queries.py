@@ -1,7 +1,7 @@
 """Reading what is stored of meters: lines, sums and versions, as they are now or were known earlier."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,20 +10,13 @@ from domain.meters.csv_format import ExtraColumn, append_columns, clip, split_cl
 from domain.meters.history import Version, known_at, version_in_force, versions_in
 from domain.meters.readings import Interval, Meter, MeterKind, format_timestamp, hour_of
 from domain.meters.simulation import simulate
-from domain.meters.summaries import HourSums
-from domain.meters.sums import Sums, add, sum_lines
 from domain.meters.versions import FORMER, HourBlock, Origin, PastVersions
 from infra.meters.meter_store import partition_of
-from infra.meters.reading_items import decompress, hour_key, past_prefix, to_block, to_facts, to_past
+from infra.meters.reading_items import decompress, hour_key, past_prefix, to_block, to_past
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_HOUR = timedelta(hours=1)
-# What getting the sums of an hour costs, in bytes of lines that are summed.
-_HOUR_COST = 4_000
-_STORED_SUMS_COST = 1_000
-_STORED_READING_COST = 16  # reading the item grows with its lines, although they stay unread
 _MAX_PAST_QUERIES = 20
 
 Timestamps = tuple[bytes, bytes]
@@ -94,69 +87,6 @@ class ReadingQueries:
             if inside:
                 yield Block(inside, origins)
 
-    def sums(self, meter: Meter, interval: Interval, known_at: datetime | None = None) -> Iterator[HourSums]:
-        """Give the sums of each hour in `interval` that has readings, from what is stored of its quarters."""
-        if meter.kind is MeterKind.SIMULATED:
-            for lines in simulate(meter.id, interval):
-                begin = _begin_of(lines[:_HOUR_LENGTH].decode())
-                yield HourSums(begin, sum_quarters(lines), _HOUR_COST + len(lines))
-            return
-        for item in self._hours(meter.id, interval.timestamps, ["sk", "facts"]):
-            begin = _begin_of(item["sk"]["S"].removeprefix("HOUR#"))
-            part = Interval(max(begin, interval.start), min(begin + _HOUR, interval.end))
-            facts = to_facts(item) if _has_whole_quarters(part) else None
-            if facts is None or _is_changed_after(facts.changed_at, known_at):
-                found = self._summed(meter, begin, part, known_at)
-            else:
-                inside = {
-                    quarter: sums
-                    for quarter, sums in facts.sums.items()
-                    if part.start <= begin + quarter * QUARTER < part.end
-                }
-                readings = sum(sums.readings for sums in facts.sums.values())
-                found = HourSums(begin, inside, _STORED_SUMS_COST + _STORED_READING_COST * readings)
-            if found.quarters:
-                yield found
-
-    def _summed(
-        self, meter: Meter, begin: datetime, part: Interval, known_at: datetime | None
-    ) -> HourSums:
-        """Sum the lines of a part of an hour."""
-        for lines, origins in self.blocks(meter, part, known_at):
-            count = lines.count(b"\n")
-            qualities = [origin.quality for origin in origins]
-            quarters = sum_quarters(lines, qualities if len(qualities) == count else qualities * count)
-            return HourSums(begin, quarters, _HOUR_COST + len(lines))
-        return HourSums(begin, {}, _HOUR_COST)
-
-    def presence(self, meter: Meter, interval: Interval) -> list[HourPresence]:
-        """Return how many readings the hours that `interval` touches have, and in which minutes."""
-        months = list(_cut(interval, _AT_ONCE))
-        return in_parallel(lambda part: self._presence(meter, part), months, _THREADS)
-
-    def _presence(self, meter: Meter, interval: Interval) -> list[HourPresence]:
-        found = []
-        for item in self._hours(meter.id, interval.timestamps, ["sk", "facts"]):
-            hour = item["sk"]["S"].removeprefix("HOUR#")
-            facts = to_facts(item)
-            found.append(
-                self._counted(meter, hour)
-                if facts is None
-                else HourPresence(
-                    _begin_of(hour),
-                    {quarter: sums.readings for quarter, sums in facts.sums.items()},
-                    facts.minutes,
-                )
-            )
-        return found
-
-    def _counted(self, meter: Meter, hour: str) -> HourPresence:
-        """Count the lines of an hour."""
-        begin = _begin_of(hour)
-        lines = b"".join(block.lines for block in self.blocks(meter, Interval(begin, begin + _HOUR)))
-        quarters = Counter(int(line[14:16]) // 15 for line in lines.splitlines())
-        return HourPresence(begin, quarters, minutes_of(lines))
-
     def versions(self, meter_id: str, at: datetime, limit: int, position: str | None) -> VersionPage:
         """List the versions of the reading at `at` in the order they were recorded, the newest last.
 
@@ -189,7 +119,7 @@ class ReadingQueries:
     def _known(self, meter_id: str, item: Any, known_at_instant: datetime | None) -> HourBlock:  # noqa: ANN401
         """Read an hour's block as it was known; hours that were not changed after that need nothing else."""
         block = to_block(item)
-        if known_at_instant is None or not _is_changed_after(block.changed_at, known_at_instant):
+        if known_at_instant is None or not is_changed_after(block.changed_at, known_at_instant):
             return block
         instant = to_micros(known_at_instant)
         return known_at(block, self._past_after(meter_id, item, instant), instant)
@@ -261,22 +191,6 @@ class ReadingQueries:
             yield from page["Items"]
 
 
-def _begin_of(hour: str) -> datetime:
-    return datetime.fromisoformat(hour + ":00:00+00:00")
-
-
-def _has_whole_quarters(part: Interval) -> bool:
-    return all(at.minute % 15 == at.second == at.microsecond == 0 for at in part)
-
-
-def _cut(interval: Interval, length: timedelta) -> Iterator[Interval]:
-    """Cut a time into parts that begin and end with hours of UTC; only the limits of the whole are kept."""
-    begin = interval.start
-    while begin < interval.end:
-        end = min((begin + length).replace(minute=0, second=0, microsecond=0), interval.end)
-        yield Interval(begin, end)
-        begin = end
-
-
-def _is_changed_after(changed_at: int, known_at: datetime | None) -> bool:
+def is_changed_after(changed_at: int, known_at: datetime | None) -> bool:
+    """Tell whether an hour that was changed last at `changed_at` has changed since what is asked for was known."""
     return known_at is not None and changed_at > to_micros(known_at)

@@ -4,13 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import NamedTuple
 
 from domain.actors import Actor
 from domain.instants import MalformedTimeError, to_micros
+from domain.meters.completeness import INTERVALS
 from domain.meters.csv_uploads import read_csv
 from domain.meters.json_uploads import read_entries
 from domain.meters.readings import Meter, MeterIsSimulatedError, MeterKind, Reading, is_meter_id
+from domain.meters.time_zones import UnknownZoneError, zone
 from domain.meters.uploads import MAX_AHEAD, InvalidReadingsError, Problem, ReadingParser
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import Counts, ReadingStore
@@ -80,8 +83,16 @@ def _exactly(text: str) -> Decimal:
         return _NO_NUMBER
 
 
-def read_detail(detail: object, now: datetime, default_created_at: datetime) -> tuple[str, list[Reading]]:
-    """Read the detail of a `meter_readings` event: the meter's id and its readings.
+class SentReadings(NamedTuple):
+    """What a `meter_readings` event holds: a meter's id, its readings, and what it says of the meter itself."""
+
+    meter_id: str
+    readings: list[Reading]
+    settings: Mapping[str, int | str]
+
+
+def read_detail(detail: object, now: datetime, default_created_at: datetime) -> SentReadings:
+    """Read the detail of a `meter_readings` event.
 
     They were made at `default_created_at` where the detail does not say.
 
@@ -90,12 +101,28 @@ def read_detail(detail: object, now: datetime, default_created_at: datetime) -> 
     """
     says_when = isinstance(detail, Mapping) and detail.get("created_at") is not None
     arrival = Arrival(now, None if says_when else default_created_at)
-    readings = _read_document(detail, arrival, "smart_meter_id")
+    readings = _read_document(detail, arrival, "smart_meter_id", "interval_seconds", "timezone")
     assert isinstance(detail, Mapping)  # noqa: S101 - else it has been refused
     meter_id = detail.get("smart_meter_id")
     if not isinstance(meter_id, str) or not is_meter_id(meter_id):
         raise InvalidReadingsError([Problem("smart_meter_id", "must be the id of a smart meter")])
-    return meter_id, readings
+    return SentReadings(meter_id, readings, _read_settings(detail))
+
+
+def _read_settings(detail: Mapping[str, object]) -> dict[str, int | str]:
+    settings: dict[str, int | str] = {}
+    seconds, name = detail.get("interval_seconds"), detail.get("timezone")
+    if seconds is not None:
+        if not isinstance(seconds, Decimal) or seconds not in INTERVALS:
+            choices = ", ".join(map(str, INTERVALS))
+            raise InvalidReadingsError([Problem("interval_seconds", f"must be one of {choices}")])
+        settings["interval_seconds"] = int(seconds)
+    if name is not None:
+        try:
+            settings["timezone"] = zone(name if isinstance(name, str) else "").key
+        except UnknownZoneError as error:
+            raise InvalidReadingsError([Problem("timezone", str(error))]) from error
+    return settings
 
 
 def _read_document(document: object, arrival: Arrival, *fields: str) -> list[Reading]:
@@ -144,8 +171,11 @@ def store_upload(
     readings: Sequence[Reading],
     actor: Actor,
     now: datetime,
+    settings: Mapping[str, int | str] = MappingProxyType({}),
 ) -> Counts:
     """Store readings; a meter that is not known yet is registered, unless there are none.
+
+    What `settings` say of the meter is stored where nothing is known of it.
 
     Raises:
         MeterIsSimulatedError: the meter stores no readings.
@@ -154,7 +184,9 @@ def store_upload(
     meter = meters.get(meter_id)
     if meter is not None:
         require_metered(meter)
-    elif readings:
+    if settings and (meter is None or any(getattr(meter, name) is None for name in settings)):
+        meters.supplement(meter_id, settings, now)
+    elif meter is None and readings:
         meters.register(Meter(meter_id, MeterKind.METERED, created_at=now))
     counts = store.store(meter_id, readings, actor)
     logger.info("Readings stored", smart_meter_id=meter_id, **counts._asdict())

@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.meters.csv_format import read_line
 from domain.meters.completeness import FULL_HOUR, minutes_of
+from domain.meters.csv_format import read_line
 from domain.meters.local_periods import Resolution
 from domain.meters.readings import Interval
 from domain.meters.simulation import simulate
 from domain.meters.summaries import summarise
+from domain.meters.time_zones import zone
 from tests.readings import simulated_sums
 
 DAY = datetime(2024, 1, 10, tzinfo=UTC)
@@ -48,7 +49,9 @@ def test_energy_power_voltage_and_current_agree() -> None:
 
 
 def test_a_day_has_the_shape_of_a_household() -> None:
-    hours, _ = summarise(simulated_sums(Interval(DAY, DAY + timedelta(days=1))), zone("UTC"), Resolution.HOUR, 24)
+    hours, _ = summarise(
+        simulated_sums(Interval(DAY, DAY + timedelta(days=1))), zone("UTC"), Resolution.HOUR, 24
+    )
     energy = [hour.energy_kwh or 0 for hour in hours]
     assert max(energy[18:21]) > 3 * max(energy[1:5])
     assert energy[7] > energy[3]
