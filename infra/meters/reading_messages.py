@@ -73,8 +73,8 @@ def store_readings(body: str, now: datetime) -> None:
         MeterIsSimulatedError: the meter stores none.
         OutcomeUnknownError: they may have been stored; storing them again is harmless.
     """
-    meter_id, readings, settings = read_readings(body, now)
-    store_upload(stores().meters, stores().readings, meter_id, readings, publisher_of(body), now, settings)
+    sent = read_readings(body, now)
+    store_upload(stores().meters, stores().readings, sent, publisher_of(body), now)
 
 
 class Upload(NamedTuple):

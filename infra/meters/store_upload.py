@@ -1,7 +1,7 @@
 """Readings that are sent in: read strictly, and stored; free of FastAPI, so that any function can use it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
@@ -88,7 +88,7 @@ class SentReadings(NamedTuple):
 
     meter_id: str
     readings: list[Reading]
-    settings: Mapping[str, int | str]
+    settings: Mapping[str, int | str] = MappingProxyType({})
 
 
 def read_detail(detail: object, now: datetime, default_created_at: datetime) -> SentReadings:
@@ -165,29 +165,23 @@ def require_metered(meter: Meter) -> None:
 
 
 def store_upload(
-    meters: MeterStore,
-    store: ReadingStore,
-    meter_id: str,
-    readings: Sequence[Reading],
-    actor: Actor,
-    now: datetime,
-    settings: Mapping[str, int | str] = MappingProxyType({}),
+    meters: MeterStore, store: ReadingStore, sent: SentReadings, actor: Actor, now: datetime
 ) -> Counts:
-    """Store readings; a meter that is not known yet is registered, unless there are none.
+    """Store readings; a meter that is not known yet is registered, unless nothing is sent.
 
-    What `settings` say of the meter is stored where nothing is known of it.
+    What is said of the meter itself is stored where nothing is known of it.
 
     Raises:
         MeterIsSimulatedError: the meter stores no readings.
         TooManyReadingsError: too much is stored in the hours that they touch.
     """
-    meter = meters.get(meter_id)
+    meter = meters.get(sent.meter_id)
     if meter is not None:
         require_metered(meter)
-    if settings and (meter is None or any(getattr(meter, name) is None for name in settings)):
-        meters.supplement(meter_id, settings, now)
-    elif meter is None and readings:
-        meters.register(Meter(meter_id, MeterKind.METERED, created_at=now))
-    counts = store.store(meter_id, readings, actor)
-    logger.info("Readings stored", smart_meter_id=meter_id, **counts._asdict())
+    if sent.settings and (meter is None or any(getattr(meter, name) is None for name in sent.settings)):
+        meters.supplement(sent.meter_id, sent.settings, now)
+    elif meter is None and sent.readings:
+        meters.register(Meter(sent.meter_id, MeterKind.METERED, created_at=now))
+    counts = store.store(sent.meter_id, sent.readings, actor)
+    logger.info("Readings stored", smart_meter_id=sent.meter_id, **counts._asdict())
     return counts

@@ -36,6 +36,7 @@ from infra.contracts.event_payloads import Instant, utc_now
 from infra.meters.reading_queries import Block
 from infra.meters.store_upload import (
     Arrival,
+    SentReadings,
     read_csv_body,
     read_json_body,
     require_metered,
@@ -81,7 +82,9 @@ async def put_readings(
             sent = read_csv_body(body, smart_meter_id, arrival)
         case _:
             raise InvalidReadingsError([Problem("content-type", "must be application/json or text/csv")])
-    return CountsView.of(store_upload(meters, readings, smart_meter_id, sent, actor, arrival.now))
+    return CountsView.of(
+        store_upload(meters, readings, SentReadings(smart_meter_id, sent), actor, arrival.now)
+    )
 
 
 @router.delete("", responses=describe(404, 409))
