@@ -48,7 +48,7 @@ def sweep(jobs: ExportStore, queue: ExportQueue, now: datetime, is_time_left: Is
             count("ExportsNotRecovered")
             failed += 1
     if failed:
-        # So that the function's own alarm tells of it.
+        # So that the function's own alarm reports it.
         raise SweepError(f"{failed} jobs could not be recovered")
 
 

@@ -29,7 +29,7 @@ from infra.telemetry import count, logger
 
 
 class LeasedError(Exception):
-    """Another attempt at the job is under way: the message has to come again later."""
+    """Another attempt at the job is under way: the message has to be received again later."""
 
 
 class StoppedError(Exception):

@@ -18,7 +18,7 @@ IS_NEW = "attribute_not_exists(#job_id)"
 IS_UNCHANGED = "#change = :change"
 
 
-MOST_TOUCHED = 500
+MAX_TOUCHED = 500
 """Items that are read for one page of a history, however few of them it shows."""
 
 Decide = Callable[[ExportJob], ExportJob | Refusal]
@@ -117,7 +117,7 @@ class ExportStore:
     def page(self, meter_id: str, limit: int, after: str | None, owner: str | None = None) -> Page:
         """List the jobs of a meter, the newest first; a change shows up within about a second.
 
-        With an `owner` only the owner's own jobs are read, of all meters: at most MOST_TOUCHED for one page,
+        With an `owner` only the owner's own jobs are read, of all meters: at most MAX_TOUCHED for one page,
         which may so hold fewer than `limit` jobs although more follow. Of others' there is no sign.
         """
         query = _query_of_meter(meter_id, limit) if owner is None else _query_of_owner(owner, meter_id)
@@ -164,7 +164,7 @@ def _query_of_owner(owner: str, meter_id: str) -> dict[str, Any]:
         "ExpressionAttributeNames": {"#owner": "owner", "#meter": "smart_meter_id"},
         "ExpressionAttributeValues": {":owner": {"S": owner}, ":meter": {"S": meter_id}},
         "ScanIndexForward": False,
-        "Limit": MOST_TOUCHED,
+        "Limit": MAX_TOUCHED,
     }
 
 

@@ -63,7 +63,7 @@ def test_events_over_http_get_a_verdict_and_a_row_in_the_trail(stage: Stage) -> 
     late = operator.post("/event", json=event(created_at="2023-11-01T00:00:00Z"))
     assert late.json()["code"] == "stale_start"
     trail = operator.get("/contract/1001/events").json()["items"]
-    assert [entry["code"] for entry in trail] == ["stale_start", "accepted"]
+    assert [entry["code"] for entry in trail] == ["accepted", "stale_start"]
 
 
 def test_events_on_the_bus_are_applied_and_their_changes_published(stage: Stage) -> None:

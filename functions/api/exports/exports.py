@@ -180,7 +180,7 @@ async def list_exports(
 ) -> HistoryPage:
     """List one's own exports of a meter, the newest first; admins see those of all.
 
-    A page may hold fewer exports than its limit, or none, although more follow: `next_cursor` tells.
+    A page may hold fewer exports than its limit, or none, although more follow: see `next_cursor`.
     """
     owner = None if caller.is_admin else caller.id
     scope = f"exports {smart_meter_id}" if owner is None else f"exports {smart_meter_id} of {owner}"

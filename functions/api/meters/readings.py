@@ -177,7 +177,7 @@ async def get_history(
 ) -> Response:
     """List the versions of the reading at `timestamp`, the newest last; none where there never was one.
 
-    A page may hold fewer versions than its limit, or none, although more follow: `next_cursor` tells.
+    A page may hold fewer versions than its limit, or none, although more follow: see `next_cursor`.
     """
     meter = existing_meter(meters, smart_meter_id)
     scope = f"versions {smart_meter_id} {to_micros(query.timestamp)}"

@@ -156,18 +156,21 @@ class _Values(BaseModel):
     current_a: ExactNumber | None
 
 
+class _At(BaseModel):
+    timestamp: Instant
+
+
 def _values(texts: tuple[str, ...] | None) -> dict[str, Decimal | None]:
     return {
         name: Decimal(text) if text else None for name, text in zip(VALUES, texts or ("",) * 4, strict=True)
     }
 
 
-class ReadingView(_Values):
+class ReadingView(_Values, _At):
     """One reading; null where it has no such value."""
 
     model_config = ConfigDict(extra="forbid")
 
-    timestamp: Instant
     quality: Quality
 
     @classmethod
@@ -176,7 +179,7 @@ class ReadingView(_Values):
         return cls(timestamp=at, quality=quality, **_values(values))
 
 
-class SummaryView(_Values):
+class SummaryView(_Values, _At):
     """The readings of one period: energy in sum, the rest in the mean; null where none had the value."""
 
     timestamp: Instant = Field(description="When the period begins, also where `start` cuts it")

@@ -37,7 +37,7 @@ class World:
     ids: Iterator[int] = field(default_factory=count)
 
     def worker(self) -> Worker:
-        """Start a worker that tells how far it is after each block."""
+        """Start a worker that reports its progress after each hour."""
         return Worker(self.jobs, self.meters, self.readings, self.files, timedelta(0), lambda: self.now)
 
     def new_job(self, meter_id: str = "m", period: Interval = PERIOD) -> str:

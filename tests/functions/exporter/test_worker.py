@@ -68,22 +68,22 @@ def test_a_simulated_meter_needs_no_stored_readings(world: World) -> None:
 
 def test_progress_grows_and_stays_below_a_hundred_until_the_end(world: World) -> None:
     job_id = world.new_job()
-    told: list[int] = []
+    reported: list[int] = []
     original = world.jobs.change
 
     def watch(job: str, decide: Any) -> ExportJob | Refusal:
         answer = original(job, decide)
         if isinstance(answer, ExportJob):
-            told.append(answer.progress)
+            reported.append(answer.progress)
         return answer
 
     world.jobs.change = watch  # type: ignore[assignment,method-assign]
     world.worker().run(job_id, is_last_receive=False)
-    assert told == sorted(told)
-    assert told[0] == 0
-    assert told[-1] == 100
-    assert max(told[:-1]) < 100
-    assert len(set(told)) >= 3
+    assert reported == sorted(reported)
+    assert reported[0] == 0
+    assert reported[-1] == 100
+    assert max(reported[:-1]) < 100
+    assert len(set(reported)) >= 3
 
 
 def test_a_cancelled_job_is_not_begun(world: World) -> None:

@@ -91,3 +91,40 @@ def test_a_day_of_minutes_is_read_for_five_units(
     rows = b"".join(store.lines(Meter("m", MeterKind.METERED, NOW), day)).splitlines()
     assert len(rows) == 24 * 60
     assert 4 <= units() <= 5
+
+
+def test_a_correction_costs_what_the_handbook_says(engine_client: "DynamoDBClient") -> None:
+    table = f"readings-{uuid4().hex}"
+    create_table(engine_client, "ReadingsTable", table)
+    store = ReadingStore(engine_client, table)
+    hour = Interval(NOW, NOW + timedelta(hours=1))
+    readings = [read_line(line, 1) for block in simulate("m", hour) for line in block.splitlines()]
+    assert write_units(engine_client, lambda: store.store("m", readings)) == [2]
+    assert write_units(engine_client, lambda: store.store("m", readings)) == []
+    one = readings[0]._replace(energy_kwh="9", created_at=2)
+    assert write_units(engine_client, lambda: store.store("m", [one])) == [2, 2]
+    assert write_units(engine_client, lambda: store.store("m", [one._replace(created_at=3)])) == [2]
+    every = [reading._replace(energy_kwh="8", created_at=4) for reading in readings]
+    assert write_units(engine_client, lambda: store.store("m", every)) == [2, 2]
+
+
+def write_units(client: "DynamoDBClient", act: Callable[[], object]) -> list[int]:
+    """Return the write units of each item that the transactions of `act` put: two for each begun KB."""
+    taken: list[int] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        items = [write["Put"]["Item"] for write in params["TransactItems"]]
+        taken.extend(2 * -(-_size_of(item) // 1024) for item in items)
+
+    client.meta.events.register_first("provide-client-params.dynamodb.TransactWriteItems", note)
+    act()
+    client.meta.events.unregister("provide-client-params.dynamodb.TransactWriteItems", note)
+    return taken
+
+
+def _size_of(item: dict[str, dict[str, Any]]) -> int:
+    """Return the bytes of an item as DynamoDB counts them."""
+    values = [(kind, value) for attribute in item.values() for kind, value in attribute.items()]
+    return sum(map(len, item)) + sum(
+        len(value) // 2 + 2 if kind == "N" else len(value) for kind, value in values
+    )

@@ -105,13 +105,13 @@ def test_an_upload_that_is_never_answered_is_unknown_and_harmless_to_repeat(
     assert readings.store("m", hours(5)) == Counts(15, unchanged=15)
 
 
-def test_an_upload_that_never_gets_its_turn_is_unknown(
+def test_an_upload_that_always_meets_others_is_refused_as_busy(
     readings: ReadingStore, network: FaultyNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stored_readings, "_MAX_PAUSE", 0)
     monkeypatch.setattr(stored_readings, "_MAX_ATTEMPTS", 3)
     network.faults = iter([Fault.NONE, Fault.CONFLICT] * 3)
-    with pytest.raises(OutcomeUnknownError):
+    with pytest.raises(BusyError):
         readings.store("m", hours(1))
 
 

@@ -1,4 +1,4 @@
-"""Exports from the wish to the file, through the API, the queue and the worker."""
+"""Exports from the order to the file, through the API, the queue and the worker."""
 
 import gzip
 import hashlib
@@ -21,7 +21,7 @@ from infra.settings import ExportSettings, settings
 from infra.stores import stores
 
 HEADER = "timestamp,smart_meter_id,energy_kwh,power_kw,voltage_v,current_a\r\n"
-WISH = {
+ORDER = {
     "smart_meter_id": "123",
     "start_datetime": "2024-01-01T00:00:00Z",
     "end_datetime": "2024-01-01T00:10:00Z",
@@ -58,13 +58,13 @@ def simulated_meter(api: TestClient) -> None:
 
 
 def ask(api: TestClient, **changes: Any) -> str:
-    answer = api.post("/api/export/csv", json=WISH | changes)
+    answer = api.post("/api/export/csv", json=ORDER | changes)
     assert answer.status_code == 200
     return str(answer.json()["job_id"])
 
 
 def test_ten_minutes_of_a_simulated_meter_are_a_header_and_ten_rows(api: TestClient, work: Work) -> None:
-    created = api.post("/api/export/csv", json=WISH)
+    created = api.post("/api/export/csv", json=ORDER)
     assert created.status_code == 200
     job_id = created.json()["job_id"]
     assert created.json() == {
@@ -236,19 +236,19 @@ def test_a_job_that_could_not_be_sent_is_made_all_the_same(api: TestClient, work
 
 
 def test_the_same_idempotency_key_is_the_same_job(api: TestClient) -> None:
-    key = {"Idempotency-Key": "wish-1"}
-    first, second = (api.post("/api/export/csv", json=WISH, headers=key).json() for _ in range(2))
+    key = {"Idempotency-Key": "order-1"}
+    first, second = (api.post("/api/export/csv", json=ORDER, headers=key).json() for _ in range(2))
     assert first == second
     assert len(api.get("/api/export/history/123").json()["items"]) == 1
-    other = api.post("/api/export/csv", json=WISH | {"smart_meter_id": "124"}, headers=key)
+    other = api.post("/api/export/csv", json=ORDER | {"smart_meter_id": "124"}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_refused_wish_does_not_use_its_key_up(api: TestClient) -> None:
-    key = {"Idempotency-Key": "wish-1"}
-    refused = api.post("/api/export/csv", json=WISH | {"end_datetime": "2099-01-01T00:00:00Z"}, headers=key)
+def test_a_refused_order_leaves_its_key_unused(api: TestClient) -> None:
+    key = {"Idempotency-Key": "order-1"}
+    refused = api.post("/api/export/csv", json=ORDER | {"end_datetime": "2099-01-01T00:00:00Z"}, headers=key)
     assert refused.status_code == 400
-    assert api.post("/api/export/csv", json=WISH, headers=key).status_code == 200
+    assert api.post("/api/export/csv", json=ORDER, headers=key).status_code == 200
 
 
 def test_history_is_newest_first_and_paged(api: TestClient, work: Work) -> None:
@@ -309,10 +309,10 @@ def test_a_cursor_of_another_history_is_refused(api: TestClient) -> None:
         ({"extra": 1}, "extra"),
     ],
 )
-def test_a_wish_that_cannot_be_granted_is_a_400_that_names_the_field(
+def test_a_bad_order_is_a_400_that_names_the_field(
     api: TestClient, changes: dict[str, Any], field: str
 ) -> None:
-    answer = api.post("/api/export/csv", json=WISH | changes)
+    answer = api.post("/api/export/csv", json=ORDER | changes)
     assert (answer.status_code, answer.json()["code"]) == (400, "validation_error")
     assert [detail["field"] for detail in answer.json()["details"]] == [field]
     assert api.get("/api/export/history/123").json()["items"] == []
@@ -320,7 +320,7 @@ def test_a_wish_that_cannot_be_granted_is_a_400_that_names_the_field(
 
 @pytest.mark.parametrize("missing", ["smart_meter_id", "start_datetime", "end_datetime"])
 def test_a_missing_field_is_named(api: TestClient, missing: str) -> None:
-    answer = api.post("/api/export/csv", json={name: WISH[name] for name in WISH if name != missing})
+    answer = api.post("/api/export/csv", json={name: ORDER[name] for name in ORDER if name != missing})
     assert answer.status_code == 400
     assert answer.json()["details"][0]["field"] == missing
 
@@ -329,3 +329,47 @@ def test_a_missing_field_is_named(api: TestClient, missing: str) -> None:
 def test_malformed_json_is_a_400(api: TestClient, body: bytes) -> None:
     answer = api.post("/api/export/csv", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (400, "validation_error")
+
+
+def test_an_export_may_have_more_columns_and_what_was_known(api: TestClient, work: Work) -> None:
+    path = "/api/meters/m-1/readings"
+    entry = {"timestamp": "2024-01-01T00:00:00Z", "energy_kwh": "0.10"}
+    made = {"created_at": "2024-02-01T00:00:00Z"}
+    api.put(path, json={"readings": [entry | {"quality": "estimated"}]} | made)
+    api.put(path, json={"readings": [entry | {"energy_kwh": 7}]})
+    with_columns = ask(api, smart_meter_id="m-1", columns=["created_at", "quality"])
+    before = ask(api, smart_meter_id="m-1", known_at="2024-01-01T00:00:00Z")
+    work()
+    header, row, _ = api.get(f"/api/export/download/{with_columns}").text.split("\r\n")
+    assert header.endswith(",current_a,created_at,quality")
+    assert row.startswith("2024-01-01T00:00:00Z,m-1,7,,,,20")
+    assert row.endswith("Z,measured")
+    assert api.get(f"/api/export/download/{before}").text == HEADER
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"columns": ["quality", "quality"]}, "columns"),
+        ({"columns": ["colour"]}, "columns.0"),
+        ({"columns": "quality"}, "columns"),
+        ({"known_at": "2100-01-01T00:00:00Z"}, "known_at"),
+        ({"known_at": "now"}, "known_at"),
+    ],
+)
+def test_bad_columns_and_instants_are_named(api: TestClient, changes: Any, field: str) -> None:
+    answer = api.post("/api/export/csv", json=ORDER | changes)
+    assert (answer.status_code, answer.json()["details"][0]["field"]) == (400, field)
+
+
+def test_a_large_file_that_is_gone_before_its_time_is_expired(
+    api: TestClient, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "MAX_INLINE_BYTES", 100)
+    job_id = ask(api)
+    work()
+    assert api.get(f"/api/export/download/{job_id}", follow_redirects=False).status_code == 307
+    for file in aws.s3().list_objects_v2(Bucket="exports")["Contents"]:
+        aws.s3().delete_object(Bucket="exports", Key=file["Key"])
+    answer = api.get(f"/api/export/download/{job_id}", follow_redirects=False)
+    assert (answer.status_code, answer.json()["code"]) == (410, "export_expired")

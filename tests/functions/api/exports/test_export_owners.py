@@ -35,7 +35,7 @@ def ask(api: TestClient, shown: Headers) -> str:
     return str(answer.json()["job_id"])
 
 
-def told(api: TestClient, method: str, path: str, job: str, shown: Headers) -> tuple[int, str]:
+def answer_of(api: TestClient, method: str, path: str, job: str, shown: Headers) -> tuple[int, str]:
     answer = api.request(method, path.format(job), headers=shown)
     return answer.status_code, answer.text.replace(answer.headers["X-Request-ID"], "").replace(job, "JOB")
 
@@ -51,13 +51,13 @@ def test_a_foreign_export_answers_exactly_as_a_missing_one(
     admin = enter(api, Role.ADMIN, "root")
     job = ask(api, ada)
 
-    assert told(api, method, path, job, eve) == told(api, method, path, str(uuid4()), eve)
+    assert answer_of(api, method, path, job, eve) == answer_of(api, method, path, str(uuid4()), eve)
 
     # Nothing has happened to it, and an admin sees what its owner sees.
-    status = told(api, "GET", "/api/export/status/{}", job, ada)
+    status = answer_of(api, "GET", "/api/export/status/{}", job, ada)
     assert '"pending"' in status[1]
-    assert told(api, "GET", "/api/export/status/{}", job, admin) == status
-    assert told(api, method, path, job, admin) != told(api, method, path, str(uuid4()), admin)
+    assert answer_of(api, "GET", "/api/export/status/{}", job, admin) == status
+    assert answer_of(api, method, path, job, admin) != answer_of(api, method, path, str(uuid4()), admin)
 
 
 def test_a_history_holds_ones_own_exports_and_no_sign_of_others(closed: None, api: TestClient) -> None:
@@ -89,7 +89,7 @@ def test_a_key_sees_what_its_owner_asked_for(closed: None, api: TestClient) -> N
     job = ask(api, ada)
 
     status = "/api/export/status/{}"
-    assert told(api, "GET", status, job, key) == told(api, "GET", status, job, ada)
+    assert answer_of(api, "GET", status, job, key) == answer_of(api, "GET", status, job, ada)
 
 
 def test_the_same_idempotency_key_of_another_user_is_another_request(closed: None, api: TestClient) -> None:
@@ -122,7 +122,7 @@ def test_a_page_of_a_history_reads_a_bounded_number_of_jobs_and_none_of_others(
     stores().exports.client.meta.events.register(
         "after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["ScannedCount"])
     )
-    monkeypatch.setattr(stored_exports, "MOST_TOUCHED", 10)
+    monkeypatch.setattr(stored_exports, "MAX_TOUCHED", 10)
 
     assert history(api, bearer(log_in(api, "ada"))) == own[::-1]
     assert max(read) <= 10
@@ -136,7 +136,7 @@ def test_a_history_of_others_jobs_is_that_of_a_meter_that_nobody_asked_about(
     eve = make_user("eve", Role.OPERATOR).id
     for second in range(30):
         store_job(eve, "123", second)
-    monkeypatch.setattr(stored_exports, "MOST_TOUCHED", 5)
+    monkeypatch.setattr(stored_exports, "MAX_TOUCHED", 5)
     ada = enter(api, Role.OPERATOR, "ada")
     answers = [
         api.get(f"/api/export/history/{meter}?limit=2", headers=ada).json() for meter in ("123", "none")
