@@ -51,7 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    print(f"{path}: {info['record_count']:,} readings, {len(content):,} bytes")
+    print(
+        f"{path}: {info['record_count']:,} {'readings' if given.resolution == 'raw' else 'periods'}, {len(content):,} bytes"
+    )
     return 0
 
 
