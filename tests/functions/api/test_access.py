@@ -59,6 +59,7 @@ def behind(door: AccessRule) -> set[str]:
 def test_operators_also_create_contracts_send_events_store_readings_and_export() -> None:
     assert behind(AccessRule.OPERATOR) == {
         *("POST /contract", "POST /event", "POST /events"),
+        "PUT /api/meters/{smart_meter_id}",
         *("PUT /api/meters/{smart_meter_id}/readings", "POST /api/export/csv", "DELETE /api/export/{job_id}"),
     }
 
