@@ -22,7 +22,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 unexport PYTHONDONTWRITEBYTECODE
 
 # What `make proof` runs with more of the same.
-PROVEN := tests/proof tests/e2e/test_kill.py tests/functions/api/test_conformance.py tests/functions/api/test_conformance_closed.py
+PROVEN := tests/proof tests/infra/contracts/test_correction_faults.py tests/e2e/test_kill.py tests/functions/api/test_conformance.py tests/functions/api/test_conformance_closed.py
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -125,7 +125,7 @@ sam-check: $(SAM_VENV)/synced  ## validate the template, build, and check the re
 	@$(SAM_VENV)/bin/python -m infra.build.artifacts check .aws-sam/build
 
 clean-run:  ## delete the data, logs and built layer of `make run`
-	@$(PYTHON) -m infra.local.rundir
+	@$(PYTHON) -m infra.local.run_directory
 
 # ---------------------------------------------------------------------------------------------------
 # The virtual environments, created again when the requirements change.

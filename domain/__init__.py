@@ -1,5 +1,4 @@
 """The rules of the product: plain Python over frozen values.
 
-Nothing here knows AWS, HTTP, a clock or an environment; time, ids and randomness come in as
-arguments.
+Nothing here uses AWS, HTTP, the clock or the environment; time, ids and randomness are passed in as arguments.
 """

@@ -1,4 +1,4 @@
-"""The most common passwords of published leaks that are long enough to be chosen here, in lower case."""
+"""The most common passwords in published leaks, in lower case; only those that are long enough to be allowed here."""
 
 _TEXT = """
     00000000 01011980 01012011 0123456789 0987654321 10203040 1029384756 11111111 111111111 1111111111 11223344

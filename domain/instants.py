@@ -1,7 +1,7 @@
-"""Instants and calendar dates as they stand on the wire, and as they are stored.
+"""Instants and calendar dates: how they are read, written and stored.
 
-Publishers order their events by `created_at`, so two instants may never become equal or change
-places by being read leniently. What these functions accept is therefore narrower than ISO 8601.
+Events are ordered by `created_at`, so lenient parsing must never make two instants equal or change their order.
+These functions therefore accept less than ISO 8601 allows.
 """
 
 import re
@@ -22,24 +22,24 @@ _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 
 
 class MalformedTimeError(ValueError):
-    """Text that is not an instant, or not a date, in the one form the service reads."""
+    """Text that is not an instant, or not a date, in the form that the service reads."""
 
 
 def parse_instant(text: str) -> datetime:
-    """Read `YYYY-MM-DDTHH:MM:SS[.ffffff][Z|±HH:MM]`; without an offset it is UTC.
+    """Parse `YYYY-MM-DDTHH:MM:SS[.ffffff][Z|±HH:MM]`; without an offset it is UTC.
 
-    More than six fractional digits are refused rather than cut off, because cutting would make
-    two different instants equal. A leap second (`:60`) is refused.
+    More than six fractional digits are refused, because cutting them off would make different instants equal.
+    A leap second (`:60`) is refused.
 
     Raises:
-        MalformedTimeError: another form, a day that does not exist, or outside 2000 to 2100 UTC.
+        MalformedTimeError: the text has another form, its day does not exist, or it is outside 2000 to 2100 UTC.
     """
     match = _INSTANT.fullmatch(text)
     if match is None:
         raise MalformedTimeError("must be an instant such as 2024-01-31T12:00:00Z")
     *calendar, fraction, _, sign, offset_hours, offset_minutes = match.groups()
     try:
-        # The numbers, not fromisoformat: that reads 24:00:00 on some Python versions.
+        # Not fromisoformat, which accepts 24:00:00 on some Python versions.
         naive = datetime(*map(int, calendar), int((fraction or "").ljust(6, "0")))  # type: ignore[arg-type,call-arg]  # noqa: DTZ001
         zone = _offset(sign, offset_hours, offset_minutes) if sign else UTC
         instant = naive.replace(tzinfo=zone).astimezone(UTC)
@@ -58,10 +58,10 @@ def _offset(sign: str, hours: str, minutes: str) -> timezone:
 
 
 def parse_date(text: str) -> date:
-    """Read `YYYY-MM-DD`.
+    """Parse `YYYY-MM-DD`.
 
     Raises:
-        MalformedTimeError: another form, or a day that does not exist.
+        MalformedTimeError: the text has another form, or its day does not exist.
     """
     match = _DATE.fullmatch(text)
     if match is None:
@@ -73,19 +73,19 @@ def parse_date(text: str) -> date:
 
 
 def format_instant(instant: datetime) -> str:
-    """Write an instant as UTC with `Z`, with a fraction only where there is one."""
+    """Format an instant as UTC with `Z`, with a fraction only if it is not zero."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def to_micros(instant: datetime) -> int:
     """Return the microseconds since 1970-01-01T00:00:00Z.
 
-    Instants are stored as this number because text misorders them: `00:00:00.5Z` sorts before
+    Instants are stored as this number because text does not sort in their order: `00:00:00.5Z` sorts before
     `00:00:00Z`.
     """
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 
 def from_micros(micros: int) -> datetime:
-    """Return the instant that `to_micros` made this number of."""
+    """Return the instant for which `to_micros` returns this number."""
     return EPOCH + timedelta(microseconds=micros)

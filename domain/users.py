@@ -1,4 +1,4 @@
-"""Who may do what: users, their roles, and the credentials they show."""
+"""Users, their roles, and their credentials: who may do what."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -12,15 +12,15 @@ EMAIL_PATTERN = (
     r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$"
 )
 NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
-"""Of what people and keys are called: any text without control characters, C1 included."""
+"""For names of people and keys: any text without control characters, including C1."""
 MAX_EMAIL_LENGTH = 254
 MAX_NAME_LENGTH = 100
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
 MAX_API_KEYS = 20
-"""Keys that one user may have at a time."""
+"""The number of keys that one user may have at a time."""
 
 SESSION_LIFETIME = timedelta(days=14)
-"""From a login until a new one is needed, however often it is refreshed."""
+"""How long a session lasts after its login; refreshing does not extend it."""
 
 _USERNAME = re.compile(USERNAME_PATTERN[1:-1], re.ASCII)
 _EMAIL = re.compile(EMAIL_PATTERN[1:-1], re.ASCII)
@@ -34,7 +34,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
     def includes(self, other: "Role") -> bool:
-        """Tell whether this role may do all that `other` may."""
+        """Return whether this role may do everything that `other` may do."""
         return _RANKS[self] >= _RANKS[other]
 
 
@@ -45,8 +45,8 @@ _RANKS = {role: rank for rank, role in enumerate(Role)}
 class User:
     """A person who may log in.
 
-    `version` counts the changes. `epoch` counts those that end every session: a new password, and
-    a deactivation. `key_epoch` counts those that end every API key: somebody else takes the account over.
+    `version` counts all changes. `epoch` counts the changes that end every session: a new password and a
+    deactivation. `key_epoch` counts the changes that end every API key: `make create-admin` taking over the account.
     """
 
     id: str
@@ -65,13 +65,13 @@ class User:
 
     @property
     def is_active_admin(self) -> bool:
-        """Whether this user may manage the others now."""
+        """Whether this user may manage other users now."""
         return self.is_active and self.role is Role.ADMIN
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a login begins; `refresh_id` is the id of the one refresh token that still counts."""
+    """What a login starts; `refresh_id` is the id of its one valid refresh token."""
 
     id: str
     user_id: str
@@ -81,22 +81,22 @@ class Session:
 
     @classmethod
     def of(cls, user: User, id: str, refresh_id: str, at: datetime) -> "Session":  # noqa: A002
-        """Return the session of a user who has logged in just now."""
+        """Return the new session of a user who has just logged in."""
         return cls(id, user.id, user.epoch, at, refresh_id)
 
     @property
     def expires_at(self) -> datetime:
-        """When it ends by itself."""
+        """When the session expires."""
         return self.created_at + SESSION_LIFETIME
 
-    def counts(self, user: User, at: datetime) -> bool:
-        """Tell whether it still lets `user` in."""
+    def is_valid(self, user: User, at: datetime) -> bool:
+        """Return whether `user` may still use the session."""
         return user.is_active and self.epoch == user.epoch and at < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A machine's credential; it acts as its owner, with a role of its own at most as great."""
+    """A credential of a machine; it acts as its owner, with its own role, which is not higher than the owner's."""
 
     id: str
     user_id: str
@@ -110,7 +110,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request: a user by a session or a key, or nobody in particular."""
+    """Who sent a request: a user with a session or an API key, or an anonymous caller."""
 
     id: str
     role: Role
@@ -120,30 +120,30 @@ class Caller:
 
     @property
     def is_admin(self) -> bool:
-        """Whether everything may be seen."""
+        """Whether the caller may see everything."""
         return self.role is Role.ADMIN
 
 
 ANONYMOUS_ADMIN = Caller("anonymous", Role.ADMIN)
-"""Whoever calls where nobody is asked for credentials."""
+"""A caller without credentials where AUTH_MODE=open."""
 
 
 def caller_by_session(user: User | None, session: Session | None, at: datetime) -> Caller | None:
-    """Return whom a session lets in, if anybody."""
-    if user is None or session is None or not session.counts(user, at):
+    """Return the caller with this session; None if it is not valid."""
+    if user is None or session is None or not session.is_valid(user, at):
         return None
     return Caller(user.id, user.role, user, session)
 
 
 def caller_by_key(user: User | None, key: ApiKey | None) -> Caller | None:
-    """Return whom a key lets in, if anybody: never with more than its owner may do now."""
+    """Return the caller with this key, with at most the present role of its owner; None if it is not valid."""
     if user is None or key is None or not user.is_active or key.epoch != user.key_epoch:
         return None
     return Caller(user.id, key.role if user.role.includes(key.role) else user.role, user, api_key=key)
 
 
 def revise(user: User, at: datetime, **changes: object) -> User:
-    """Return `user` with `changes`, or `user` itself where nothing differs.
+    """Return `user` with `changes`, or `user` itself if nothing differs.
 
     A new password and a deactivation end every session.
     """
@@ -155,9 +155,9 @@ def revise(user: User, at: datetime, **changes: object) -> User:
 
 
 def taken_over(user: User, at: datetime, password_hash: str) -> User:
-    """Return `user` as the active admin that an operator makes of a name, or `user` itself where it is one.
+    """Return `user` as an active admin with a new password, or `user` itself if nothing differs.
 
-    Whoever had the name before loses its sessions and its API keys.
+    All sessions and API keys of the account end, since anyone may have registered the name before.
     """
     admin = revise(user, at, role=Role.ADMIN, is_active=True, password_hash=password_hash)
     if admin is user:
@@ -171,22 +171,22 @@ def rehashed(user: User, password_hash: str) -> User:
 
 
 def name_key(name: str) -> str:
-    """Return what makes two usernames, or two email addresses, the same."""
+    """Return the form in which usernames, or email addresses, are compared."""
     return name.lower()
 
 
 def is_common_password(text: str) -> bool:
-    """Tell whether `text` is among the most common passwords, whatever its case."""
+    """Return whether `text` is among the most common passwords, ignoring case."""
     return text.casefold() in COMMON_PASSWORDS
 
 
 def is_username(text: str) -> bool:
-    """Tell whether `text` may be a username; none can be mistaken for an email address."""
+    """Return whether `text` is allowed as a username; no username looks like an email address."""
     return _USERNAME.fullmatch(text) is not None
 
 
 def is_email(text: str) -> bool:
-    """Tell whether `text` has the form of an email address, in ASCII."""
+    """Return whether `text` has the form of an email address, in ASCII."""
     return len(text) <= MAX_EMAIL_LENGTH and _EMAIL.fullmatch(text) is not None
 
 
@@ -194,7 +194,7 @@ class UserExistsError(Exception):
     """Another user has this username or this email address."""
 
     def __init__(self) -> None:
-        super().__init__("A user of this username or email address exists already.")
+        super().__init__("A user with this username or email address already exists.")
 
 
 class UserNotFoundError(Exception):
@@ -212,42 +212,42 @@ class ApiKeyNotFoundError(Exception):
 
 
 class TooManyApiKeysError(Exception):
-    """The caller has as many keys as one may have."""
+    """The caller already has MAX_API_KEYS keys."""
 
     def __init__(self) -> None:
         super().__init__(f"A user may have {MAX_API_KEYS} API keys; revoke one first.")
 
 
 class OwnCredentialsError(Exception):
-    """One's own password and email address are changed only where the current password is asked for."""
+    """Users change their own password and email address only where the current password is required."""
 
     def __init__(self) -> None:
         super().__init__("Change your own password and email address at /api/v1/users/me.")
 
 
 class OwnAccountError(Exception):
-    """Admins leave their own rights to another admin, so that one always remains."""
+    """An admin tried to delete, deactivate or demote their own account."""
 
     def __init__(self) -> None:
-        super().__init__("An admin cannot delete, deactivate or demote the own account.")
+        super().__init__("Admins cannot delete, deactivate or demote their own account.")
 
 
 class LastAdminError(Exception):
     """The change would leave no active admin."""
 
     def __init__(self) -> None:
-        super().__init__("One active admin must remain.")
+        super().__init__("At least one active admin must remain.")
 
 
 class WrongPasswordError(Exception):
-    """The current password was not given, or is another."""
+    """The current password is missing or wrong."""
 
     def __init__(self) -> None:
-        super().__init__("A new password or email address needs current_password, the right one.")
+        super().__init__("A new password or email address needs the right current_password.")
 
 
 class RegistrationClosedError(Exception):
-    """Nobody may register; an admin makes users."""
+    """Registration is closed; only admins create users."""
 
     def __init__(self) -> None:
         super().__init__("Registration is closed.")

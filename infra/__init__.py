@@ -1,1 +1,1 @@
-"""Where the product meets AWS: tables, clients, secrets, settings, logs, and the local cloud."""
+"""Everything that uses AWS: stores, clients, secrets, settings and logs, and the tools that build, run and operate."""

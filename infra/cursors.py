@@ -1,4 +1,4 @@
-"""Cursors of lists: opaque to callers, and refused when anybody but us has written them."""
+"""List cursors: opaque to callers, and signed, so that only cursors issued by this service are accepted."""
 
 import base64
 import hmac
@@ -10,29 +10,29 @@ _MAX_LENGTH = 1024
 
 
 class InvalidCursorError(Exception):
-    """A cursor that this service did not give out, or gave out for another list."""
+    """A cursor that this service did not issue, or issued for another list."""
 
     def __init__(self) -> None:
-        super().__init__("The cursor is not one that this list has given out.")
+        super().__init__("The cursor was not issued for this list.")
 
 
 class Cursors:
-    """Seals and opens the cursors of every list with one secret, asked for when first needed."""
+    """Signs and verifies the cursors of all lists with one secret, which is read when it is first needed."""
 
     def __init__(self, secret: Callable[[], bytes]) -> None:
         self._secret = secret
 
     def seal(self, scope: str, position: str) -> str:
-        """Return the cursor that stands for `position` in the list `scope`."""
+        """Return a signed cursor for `position` in the list `scope`."""
         position_bytes = position.encode()
         sealed = self._signature(scope, position_bytes) + position_bytes
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def open(self, scope: str, cursor: str) -> str:
-        """Return the position in the list `scope` that `cursor` stands for.
+        """Return the position in the list `scope` that `cursor` contains.
 
         Raises:
-            InvalidCursorError: it was not sealed here for this list.
+            InvalidCursorError: the cursor was not signed by this service for this list.
         """
         if len(cursor) > _MAX_LENGTH:
             raise InvalidCursorError
@@ -43,7 +43,7 @@ class Cursors:
         signature, position = sealed[:_SIGNATURE_BYTES], sealed[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(scope, position)):
             raise InvalidCursorError
-        # Base64 has several spellings of the same bytes; only the one given out is taken back.
+        # Base64 has several spellings of the same bytes; only the spelling that was issued is accepted.
         if base64.urlsafe_b64encode(sealed).rstrip(b"=").decode() != cursor:
             raise InvalidCursorError
         return position.decode()

@@ -1,10 +1,10 @@
-"""Requests that are answered once: the same key and payload get the first answer for 24 hours."""
+"""Idempotency keys: for 24 hours, the same key and payload get the first answer again."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from domain.contracts.trails import IdempotencyKeyReusedError
-from infra.outcomes import BusyError, OutcomeUnknownError
+from infra.write_outcomes import BusyError, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -16,10 +16,10 @@ Answer = dict[str, Any]
 
 
 class _Deadline(NamedTuple):
-    """Tells Powertools, in place of Lambda's context, when a request that never ended is over."""
+    """Stands in for Lambda's context: Powertools reads from it how long a request that never ended stays locked."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the longest that a request may take."""
+        """Return the maximum duration of a request."""
         return _MAX_REQUEST_MILLIS
 
 
@@ -31,37 +31,47 @@ class IdempotencyStore:
         self.table = table
 
     def ping(self) -> None:
-        """Ask the table for something, to see whether it answers."""
+        """Read from the table, to check that it answers."""
         self.client.get_item(TableName=self.table, Key={"id": {"S": "-"}})
 
     def answer(self, operation: str, key: str, payload: Answer, work: Callable[[], Answer]) -> Answer:
-        """Do `work`, or answer what it answered to the same key and payload before.
+        """Do `work`, or return its earlier answer to the same key and payload.
 
-        An error of `work` is not kept: the request may be sent again.
+        An error of `work` is not stored: the request may be sent again.
 
         Raises:
-            IdempotencyKeyReusedError: the key came before with another payload.
-            BusyError: the request that came first is still being worked on, or nothing was begun.
-            OutcomeUnknownError: `work` was done, and its answer could not be kept.
+            IdempotencyKeyReusedError: the key was used before with another payload.
+            BusyError: the first request with this key is still in progress, or `work` was not started.
+            OutcomeUnknownError: `work` was done, but its answer could not be stored.
         """
-        # Here and not above: only requests that bear a key pay for the import.
-        from aws_lambda_powertools.utilities.idempotency import (  # noqa: PLC0415
-            DynamoDBPersistenceLayer,
-            IdempotencyConfig,
-            idempotent_function,
-        )
+        # Imported here: only requests with a key pay for the import.
         from aws_lambda_powertools.utilities.idempotency.exceptions import (  # noqa: PLC0415
             IdempotencyAlreadyInProgressError,
             IdempotencyPersistenceLayerError,
             IdempotencyValidationError,
         )
 
-        begun = False
+        started = False
 
         def run(*, request: Answer) -> Answer:  # noqa: ARG001 - Powertools reads the key from it
-            nonlocal begun
-            begun = True
+            nonlocal started
+            started = True
             return work()
+
+        try:
+            return self._once(operation, run)(request={"key": key, "payload": payload})
+        except IdempotencyValidationError as error:
+            raise IdempotencyKeyReusedError from error
+        except (IdempotencyAlreadyInProgressError, IdempotencyPersistenceLayerError) as error:
+            raise (OutcomeUnknownError if started else BusyError) from error
+
+    def _once(self, operation: str, run: Callable[..., Answer]) -> Callable[..., Answer]:
+        """Wrap `run` so that it runs once for each key of its request, and answers repetitions from the table."""
+        from aws_lambda_powertools.utilities.idempotency import (  # noqa: PLC0415
+            DynamoDBPersistenceLayer,
+            IdempotencyConfig,
+            idempotent_function,
+        )
 
         config = IdempotencyConfig(
             event_key_jmespath="key",
@@ -70,16 +80,11 @@ class IdempotencyStore:
             hash_function="sha256",
             lambda_context=cast("Any", _Deadline()),
         )
-        run_once = idempotent_function(
+        wrapped = idempotent_function(
             run,
             data_keyword_argument="request",
             persistence_store=DynamoDBPersistenceLayer(self.table, boto3_client=self.client),
             config=config,
             key_prefix=operation,
         )
-        try:
-            return cast("Answer", run_once(request={"key": key, "payload": payload}))
-        except IdempotencyValidationError as error:
-            raise IdempotencyKeyReusedError from error
-        except (IdempotencyAlreadyInProgressError, IdempotencyPersistenceLayerError) as error:
-            raise (OutcomeUnknownError if begun else BusyError) from error
+        return cast("Callable[..., Answer]", wrapped)

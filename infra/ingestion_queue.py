@@ -1,4 +1,4 @@
-"""The ingestion queue, as the function that empties it sees it."""
+"""The ingestion queue: when a message is delivered again, and sending a message as a new one."""
 
 from typing import TYPE_CHECKING
 
@@ -12,26 +12,26 @@ _FIRST_DELAY_SECONDS = 5
 _MAX_DELAY_SECONDS = 300
 
 GIVE_UP_DELAY_SECONDS = 1
-"""How long a message rests that is given up, or that there was no time for. At once would be while its batch is
-still worked on: each such message would come again alone, to another instance of the function."""
+"""The delay of a message that has failed for the last time, or that there was no time to process. Without a delay
+SQS would deliver it while its batch is still being processed, alone, to another instance of the function."""
 
 
 def delay_seconds(receives: int) -> int:
-    """Return how long a message rests after it was received `receives` times: 5 s, doubled, at most 300 s."""
+    """Return the delay of a message after `receives` receives: 5 s, doubled with each receive, at most 300 s."""
     return min(_FIRST_DELAY_SECONDS << (receives - 1), _MAX_DELAY_SECONDS)
 
 
 class IngestionQueue:
-    """Says when a message that goes back to the queue comes again."""
+    """Controls when a message that was not processed is delivered again."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
         self.client = client
         self.url = url
 
     def postpone(self, receipt_handle: str, seconds: int) -> None:
-        """Let a message come again after `seconds` instead of the queue's visibility timeout.
+        """Have a message delivered again after `seconds` instead of after the queue's visibility timeout.
 
-        Only a wish: where it fails, the message comes again when that timeout is over.
+        If the request fails, it is logged, and the message is delivered again after that timeout.
         """
         try:
             self.client.change_message_visibility(
@@ -41,14 +41,14 @@ class IngestionQueue:
             logger.warning("Visibility not changed", reason=str(error))
 
     def send_anew(self, body: str) -> bool:
-        """Put a message on the queue once more, as one that was never received; say whether that worked.
+        """Send a message to the queue again, with no receives counted; return whether that succeeded.
 
-        Whoever deletes the original afterwards loses nothing: dying in between leaves the message twice, which
-        the id in its envelope makes harmless.
+        The caller deletes the original afterwards. A crash in between leaves the message in the queue twice, which is
+        harmless because of the id in its envelope.
         """
         try:
             self.client.send_message(QueueUrl=self.url, MessageBody=body)
         except DEPENDENCY_ERRORS as error:
-            logger.warning("Message not sent anew", reason=str(error))
+            logger.warning("Message not sent again", reason=str(error))
             return False
         return True

@@ -1,4 +1,4 @@
-"""Work on groups side by side, while the members of a group stay in turn."""
+"""Processes groups in parallel, and the members of one group in order."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +12,9 @@ _Result = TypeVar("_Result")
 def in_parallel(
     work: Callable[[_Group], list[_Result]], groups: Iterable[_Group], threads: int
 ) -> list[_Result]:
-    """Return what `work` makes of each group, on at most `threads` threads.
+    """Call `work` for each group, on at most `threads` threads, and return all results in the order of the groups.
 
-    Each thread sees the caller's context, so that its log lines name the same request.
+    Each thread gets a copy of the caller's context, so that its log lines have the same request id.
     """
     with ThreadPoolExecutor(threads) as pool:
         running = [pool.submit(copy_context().run, work, group) for group in groups]

@@ -1,7 +1,7 @@
-"""The service's signing secret, from Secrets Manager, and the keys made of it.
+"""The service's signing secret, from Secrets Manager, and the signing keys derived from it.
 
-The secret is JSON, `{"current": "…", "previous": "…"}`; `previous` may be missing. To rotate it, what was
-`current` becomes `previous`: tokens signed with it are accepted for as long as it stands there.
+The secret is JSON, `{"current": "…", "previous": "…"}`; `previous` may be missing. A rotation moves the former
+`current` to `previous`: tokens signed with it are accepted as long as it is there.
 """
 
 import hmac
@@ -20,21 +20,21 @@ class UnusableSecretError(Exception):
 
 
 class SigningKey(NamedTuple):
-    """A key of 256 bits and the id by which what it signed names it."""
+    """A key of 256 bits, and its id, which tokens carry."""
 
     id: str
     secret: bytes
 
 
 def signing_secret(name: str) -> bytes:
-    """Return the secret that counts now."""
+    """Return the current secret."""
     return _secrets(name)[0]
 
 
 def signing_keys(name: str, purpose: str) -> tuple[SigningKey, ...]:
-    """Return the keys for one `purpose`, made of the secret: the current one, and the previous if any.
+    """Return the keys for one `purpose`, derived from the secret: the current key, and the previous one if any.
 
-    Each purpose has keys of its own, so nothing signed for one counts for another.
+    Each purpose has its own keys, so a signature for one purpose is not valid for another.
     """
     return tuple(_derive(secret, purpose) for secret in _secrets(name))
 
@@ -45,14 +45,14 @@ def _derive(secret: bytes, purpose: str) -> SigningKey:
 
 
 def _secrets(name: str) -> tuple[bytes, ...]:
-    """Read the secret; it is asked for again after five minutes, so a rotation arrives.
+    """Read the secret; it is cached for five minutes, so a rotation takes effect within that time.
 
     Raises:
-        UnusableSecretError: it is empty or too short.
+        UnusableSecretError: the secret is empty or too short.
     """
     text = str(parameters.get_secret(name, max_age=_KEEP_SECONDS))
-    told = json.loads(text) if text.startswith("{") else {"current": text}
-    secrets = [told.get("current") or "", told.get("previous") or ""]
+    versions = json.loads(text) if text.startswith("{") else {"current": text}
+    secrets = [versions.get("current") or "", versions.get("previous") or ""]
     found = tuple(str(secret).encode() for index, secret in enumerate(secrets) if secret or index == 0)
     if any(len(secret) < _SHORTEST for secret in found):
         raise UnusableSecretError(f"The signing secret needs at least {_SHORTEST} characters.")

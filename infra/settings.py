@@ -11,35 +11,34 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 class AuthMode(StrEnum):
-    """Who is let in: callers with credentials, or (on a laptop only) everybody."""
+    """Whether callers need credentials; open is for local runs only."""
 
     REQUIRED = "required"
     OPEN = "open"
 
 
 class Registration(StrEnum):
-    """Who makes users: everybody their own, or only admins."""
+    """Who may create users: anyone, or only admins."""
 
     OPEN = "open"
     CLOSED = "closed"
 
 
-def _names(text: Any) -> Any:  # noqa: ANN401 - pydantic says of what is no text that it is none
+def _names(text: Any) -> Any:  # noqa: ANN401 - pydantic refuses what is not text
     return tuple(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-"""Names with commas between them."""
+"""Names separated by commas."""
 
 _OPEN_STAGES = ("local", "test")
 _EMULATOR_HOSTS = ("localhost", "host.docker.internal")
 
 
 class Settings(BaseModel):
-    """What template.yaml passes to every function; a field is the variable in lower case.
+    """What template.yaml passes to every function; each field is the variable of the same name in upper case.
 
-    A plain pydantic model: pydantic-settings costs a cold start about as much as FastAPI itself
-    and would read nothing but these variables.
+    A plain pydantic model: importing pydantic-settings adds about as much to a cold start as FastAPI itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper)
@@ -52,26 +51,26 @@ class Settings(BaseModel):
 
 
 class ReadingSettings(Settings):
-    """What functions that read or store readings need besides."""
+    """What functions that read or store readings need in addition."""
 
     readings_table: str
 
 
 class ExportQueueSettings(Settings):
-    """What functions that create or recover export jobs need besides."""
+    """What functions that create or recover export jobs need in addition."""
 
     export_jobs_table: str
     export_queue_url: str
 
 
 class ExportSettings(ExportQueueSettings, ReadingSettings):
-    """What functions that write or read export files need besides."""
+    """What functions that write or read export files need in addition."""
 
     export_bucket: str
 
 
 class ApiSettings(ExportSettings):
-    """What the HTTP API needs besides."""
+    """What the HTTP API needs in addition."""
 
     auth_mode: AuthMode = AuthMode.REQUIRED
     signing_secret: str = Field(min_length=1)
@@ -88,9 +87,9 @@ class ApiSettings(ExportSettings):
         if self.auth_mode is AuthMode.OPEN:
             if self.stage not in _OPEN_STAGES:
                 raise ValueError("AUTH_MODE=open is for local runs only")
-            # A stage is a name that anybody may choose; what a deployed function does not have is this address.
-            tested = self.stage == "test" and not self.aws_lambda_function_name
-            if not (tested or _is_emulator(self.aws_endpoint_url)):
+            # Anyone can choose the name of a stage, but a deployed function never has the address of an emulator.
+            is_test = self.stage == "test" and not self.aws_lambda_function_name
+            if not (is_test or _is_emulator(self.aws_endpoint_url)):
                 raise ValueError("AUTH_MODE=open needs the address of an emulated AWS in AWS_ENDPOINT_URL")
         if "*" in self.allowed_origins and self.allow_credentials:
             raise ValueError(
@@ -100,7 +99,7 @@ class ApiSettings(ExportSettings):
 
 
 def _is_emulator(url: str) -> bool:
-    """Tell whether an AWS endpoint is on this machine, or on the one that runs this container."""
+    """Return whether an AWS endpoint is on this machine, or on the machine that runs this container."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback
@@ -109,14 +108,14 @@ def _is_emulator(url: str) -> bool:
 
 
 class IngestionSettings(ReadingSettings):
-    """What the ingestion function needs besides."""
+    """What the ingestion function needs in addition."""
 
     ingestion_queue_url: str
     max_receives: int
 
 
 class PublisherSettings(Settings):
-    """What the function that publishes changes needs besides."""
+    """What the publisher function needs in addition."""
 
     event_bus: str
 
@@ -126,9 +125,9 @@ _Settings = TypeVar("_Settings", bound=Settings)
 
 @cache
 def settings(kind: type[_Settings]) -> _Settings:
-    """Read the environment, once, when first asked.
+    """Read the settings from the environment, once, when they are first used.
 
     Raises:
-        pydantic.ValidationError: a variable is missing or has a value it must not have.
+        pydantic.ValidationError: a variable is missing or has a value that is not allowed.
     """
     return kind.model_validate(dict(os.environ))

@@ -1,6 +1,6 @@
-"""The composition root: every store of a process, built once from its settings, when first asked for.
+"""The composition root: every store of a process, built once from its settings, when it is first used.
 
-Imports stand in the properties, so that a function loads the stores it uses and no others: importing all of
+The imports are inside the properties, so that a function loads only the stores that it uses: importing all of
 them would make each cold start pay for passwords, tokens and files.
 """
 
@@ -34,14 +34,15 @@ if TYPE_CHECKING:
     from infra.ingestion_queue import IngestionQueue
     from infra.meters.meter_store import MeterStore
     from infra.meters.reading_store import ReadingStore
-    from infra.users.access_tokens import Tokens
+    from infra.users.api_key_store import ApiKeyStore
     from infra.users.login_throttle import ThrottleStore
-    from infra.users.sessions import CredentialStore
+    from infra.users.session_store import SessionStore
+    from infra.users.tokens import Tokens
     from infra.users.user_store import UserStore
 
 
 class Stores:
-    """The stores of one process. Tests make one for their tables and throw it away."""
+    """The stores of one process. A test creates its own for its tables."""
 
     @cached_property
     def contracts(self) -> "ContractStore":
@@ -52,7 +53,7 @@ class Stores:
 
     @cached_property
     def timelines(self) -> "TimelineStore":
-        """What applies events to contracts."""
+        """Applies events to contracts."""
         from infra.contracts.timeline_store import TimelineStore
 
         chosen = settings(Settings)
@@ -63,7 +64,7 @@ class Stores:
         """The trails of contracts.
 
         Raises:
-            AuditDisabledError: none are kept.
+            AuditDisabledError: this stage keeps no trails.
         """
         from infra.contracts.trail_store import TrailStore
 
@@ -73,14 +74,14 @@ class Stores:
 
     @cached_property
     def change_publisher(self) -> "ChangePublisher":
-        """What publishes changes of timelines on the bus."""
+        """Publishes changes of timelines on the bus."""
         from infra.contracts.timeline_changes import ChangePublisher
 
         return ChangePublisher(eventbridge(), settings(PublisherSettings).event_bus)
 
     @cached_property
     def ingestion_queue(self) -> "IngestionQueue":
-        """The queue that the ingestion function empties."""
+        """The queue that feeds the ingestion function."""
         from infra.ingestion_queue import IngestionQueue
 
         return IngestionQueue(sqs(), settings(IngestionSettings).ingestion_queue_url)
@@ -129,11 +130,18 @@ class Stores:
         return UserStore(dynamodb(), settings(ApiSettings).users_table)
 
     @cached_property
-    def credentials(self) -> "CredentialStore":
-        """Sessions and API keys."""
-        from infra.users.sessions import CredentialStore
+    def sessions(self) -> "SessionStore":
+        """Sessions of users."""
+        from infra.users.session_store import SessionStore
 
-        return CredentialStore(dynamodb(), settings(ApiSettings).users_table)
+        return SessionStore(dynamodb(), settings(ApiSettings).users_table)
+
+    @cached_property
+    def api_keys(self) -> "ApiKeyStore":
+        """API keys of users."""
+        from infra.users.api_key_store import ApiKeyStore
+
+        return ApiKeyStore(dynamodb(), settings(ApiSettings).users_table)
 
     @cached_property
     def throttles(self) -> "ThrottleStore":
@@ -144,15 +152,15 @@ class Stores:
 
     @cached_property
     def tokens(self) -> "Tokens":
-        """What issues and reads access and refresh tokens."""
+        """Issues and reads access and refresh tokens."""
         from infra.secrets import signing_keys
-        from infra.users.access_tokens import PURPOSE, Tokens
+        from infra.users.tokens import PURPOSE, Tokens
 
         return Tokens(lambda: signing_keys(settings(ApiSettings).signing_secret, PURPOSE))
 
     @cached_property
     def cursors(self) -> "Cursors":
-        """What seals and opens cursors; it asks for the secret only when it is needed."""
+        """Signs and verifies list cursors; it reads the secret only when a cursor is used."""
         from infra.cursors import Cursors
         from infra.secrets import signing_secret
 

@@ -1,4 +1,4 @@
-"""Logs and metrics, in the forms CloudWatch reads."""
+"""Logs and metrics, in the formats that CloudWatch reads."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ from infra.settings import Settings, settings
 logger = Logger()
 
 Decided = tuple[ComponentEvent, Verdict]
-"""An event and the verdict on it, once; a repeated answer decides nothing."""
+"""An event and its verdict. Each decision is reported once; a repeated answer is not a decision."""
 
 
 def report(decided: Iterable[Decided]) -> None:
-    """Log each decided event, and count them: EventsAccepted, and EventsRejected by code.
+    """Log each decided event, and count them in the metrics EventsAccepted and EventsRejected (by code).
 
-    A metric's dimensions are the service, the stage and the code; contract numbers stay in the log.
+    The dimensions are the service, the stage and the code; contract numbers are only in the log.
     """
     codes: Counter[Code] = Counter()
     for event, verdict in decided:
@@ -42,23 +42,20 @@ def report(decided: Iterable[Decided]) -> None:
 
 
 def log_action(action: str, outcome: str, *, actor: str, target: str | None, **facts: object) -> None:
-    """Log who did what to whom, and whether it was let happen; what was not is a warning.
-
-    `outcome` is done, refused, throttled or failed.
-    """
-    known: dict[str, Any] = {name: fact for name, fact in facts.items() if fact is not None}
+    """Log an action with its actor, its target and its outcome: done (INFO), refused, throttled or failed (WARNING)."""
+    present: dict[str, Any] = {name: fact for name, fact in facts.items() if fact is not None}
     write = logger.info if outcome == "done" else logger.warning
-    write("Action", action=action, outcome=outcome, actor=actor, target=target, **known)
+    write("Action", action=action, outcome=outcome, actor=actor, target=target, **present)
 
 
 def report_unknown(error: Exception, message_id: str | None = None) -> None:
-    """Log that nobody knows whether a write took effect, and count it: OutcomeUnknown."""
+    """Log that it is unknown whether a write took effect, and count it in the metric OutcomeUnknown."""
     logger.error("Outcome unknown", reason=repr(error.__cause__ or error), message_id=message_id)
     count("OutcomeUnknown")
 
 
 def count(name: str, times: int = 1, **dimensions: str) -> None:
-    """Add to a metric of the service and the stage."""
+    """Add `times` to a metric with the dimensions service and stage."""
     with single_metric(name=name, unit=MetricUnit.Count, value=times) as metric:
         metric.add_dimension(name="stage", value=settings(Settings).stage)
         for dimension, value in dimensions.items():

@@ -1,28 +1,28 @@
-"""How much of its time an invocation has left."""
+"""Whether an invocation of a function has enough time left for the next step."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 IsTimeLeft = Callable[[], bool]
-"""Tells whether there is time to begin one thing more."""
+"""Returns whether there is enough time to start the next step."""
 
 
 class Invocation(Protocol):
-    """What Lambda's context says of the time limit."""
+    """The part of Lambda's context that reports the remaining time."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until the function is stopped."""
 
 
 def more_than(seconds: float, invocation: Invocation) -> IsTimeLeft:
-    """Return what tells whether more than `seconds` are left."""
+    """Return a function that returns whether more than `seconds` are left."""
     return lambda: invocation.get_remaining_time_in_millis() > 1000 * seconds
 
 
 def always() -> bool:
-    """Tell that there is time: for callers whose work is bounded otherwise."""
+    """Return True: for callers whose work is limited in another way."""
     return True
 
 
 class NoTimeError(Exception):
-    """There was no time left to begin with this: nothing was done."""
+    """There was not enough time left to start: nothing was done."""

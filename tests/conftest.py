@@ -1,7 +1,7 @@
-"""Fixtures of the whole suite: tables as template.yaml has them, on moto, and the app above them.
+"""Fixtures of the whole suite: the tables of template.yaml on moto or DynamoDB Local, and the application.
 
-What is slow to import, FastAPI and moto above all, is imported by the fixture that needs it: a file that
-tests rules alone starts in less than a second.
+Slow imports, above all FastAPI and moto, are inside the fixtures that need them: a file that tests only rules
+starts in less than a second.
 """
 
 import gc
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from infra.local.cloud import Emulator
+    from infra.local.emulator import Emulator
 
 TEMPLATE = Path(__file__).parent.parent / "template.yaml"
 REGION = "eu-central-1"
@@ -48,12 +48,12 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "EnergyOperations",
 }
 
-# The function refuses to start without: its module is imported before any fixture.
+# Set here, because the function's module refuses to load without these, and is imported before any fixture runs.
 os.environ.update(ENVIRONMENT)
 
 
 class _TemplateLoader(yaml.SafeLoader):
-    """Reads CloudFormation's short tags as plain values: a table's definition contains none that count."""
+    """Reads CloudFormation's short tags as plain text: in definitions of tables they do not matter."""
 
 
 _TemplateLoader.add_multi_constructor("!", lambda _, suffix, node: f"{suffix} {node.value}")
@@ -78,7 +78,7 @@ def create_table(client: "DynamoDBClient", logical_id: str, name: str) -> None:
     client.create_table(TableName=name, **{key: definition[key] for key in names if key in definition})
 
 
-# Fixtures that start something beside the tests: which kind it is, and which tests share a worker for it.
+# Fixtures that start a process: its kind, and the group of tests that share a worker because of it.
 _STARTED = {
     "engine": ("engine", "engine"),
     "emulated": ("emulator", "emulated"),
@@ -89,7 +89,7 @@ _STARTED = {
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs an engine or the emulator, and keep on one worker what shares it."""
+    """Mark tests that need an engine or the emulator, and run those that share one on the same worker."""
     for item in items:
         for fixture in _STARTED.keys() & set(getattr(item, "fixturenames", ())):
             kind, group = _STARTED[fixture]
@@ -98,14 +98,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what the imports made out of the garbage collector's sight: it would look at all of it each time."""
+    """Exclude the objects of the imports from garbage collection, which would visit all of them each time."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give each test the variables a function has, and nothing of the developer's own AWS."""
+    """Give each test the environment of a function, and nothing of the developer's AWS configuration."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
@@ -121,7 +121,7 @@ def _forget_if_loaded() -> None:
 
 
 def forget() -> None:
-    """Drop what the code keeps for the life of a process."""
+    """Clear everything that the code caches for the life of a process."""
     from infra import aws
     from infra.settings import settings
     from infra.stores import stores
@@ -132,19 +132,18 @@ def forget() -> None:
 
 @pytest.fixture
 def counted(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, float]]:
-    """Return what tells how much each metric was given since it was asked last."""
+    """Return a function that returns the sum of each metric since its last call."""
 
-    def since() -> dict[str, float]:
-        found: Counter[str] = Counter()
-        for line in capsys.readouterr().out.splitlines():
-            if line.startswith('{"_aws"'):
-                written = json.loads(line)
-                for directive in written["_aws"]["CloudWatchMetrics"]:
-                    for metric in directive["Metrics"]:
-                        found[metric["Name"]] += sum(written[metric["Name"]])
-        return dict(found)
+    def since_last_call() -> dict[str, float]:
+        lines = capsys.readouterr().out.splitlines()
+        sums: Counter[str] = Counter()
+        for written in (json.loads(line) for line in lines if line.startswith('{"_aws"')):
+            directives = written["_aws"]["CloudWatchMetrics"]
+            for name in (metric["Name"] for directive in directives for metric in directive["Metrics"]):
+                sums[name] += sum(written[name])
+        return dict(sums)
 
-    return since
+    return since_last_call
 
 
 @pytest.fixture
@@ -158,7 +157,7 @@ def cloud(environment: None) -> Iterator[None]:
 
 @pytest.fixture
 def api(cloud: None) -> Iterator["TestClient"]:
-    """Return a caller of the whole application."""
+    """Return a client of the whole application."""
     from fastapi.testclient import TestClient
 
     from functions.api.app import create_app
@@ -171,7 +170,7 @@ def api(cloud: None) -> Iterator["TestClient"]:
 def engine_api(
     engine: str, engine_client: "DynamoDBClient", environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator["TestClient"]:
-    """Return a caller of the application above fresh tables of users and throttles on DynamoDB Local."""
+    """Return a client of the application, with new tables of users and throttles on DynamoDB Local."""
     from fastapi.testclient import TestClient
 
     from functions.api.app import create_app
@@ -188,7 +187,7 @@ def engine_api(
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[str]:
-    """Run DynamoDB Local; give its endpoint."""
+    """Run DynamoDB Local; yields its endpoint."""
     from tests.engines import dynamodb_local
 
     with dynamodb_local() as endpoint:
@@ -205,7 +204,7 @@ def engine_client(engine: str) -> "DynamoDBClient":
 
 @pytest.fixture
 def engine_table(engine_client: "DynamoDBClient") -> str:
-    """Create a table of contracts on DynamoDB Local; give its name."""
+    """Create a contracts table on DynamoDB Local; return its name."""
     name = f"contracts-{uuid4().hex}"
     create_table(engine_client, "ContractsTable", name)
     return name
@@ -213,10 +212,10 @@ def engine_table(engine_client: "DynamoDBClient") -> str:
 
 @pytest.fixture(scope="session")
 def emulated(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Emulator]":
-    """Run an emulated AWS with nothing in it; tests give what they create names of their own."""
+    """Run an empty emulated AWS; tests use their own names for what they create."""
     from infra.commands import processes
-    from infra.local.cloud import emulator
+    from infra.local.emulator import emulator
 
     with emulator(tmp_path_factory.mktemp("cloud")) as cloud:
         yield cloud
-        processes.kill(cloud.process)  # there is nothing to keep
+        processes.kill(cloud.process)  # its state need not be saved

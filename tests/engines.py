@@ -1,4 +1,4 @@
-"""Engines that the write conditions are tried on: AWS's own DynamoDB Local."""
+"""Starts DynamoDB Local, AWS's own engine, on which write conditions and races are tested."""
 
 import os
 import socket
@@ -23,14 +23,14 @@ _START_SECONDS = 30
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def client_of(endpoint: str, retries: Mapping[str, Any] | None = None) -> "DynamoDBClient":
-    """Return a client of the engine at `endpoint`, with credentials of nobody."""
+    """Return a client of the engine at `endpoint`, with invented credentials."""
     return boto3.client(
         "dynamodb",
         endpoint_url=endpoint,
@@ -41,7 +41,7 @@ def client_of(endpoint: str, retries: Mapping[str, Any] | None = None) -> "Dynam
             connect_timeout=2,
             read_timeout=10,
             max_pool_connections=32,
-            # As the service's own clients, which saves a third of what a request costs here.
+            # Like the service's own clients; this saves a third of the time of a request here.
             user_agent="energy-operations",
             parameter_validation=False,
             retries=cast("Any", retries or {"mode": "standard", "total_max_attempts": 3}),
@@ -57,10 +57,10 @@ def _home() -> Path:
 
 @contextmanager
 def dynamodb_local() -> Iterator[str]:
-    """Run DynamoDB Local in memory for as long as the context lasts, and give its endpoint.
+    """Run DynamoDB Local in memory during the context; yields its endpoint.
 
-    It is fetched where it is missing. It offers no way to choose the interface it listens on; the data are a
-    test's, the port random.
+    It is downloaded if it is missing. It listens on all interfaces, which cannot be changed; it only has test data, and
+    its port is random.
     """
     home = _home()
     port = free_port()
@@ -70,7 +70,7 @@ def dynamodb_local() -> Iterator[str]:
                 "java",
                 f"-Djava.library.path={home / 'DynamoDBLocal_lib'}",
                 f"-Djava.io.tmpdir={scratch}",
-                # It lives for a minute: compiling what it runs any better costs more than it saves.
+                # It runs for a minute: better compilation would cost more time than it saves.
                 "-XX:TieredStopAtLevel=1",
                 "-XX:+UseSerialGC",
                 "-Xmx512m",

@@ -20,7 +20,7 @@ TABLES = {
     "ExportJobsTable": "export-jobs",
 }
 
-# moto reaches only the sessions that are made after its import.
+# moto only affects sessions that are created after its import.
 boto3.DEFAULT_SESSION = None
 
 # botocore reads its service models from disk again for each session.
@@ -30,8 +30,8 @@ JSONFileLoader.load_file = lambda _, path: _load(path)  # type: ignore[assignmen
 
 @contextmanager
 def service_cloud() -> Iterator[None]:
-    """Run moto, empty but for what template.yaml creates, for as long as the context lasts."""
-    # A new session for each test would cost more than all the tables; clients are new all the same.
+    """Run moto during the context, with only the resources of template.yaml."""
+    # Creating a session for each test would take longer than creating all tables; the clients are new anyway.
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         for logical_id, name in TABLES.items():
             create_table(aws.dynamodb(), logical_id, name)

@@ -14,14 +14,14 @@ class Component(StrEnum):
 
 
 class Action(StrEnum):
-    """What an event says of its component."""
+    """What happens to the component."""
 
     START = "start"
     END = "end"
 
 
 class EventType(StrEnum):
-    """The name an event goes by on the wire."""
+    """The name of an event in JSON."""
 
     SUPPLY_ENERGY_START = "supply_energy_start"
     SUPPLY_ENERGY_END = "supply_energy_end"
@@ -59,7 +59,7 @@ _MEANINGS = {name: meaning for meaning, name in _EVENT_TYPES.items()}
 
 @dataclass(frozen=True, slots=True)
 class ComponentEvent:
-    """A publisher's word that a component of a contract starts or ends on a date.
+    """A publisher's statement that a component of a contract starts or ends on a date.
 
     `created_at` is when the publisher made the event; it, not the arrival, orders events. `key`
     identifies the event within its contract: the same key means the same event sent again. It is
@@ -76,7 +76,7 @@ class ComponentEvent:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """The event that set a start or an end: what a contract remembers of it."""
+    """The accepted event that set a start or an end, as the contract stores it."""
 
     type: EventType
     date: date
@@ -85,5 +85,5 @@ class Occurrence:
 
     @classmethod
     def of(cls, event: ComponentEvent) -> "Occurrence":
-        """Return what is remembered of `event` once it is accepted."""
+        """Return what is stored of `event` once it is accepted."""
         return cls(event.type, event.date, event.created_at, event.key)

@@ -1,5 +1,6 @@
 """The timeline of a contract: what an accepted event changes, and the dates that follow."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -24,7 +25,12 @@ class Span(NamedTuple):
 
 def timeline(contract: Contract) -> dict[Component, Span]:
     """Return the dates of every configured component, in the contract's own order."""
+    return timeline_of(contract.components)
+
+
+def timeline_of(states: Mapping[Component, ComponentState]) -> dict[Component, Span]:
+    """Return the dates in `states`."""
     return {
         component: Span(state.start.date if state.start else None, state.end.date if state.end else None)
-        for component, state in contract.components.items()
+        for component, state in states.items()
     }

@@ -1,8 +1,8 @@
 """Which event counts, and why another does not.
 
-`decide` is the one place the rules stand in Python. `infra.contracts.timeline_store` says the same as the
-condition of a DynamoDB write; `tests/infra/contracts/test_conditions.py` proves over every small case that both
-agree.
+`decide` is the one place the rules stand in Python. `infra.contracts.event_conditions` says the same
+as the condition of a DynamoDB write; `tests/infra/contracts/test_conditions.py` proves over every small case that
+both agree.
 """
 
 from enum import StrEnum

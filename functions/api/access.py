@@ -1,4 +1,4 @@
-"""Who may come in where: a table of every route, and nobody where a route is missing from it."""
+"""Which role may call which route: one table of all routes. A route that is missing from it refuses every caller."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -14,16 +14,16 @@ from starlette.responses import Response
 
 from domain.users import ANONYMOUS_ADMIN, Caller, Role, caller_by_key, caller_by_session
 from functions.api.action_log import actor_name, note
-from functions.api.errors import ForbiddenError, UnauthenticatedError
+from functions.api.error_statuses import ForbiddenError, UnauthenticatedError
 from infra.contracts.event_payloads import utc_now
 from infra.settings import ApiSettings, AuthMode, settings
 from infra.stores import stores
-from infra.users.access_tokens import InvalidTokenError, Kind
-from infra.users.api_keys import InvalidApiKeyError, matches, read_api_key
+from infra.users.api_key_format import InvalidApiKeyError, matches, parse_api_key
+from infra.users.tokens import InvalidTokenError, Kind
 
 
 class AccessRule(StrEnum):
-    """What a route asks of its caller."""
+    """What a route requires of its caller."""
 
     PUBLIC = "nothing"
     VIEWER = Role.VIEWER
@@ -45,14 +45,17 @@ ACCESS_RULES = {
     ("POST", "/contract"): AccessRule.OPERATOR,
     ("GET", "/contract"): AccessRule.VIEWER,
     ("GET", "/contract/{contract_number}"): AccessRule.VIEWER,
+    ("PATCH", "/contract/{contract_number}"): AccessRule.OPERATOR,
     ("DELETE", "/contract/{contract_number}"): AccessRule.ADMIN,
     ("POST", "/event"): AccessRule.OPERATOR,
     ("POST", "/events"): AccessRule.OPERATOR,
     ("GET", "/contract/{contract_number}/contract_timeline"): AccessRule.VIEWER,
     ("GET", "/{contract_number}/contract_timeline"): AccessRule.VIEWER,
     ("GET", "/contract/{contract_number}/events"): AccessRule.VIEWER,
+    ("GET", "/contract/{contract_number}/events/{key}"): AccessRule.VIEWER,
     ("POST", "/contract/{contract_number}/replay"): AccessRule.ADMIN,
-    # Smart meters and exports. Whose job it is, its route asks.
+    ("POST", "/contract/{contract_number}/events/{key}/void"): AccessRule.ADMIN,
+    # Smart meters and exports. The routes of a job check whose job it is.
     ("GET", "/api/meters"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}"): AccessRule.VIEWER,
     ("PUT", "/api/meters/{smart_meter_id}"): AccessRule.OPERATOR,
@@ -66,7 +69,7 @@ ACCESS_RULES = {
     ("GET", "/api/export/download/{job_id}"): AccessRule.VIEWER,
     ("GET", "/api/export/history/{smart_meter_id}"): AccessRule.VIEWER,
     ("DELETE", "/api/export/{job_id}"): AccessRule.OPERATOR,
-    # Users and credentials. What logs in or out brings what it needs in its body.
+    # Users and credentials. Requests that log in or out carry their credentials in the body.
     ("POST", "/api/v1/auth/register"): AccessRule.PUBLIC,
     ("POST", "/api/v1/auth/login"): AccessRule.PUBLIC,
     ("POST", "/api/v1/auth/token"): AccessRule.PUBLIC,
@@ -89,39 +92,39 @@ _BEARER = re.compile(r"bearer +(\S+)", re.ASCII | re.IGNORECASE)
 
 
 async def check_access(request: Request) -> None:
-    """Let the caller through the door of the route that matched, or refuse.
+    """Apply the access rule of the matched route, and store the caller in the request's state.
 
     Raises:
-        UnauthenticatedError: there are no credentials that count.
-        ForbiddenError: they do not suffice, or the route has no door.
+        UnauthenticatedError: the request has no valid credentials.
+        ForbiddenError: the credentials do not satisfy the rule, or the route has no rule.
     """
-    door = ACCESS_RULES.get((request.method, request.scope["route"].path))
-    if door is None:
+    rule = ACCESS_RULES.get((request.method, request.scope["route"].path))
+    if rule is None:
         raise ForbiddenError
-    if door is not AccessRule.PUBLIC:
+    if rule is not AccessRule.PUBLIC:
         caller = identify(request)
         note(request, actor=actor_name(caller))
-        request.state.caller = _pass(door, caller)
+        _require(rule, caller)
+        request.state.caller = caller
 
 
-def _pass(door: AccessRule, caller: Caller) -> Caller:
-    if door in (AccessRule.USER, AccessRule.SESSION):
+def _require(rule: AccessRule, caller: Caller) -> None:
+    if rule in (AccessRule.USER, AccessRule.SESSION):
         if caller.user is None:
             raise UnauthenticatedError
-        if door is AccessRule.SESSION and caller.session is None:
+        if rule is AccessRule.SESSION and caller.session is None:
             raise ForbiddenError
-    elif not caller.role.includes(Role(door)):
+    elif not caller.role.includes(Role(rule)):
         raise ForbiddenError
-    return caller
 
 
 def identify(request: Request) -> Caller:
-    """Return who calls, by one call to DynamoDB.
+    """Return the caller, with one call to DynamoDB.
 
-    Where everybody is let in, credentials that count still say as whom.
+    With AUTH_MODE=open valid credentials still decide who the caller is; without them it is an anonymous admin.
 
     Raises:
-        UnauthenticatedError: there are none, or they do not count.
+        UnauthenticatedError: the credentials are missing or invalid.
     """
     caller = None
     bearers, keys = request.headers.getlist("Authorization"), request.headers.getlist("X-API-Key")
@@ -144,28 +147,28 @@ def _by_token(header: str) -> Caller | None:
         claims = stores().tokens.read(Kind.ACCESS, match[1])
     except InvalidTokenError:
         return None
-    return caller_by_session(*stores().credentials.session(claims.user_id, claims.session_id), utc_now())
+    return caller_by_session(*stores().sessions.get(claims.user_id, claims.session_id), utc_now())
 
 
 def _by_api_key(header: str) -> Caller | None:
     try:
-        shown = read_api_key(header)
+        text = parse_api_key(header)
     except InvalidApiKeyError:
         return None
-    user, key = stores().credentials.api_key(shown.user_id, shown.id)
-    if key is None or not matches(key, shown):
+    user, key = stores().api_keys.get(text.user_id, text.id)
+    if key is None or not matches(key, text):
         return None
     caller = caller_by_key(user, key)
     if caller is not None:
-        stores().credentials.note_use(key, utc_now())
+        stores().api_keys.record_use(key, utc_now())
     return caller
 
 
 def check_access_before_validation_errors(app: FastAPI) -> None:
-    """Make those who send an unreadable body pass the door too, before they are told so.
+    """Check access before a malformed request is answered, so that callers without access learn nothing from it.
 
-    FastAPI reads a body before it asks for anything else. What `admit` raises is answered as
-    everywhere: these handlers run inside the one that knows all errors.
+    FastAPI parses the body before it resolves dependencies. What `check_access` raises gets the usual
+    answer: these handlers run inside the middleware that handles all errors.
     """
     for kind in (RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _after_access_check(app.exception_handlers[kind]))

@@ -1,6 +1,6 @@
-"""The log of actions: who did what to whom, and whether it was let happen; one line for each request that counts.
+"""The action log: one line for each security-relevant request, with its actor, its target and its outcome.
 
-The lines hold ids, never passwords, tokens, keys, email addresses or the names that somebody typed at a login.
+The lines contain ids, never passwords, tokens, keys, email addresses or the names that callers type at a login.
 """
 
 from collections.abc import Mapping
@@ -26,19 +26,28 @@ ACTIONS = {
     ("DELETE", "/api/v1/users/{user_id}"): "user_deletion",
     ("POST", "/api/v1/api-keys"): "api_key_creation",
     ("DELETE", "/api/v1/api-keys/{key_id}"): "api_key_revocation",
+    ("PATCH", "/contract/{contract_number}"): "contract_change",
     ("DELETE", "/contract/{contract_number}"): "contract_deletion",
     ("POST", "/contract/{contract_number}/replay"): "replay",
+    ("POST", "/contract/{contract_number}/events/{key}/void"): "void",
+    ("DELETE", "/api/meters/{smart_meter_id}/readings"): "readings_deletion",
 }
-"""Requests that are always logged, by route. Of all others, those that are refused for who asks."""
+"""Requests that are always logged, by route. Any other request is logged only if it gets 401, 403 or 429."""
 
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
-_KINDS = {"user_id": "user", "key_id": "api_key", "contract_number": "contract", "job_id": "export"}
+_KINDS = {
+    "user_id": "user",
+    "key_id": "api_key",
+    "contract_number": "contract",
+    "smart_meter_id": "meter",
+    "job_id": "export",
+}
 _LONGEST_ID = 64
 NOBODY = "nobody"
 
 
 def note(request: Request, **facts: Any) -> None:  # noqa: ANN401
-    """Add to what the log will say of this request: `actor`, `target` and facts; None says nothing."""
+    """Add `actor`, `target` or other fields to the log line of this request; None adds nothing."""
     noted = request.scope["state"].setdefault("noted", {})
     noted.update({name: fact for name, fact in facts.items() if fact is not None})
 
@@ -54,14 +63,14 @@ def api_key_name(key_id: str) -> str:
 
 
 def actor_name(caller: Caller) -> str:
-    """Return how the log names who calls."""
+    """Return how the log names a caller."""
     if caller.api_key is not None:
         return api_key_name(caller.api_key.id)
     return user_name(caller.id) if caller.user is not None else caller.id
 
 
 def log_request(scope: Scope, status: int) -> None:
-    """Log the request that was answered with `status`, if it is one that counts."""
+    """Log the request that was answered with `status`, if it belongs in the action log."""
     path = getattr(scope.get("route"), "path", None)
     action = ACTIONS.get((scope["method"], path or ""))
     if action is None and status not in _REFUSED:
@@ -87,7 +96,7 @@ def _outcome(status: int) -> str:
 
 
 def _target(parameters: Mapping[str, str]) -> str | None:
-    """Name what the path names; it may not have been looked at yet, so it is cut."""
+    """Return the target that the path names; it may not have been validated, so it is cut to the length of an id."""
     for name, kind in _KINDS.items():
         if name in parameters:
             return f"{kind}:{parameters[name][:_LONGEST_ID]}"

@@ -1,4 +1,4 @@
-"""The application: its routes and what surrounds them."""
+"""The FastAPI application: its routes, middleware and error handlers."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,19 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from functions.api import VERSION, docs
 from functions.api.access import check_access, check_access_before_validation_errors
-from functions.api.contracts import contracts, events, trails
+from functions.api.allowed_hosts import AllowedHosts
+from functions.api.contracts import contracts, events, timelines, trails
 from functions.api.contracts.dependencies import Contracts
+from functions.api.cors import Cors
 from functions.api.dependencies import IdempotencyKeys, check_query
 from functions.api.error_shape import describe
-from functions.api.errors import add_error_handlers
+from functions.api.error_statuses import add_error_handlers
 from functions.api.exports import exports
 from functions.api.exports.dependencies import Exports
 from functions.api.meters import completeness, meters, readings
 from functions.api.meters.dependencies import Meters
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
-from functions.api.origins import Cors, KnownHosts
 from functions.api.schemas import Health, Readiness, ServiceInfo
 from functions.api.users import api_keys, logins, users
 from functions.api.users.dependencies import Throttles, Users
@@ -34,7 +35,7 @@ async def get_service() -> ServiceInfo:
 
 @router.get("/health")
 async def get_health() -> Health:
-    """Say that the service answers; asks nothing else."""
+    """Report that the process answers; checks nothing else."""
     return Health()
 
 
@@ -47,31 +48,33 @@ async def get_readiness(
     meters: Meters,
     exports: Exports,
 ) -> Readiness:
-    """Say whether the tables answer."""
+    """Report whether the tables answer."""
     for table in (contracts, users, throttles, keys, meters, exports):
         table.ping()
     return Readiness()
 
 
 def start() -> FastAPI:
-    """Return the application as the environment wants it; refuses to start where that is not safe.
+    """Return the application with the settings of the environment; refuses unsafe settings.
 
     Raises:
-        pydantic.ValidationError: a variable is missing, or has a value it must not have.
+        pydantic.ValidationError: a variable is missing or has a value that is not allowed.
     """
-    told = settings(ApiSettings)
-    return create_app(told.allowed_origins, told.allowed_hosts, allow_credentials=told.allow_credentials)
+    chosen = settings(ApiSettings)
+    return create_app(
+        chosen.allowed_origins, chosen.allowed_hosts, allow_credentials=chosen.allow_credentials
+    )
 
 
 def create_app(
     origins: Sequence[str] = (), hosts: Sequence[str] = (), *, allow_credentials: bool = False
 ) -> FastAPI:
-    """Return the application, for pages of these `origins`, and under these names of `hosts` if any."""
+    """Return the application; web pages of `origins` may call it, and it answers to `hosts`, or to any if empty."""
     app = DescribedApp(
         title="Energy Operations",
         version=VERSION,
         description=(
-            "Contract component timelines: says of each event whether it counts, and why. "
+            "Contract component timelines: accepts or refuses each event, and says why. "
             "Smart meter readings, and exports of them as CSV."
         ),
         docs_url=None,
@@ -87,6 +90,7 @@ def create_app(
         api_keys.router,
         contracts.router,
         events.router,
+        timelines.router,
         trails.router,
         exports.router,
         meters.router,
@@ -100,6 +104,6 @@ def create_app(
     if origins:
         app.add_middleware(Cors, origins, credentials=allow_credentials)
     if hosts:
-        app.add_middleware(KnownHosts, hosts)
+        app.add_middleware(AllowedHosts, hosts)
     app.add_middleware(RequestFrame)
     return app

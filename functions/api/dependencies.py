@@ -1,4 +1,4 @@
-"""What a route may ask for, whatever its capability. Async, because FastAPI runs plain functions on threads."""
+"""Dependencies that routes of every capability use. Async, because FastAPI runs plain functions on threads."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -22,10 +22,10 @@ def provided(choose: Callable[[Stores], object]) -> Any:  # noqa: ANN401 - FastA
 
 
 async def check_query(request: Request) -> None:
-    """Refuse a query that is not UTF-8; Starlette replaces what it cannot read by other text.
+    """Refuse a query string that is not UTF-8, which Starlette would silently replace by other text.
 
     Raises:
-        RequestValidationError: a name or value is not; it names the parameter where that can be read.
+        RequestValidationError: a name or value is not UTF-8; the error names the parameter where possible.
     """
     for parameter in request.scope["query_string"].split(b"&"):
         try:
@@ -39,14 +39,14 @@ async def check_query(request: Request) -> None:
 
 CursorSeal = Annotated[Cursors, provided(lambda stores: stores.cursors)]
 IdempotencyKeys = Annotated[IdempotencyStore, provided(lambda stores: stores.idempotency)]
-Limit = Annotated[int, Query(ge=1, le=200, description="Most entries in one answer")]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the answer before")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of entries in one answer")]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the previous answer")]
 IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
         min_length=1,
         max_length=128,
-        description="The same request again gets the first answer",
+        description="Repeating the request with the same key returns the first answer",
     ),
 ]

@@ -1,4 +1,4 @@
-"""The interactive documentation; its assets come from a package, so it asks no other origin."""
+"""The interactive documentation at /docs; its assets come from a package, so it loads nothing from other origins."""
 
 from importlib.resources import files
 
@@ -14,7 +14,7 @@ _ASSETS = {
     "favicon-32x32.png": "image/png",
 }
 
-# Relative addresses, so that the page also works below a gateway's stage.
+# Relative addresses, so that the page also works under the stage path of a gateway.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -32,10 +32,10 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-# A file and not an inline script, so that the page's policy can forbid inline scripts. Without a server of
-# its own the document would be about the root of the host, whatever stage the page is below.
+# A file and not an inline script, so that the page's policy can forbid inline scripts. It sets the server of
+# the document, which otherwise would be the root of the host even where the page is under a stage path.
 _START = """const here = new URL(".", window.location.href).href;
-const BelowTheStage = {
+const ServerUnderStagePath = {
   statePlugins: {
     spec: {
       wrapActions: {
@@ -49,7 +49,7 @@ SwaggerUIBundle({
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null,
-  plugins: [BelowTheStage],
+  plugins: [ServerUnderStagePath],
 });
 """
 
@@ -73,7 +73,7 @@ async def get_start() -> Response:
 
 @router.get("/docs/{name}")
 async def get_asset(name: str) -> Response:
-    """Serve one of the page's files."""
+    """Serve one of the page's assets."""
     if name not in _ASSETS:
         raise HTTPException(404)
     content = files("fastapi_swagger").joinpath("resources", name).read_bytes()

@@ -1,4 +1,4 @@
-"""The one shape of errors, as answered and as described."""
+"""The JSON body of every error, as it is answered and as OpenAPI describes it."""
 
 import json
 from http import HTTPStatus
@@ -18,11 +18,11 @@ class Error(BaseModel):
     code: str = Field(examples=["validation_error"])
     message: str = Field(examples=["contract_number: Field required"])
     details: list[FieldError] = Field(default=[], examples=[[]])
-    request_id: str = Field(description="Equals the header X-Request-ID")
+    request_id: str = Field(description="The same as the header X-Request-ID")
 
 
 class ErrorResponse(Response):
-    """An error as JSON; ASCII only, since a caller's own text may hold what UTF-8 cannot carry."""
+    """An error as JSON; ASCII only, since text from the caller may contain characters that UTF-8 cannot encode."""
 
     media_type = "application/json"
 
@@ -40,13 +40,13 @@ class ErrorResponse(Response):
 
 
 class BadRequestRoute(APIRoute):
-    """A route that answers 400, not 422, to a malformed request: exports and meters promise that."""
+    """A route that answers 400 instead of 422 to a malformed request, as the routes of exports and meters do."""
 
     malformed_status = HTTPStatus.BAD_REQUEST
 
 
 def describe(*statuses: int | Literal["default"]) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of a route's errors; each has the one shape."""
+    """Return the `responses` argument of a route that may answer with these errors."""
     return {
         status: {
             "model": Error,
@@ -57,7 +57,7 @@ def describe(*statuses: int | Literal["default"]) -> dict[int | str, dict[str, A
 
 
 def internal_error(request_id: str) -> Response:
-    """Return the answer to an error nobody foresaw, without a word of it."""
+    """Return the answer to an unexpected error; it reveals nothing about the error."""
     return ErrorResponse(500, "internal_error", "Something went wrong here.", request_id)
 
 

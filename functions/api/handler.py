@@ -1,4 +1,4 @@
-"""What Lambda calls."""
+"""The Lambda handler of the API."""
 
 import asyncio
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from mangum import Mangum
 
 from functions.api.app import start
-from functions.api.surrogates import in_utf8
+from functions.api.invalid_unicode import with_valid_unicode
 
-# Mangum runs each request on the thread's current event loop, and Python no longer makes one by itself.
+# Mangum runs each request on the thread's current event loop, and Python no longer creates one implicitly.
 asyncio.set_event_loop(asyncio.new_event_loop())
 
 _serve = Mangum(start(), lifespan="off")
@@ -19,5 +19,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN
     try:
         return _serve(event, context)
     except UnicodeEncodeError:
-        # Before the application was asked: Mangum cannot encode a header, a query or a body.
-        return _serve(in_utf8(event), context)
+        # Mangum could not encode a header, the query or the body; the application has not been called yet.
+        return _serve(with_valid_unicode(event), context)

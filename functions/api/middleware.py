@@ -1,4 +1,4 @@
-"""What every request and every answer goes through, whatever the route."""
+"""Middleware around every route: request ids, security headers, body limits, and the answer to unexpected errors."""
 
 import re
 import time
@@ -14,8 +14,8 @@ from infra.telemetry import logger
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_CREDENTIALS_BYTES = 16 * 1024
-# Routes whose bodies may be larger, or must be smaller. Lambda takes 6 MB, in which the body is a JSON string;
-# what anybody may send without credentials must cost little to read.
+# Routes with a larger or smaller limit. Lambda accepts 6 MB, which contain the body as a JSON string. Bodies that
+# anyone may send without credentials must be cheap to read.
 _LIMITS = {
     re.compile(r"/api/meters/[^/]+/readings"): 5 * 1024 * 1024,
     re.compile(r"/token|/api/v1/auth/[^/]+"): MAX_CREDENTIALS_BYTES,
@@ -34,7 +34,7 @@ _SECURITY_HEADERS = {
 
 
 class RequestFrame:
-    """Gives each request an id, and each answer its headers.
+    """Gives each request an id and each answer its headers.
 
     Plain ASGI: Starlette's BaseHTTPMiddleware starts a task for each request.
     """
@@ -53,7 +53,7 @@ class RequestFrame:
         _drop_trailing_slash(scope)
         logger.thread_safe_append_keys(correlation_id=request_id)
 
-        async def send_framed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
@@ -64,11 +64,14 @@ class RequestFrame:
                 log_request(scope, message["status"])
             await send(message)
 
-        await self.app(scope, receive, send_framed)
+        await self.app(scope, receive, send_with_headers)
 
 
 class RequestGuard:
-    """Bounds the body of each request, and hides surprises; innermost, so that pages may read what it says."""
+    """Limits the body of each request and answers unexpected errors.
+
+    Innermost, so that its answers pass through the CORS middleware and web pages can read them.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -81,7 +84,7 @@ class RequestGuard:
         request_id, limit = scope["state"]["request_id"], _body_limit(scope["path"])
         answering = False
 
-        async def send_noted(message: Message) -> None:
+        async def send_and_remember(message: Message) -> None:
             nonlocal answering
             answering = True
             await send(message)
@@ -94,9 +97,9 @@ class RequestGuard:
             await too_large(request_id, limit)(scope, receive, send)
             return
         try:
-            await self.app(scope, _replay(body, receive), send_noted)
+            await self.app(scope, _replay(body, receive), send_and_remember)
         except Exception:
-            logger.exception("Unforeseen error")
+            logger.exception("Unexpected error")
             if answering:
                 raise
             await internal_error(request_id)(scope, receive, send)
@@ -117,9 +120,9 @@ def _body_limit(path: str) -> int:
 
 
 async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
-    """Read the body whole; None where it has more than `limit` bytes."""
+    """Read the whole body; None if it has more than `limit` bytes."""
     declared = dict(scope["headers"]).get(b"content-length", b"0")
-    # Python refuses to read a number of thousands of digits.
+    # Python refuses to parse a number with thousands of digits.
     if declared.isdigit() and (len(declared) > _MAX_DIGITS or int(declared) > limit):
         return None
     chunks: list[bytes] = []
@@ -128,7 +131,7 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            # What has come so far may look like a whole body, and must not be taken for one.
+            # What has arrived so far may look like a complete body, and must not be treated as one.
             raise ClientDisconnect
         chunk = message.get("body", b"")
         size += len(chunk)
@@ -140,7 +143,7 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give the body that was read, once, and then whatever comes."""
+    """Return a `receive` that yields the body that was read, and after it what the server sends."""
     pending = [body]
 
     async def replay() -> Message:

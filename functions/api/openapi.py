@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI makes of the routes, and what each asks of its caller."""
+"""The OpenAPI document: what FastAPI generates from the routes, and the access rule of each operation."""
 
 from http import HTTPStatus
 from typing import Any
@@ -19,13 +19,13 @@ LOGIN_BODY: dict[str, Any] = {
         },
     }
 }
-"""A login is read by its route, since it may be JSON or a form."""
+"""The body of a login. Its route parses it, since it may be JSON or a form, so FastAPI cannot describe it."""
 
 _SCHEMES = {
     "password": {
         "type": "oauth2",
         "description": "Log in with a username and a password",
-        # Relative, so that it holds below a gateway's stage too.
+        # Relative, so that it is right under the stage path of a gateway too.
         "flows": {"password": {"tokenUrl": "api/v1/auth/token", "scopes": {}}},
     },
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -33,25 +33,25 @@ _SCHEMES = {
 
 
 class DescribedApp(FastAPI):
-    """FastAPI, with a document that says of each operation who may call it."""
+    """FastAPI with an OpenAPI document that says who may call each operation."""
 
     def openapi(self) -> dict[str, Any]:
-        """Return the document; it is made once."""
+        """Return the document; it is generated once."""
         if self.openapi_schema is None:
             document = super().openapi()
             components = document["components"]
             components["securitySchemes"] = _SCHEMES
             for body in (LoginPayload, LoginForm):
                 components["schemas"][body.__name__] = body.model_json_schema()
-            for (method, path), door in ACCESS_RULES.items():
+            for (method, path), rule in ACCESS_RULES.items():
                 operation = document["paths"].get(path, {}).get(method.lower())
-                if operation is not None and door is not AccessRule.PUBLIC:
-                    _close(operation, door)
+                if operation is not None and rule is not AccessRule.PUBLIC:
+                    _describe_access(operation, rule)
         return super().openapi()
 
 
-def _close(operation: dict[str, Any], door: AccessRule) -> None:
-    schemes = ["password"] if door is AccessRule.SESSION else list(_SCHEMES)
+def _describe_access(operation: dict[str, Any], rule: AccessRule) -> None:
+    schemes = ["password"] if rule is AccessRule.SESSION else list(_SCHEMES)
     operation["security"] = [{scheme: []} for scheme in schemes]
     for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         error = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}Error"}}}

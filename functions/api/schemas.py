@@ -1,4 +1,4 @@
-"""The answers that belong to no single capability."""
+"""JSON shapes of answers that belong to no single capability."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 
 class Message(BaseModel):
-    """A sentence that says what was done."""
+    """A sentence that confirms what was done."""
 
     message: str
 

@@ -1,1 +1,1 @@
-"""Takes the events of the bus from their queue and applies them."""
+"""Receives the events of the bus from the ingestion queue and applies them."""

@@ -18,11 +18,11 @@ from infra.contracts.event_payloads import utc_now
 from infra.contracts.timeline_store import Decision
 from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, delay_seconds
 from infra.meters.reading_messages import Upload, has_readings, store_all
-from infra.outcomes import OutcomeUnknownError, WriteFailedError
 from infra.settings import IngestionSettings, settings
 from infra.stores import stores
 from infra.telemetry import logger, report, report_unknown
 from infra.time_left import IsTimeLeft, NoTimeError, more_than
+from infra.write_outcomes import OutcomeUnknownError, WriteFailedError
 
 _TIME_TO_FINISH_SECONDS = 12
 """Nothing is begun with less time left: a call to AWS that times out three times takes so long, pauses included."""

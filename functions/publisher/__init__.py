@@ -1,1 +1,1 @@
-"""Tells the bus what changed, from the stream of the table of contracts."""
+"""Publishes changes of timelines on the bus, from the stream of the contracts table."""

@@ -7,10 +7,10 @@ from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception
 from domain.contracts.verdicts import Code
 from infra.contracts.timeline_store import Decision, TimelineStore
-from infra.outcomes import WriteFailedError
 from infra.parallel import in_parallel
 from infra.telemetry import logger
 from infra.time_left import IsTimeLeft, NoTimeError, always
+from infra.write_outcomes import WriteFailedError
 
 _CONTRACTS_AT_ONCE = 10
 """Threads; the client keeps ten connections, and more threads gain nothing."""

@@ -1,7 +1,7 @@
 """Contracts as DynamoDB keeps them: one item each, with a state for each component."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeGuard
 
 from domain.contracts.contract import ComponentState, Contract
@@ -11,7 +11,7 @@ from domain.instants import from_micros, to_micros
 Item = Mapping[str, Any]
 
 KIND = "contract"
-"""The partition of the index `listing`; only contracts that exist bear it."""
+"""The partition of the index `listing`; only contracts that exist have it."""
 
 _SORT_KEY = "CONTRACT"
 
@@ -36,13 +36,18 @@ def generation_of(item: Item) -> int:
     return int(item["generation"]["N"])
 
 
+def version_of(item: Item) -> int:
+    """Return the version of a contract, or of a tombstone; items from before there were versions have 0."""
+    return int(item.get("version", {"N": "0"})["N"])
+
+
 def read_contract(item: Item | None) -> Contract | None:
     """Read a contract's item; None where there is none, or only a tombstone."""
     return None if item is None or is_tombstone(item) else to_contract(item)
 
 
 def to_item(contract: Contract) -> dict[str, Any]:
-    """Write a contract; the names stand in a list because a DynamoDB map keeps no order."""
+    """Return the item of a contract."""
     return (
         key_of(contract.number)
         | listing_key_of(contract.number)
@@ -50,12 +55,32 @@ def to_item(contract: Contract) -> dict[str, Any]:
             "id": {"S": contract.id},
             "created_at": {"N": str(to_micros(contract.created_at))},
             "generation": {"N": str(contract.generation)},
-            "component_names": {"L": [{"S": component} for component in contract.components]},
-            "components": {
-                "M": {component: {"M": _to_slots(state)} for component, state in contract.components.items()}
-            },
+            "version": {"N": str(contract.version)},
+        }
+        | states_item(contract.components)
+        | {
+            name: {"N": str(to_micros(instant))}
+            for name, instant in (("stored_at", contract.stored_at), ("corrected_at", contract.corrected_at))
+            if instant is not None
         }
     )
+
+
+def states_item(states: Mapping[Component, ComponentState]) -> dict[str, Any]:
+    """Return the attributes that hold states; the names stand in a list, as a DynamoDB map keeps no order."""
+    return {
+        "component_names": {"L": [{"S": component} for component in states]},
+        "components": {"M": {component: {"M": _to_slots(state)} for component, state in states.items()}},
+    }
+
+
+def to_states(item: Item) -> dict[Component, ComponentState]:
+    """Read what `states_item` wrote; where only the names are stored, all states are empty."""
+    states = item.get("components", {"M": {}})["M"]
+    components = [Component(name["S"]) for name in item["component_names"]["L"]]
+    return {
+        component: _to_state(component, states.get(component, {"M": {}})["M"]) for component in components
+    }
 
 
 def _to_slots(state: ComponentState) -> dict[str, Any]:
@@ -71,18 +96,21 @@ def _to_slots(state: ComponentState) -> dict[str, Any]:
 
 def to_contract(item: Item) -> Contract:
     """Read a contract's item; of an item of the listing, which holds no states, all are empty."""
-    states = item.get("components", {"M": {}})["M"]
-    components = [Component(name["S"]) for name in item["component_names"]["L"]]
     return Contract(
         number=item["number"]["S"],
         # The listing carries neither id nor generation, and nothing that lists needs them.
         id=item.get("id", {"S": ""})["S"],
         generation=int(item.get("generation", {"N": "0"})["N"]),
+        version=version_of(item),
         created_at=from_micros(int(item["created_at"]["N"])),
-        components={
-            component: _to_state(component, states.get(component, {"M": {}})["M"]) for component in components
-        },
+        components=to_states(item),
+        stored_at=_instant(item, "stored_at"),
+        corrected_at=_instant(item, "corrected_at"),
     )
+
+
+def _instant(item: Item, name: str) -> datetime | None:
+    return from_micros(int(item[name]["N"])) if name in item else None
 
 
 def _to_state(component: Component, slots: Item) -> ComponentState:

@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
 
 from domain.contracts.contract import Contract, ContractExistsError, ContractNotFoundError
+from domain.contracts.trails import Correction
+from domain.instants import to_micros
+from infra.conditional_writes import Writer
 from infra.contracts.contract_items import (
     KIND,
     Item,
@@ -12,21 +16,24 @@ from infra.contracts.contract_items import (
     key_of,
     listing_key_of,
     read_contract,
+    states_item,
     to_contract,
     to_item,
+    version_of,
 )
-from infra.listings import list_items
-from infra.outcomes import Applied, Refused
-from infra.writes import Writer
+from infra.contracts.trail_rows import put_of_correction
+from infra.paging import list_items
+from infra.write_outcomes import Applied, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Conditions of the writes below. Deleting leaves a tombstone: the number and its generation.
+# Conditions of the writes below. Deleting leaves a tombstone: the number, its generation and version.
 IS_NEW = "attribute_not_exists(#pk)"
 EXISTS = "attribute_exists(#components)"
 IS_TOMBSTONE = "attribute_not_exists(#components) AND #generation = :generation"
-STATES_ARE_UNCHANGED = "#components = :components AND #id = :id"
+IS_AS_READ = "#id = :id AND #version = :version"
+IS_AS_READ_BEFORE_VERSIONS = "#id = :id AND attribute_not_exists(#version)"
 
 
 class Page(NamedTuple):
@@ -58,7 +65,11 @@ class ContractStore:
         """
         outcome = self._put(contract, IS_NEW)
         if isinstance(outcome, Refused) and is_tombstone(outcome.item):
-            contract = replace(contract, generation=generation_of(outcome.item) + 1)
+            contract = replace(
+                contract,
+                generation=generation_of(outcome.item) + 1,
+                version=version_of(outcome.item) + 1,
+            )
             former = {":generation": {"N": str(contract.generation - 1)}}
             outcome = self._put(contract, IS_TOMBSTONE, former)
         return contract if isinstance(outcome, Applied) else _own_or_raise(outcome.item, contract)
@@ -90,44 +101,52 @@ class ContractStore:
     def delete(self, number: str, token: str) -> None:
         """Delete a contract and all that is known of its components; `token` identifies the call.
 
-        What remains is a tombstone that remembers the generation, and no trail is touched.
+        What remains is a tombstone that remembers the generation and the version; no trail is touched.
 
         Raises:
             ContractNotFoundError: there is none.
         """
-        names = ("deleted_by", "kind", "id", "created_at", "component_names", "components")
+        gone = ("kind", "id", "created_at", "stored_at", "corrected_at", "component_names", "components")
         outcome = self.writer.update(
             TableName=self.table,
             Key=key_of(number),
             UpdateExpression=(
-                "SET #deleted_by = :token REMOVE #kind, #id, #created_at, #component_names, #components"
+                "SET #deleted_by = :token ADD #version :one REMOVE " + ", ".join(f"#{name}" for name in gone)
             ),
             ConditionExpression=EXISTS,
-            ExpressionAttributeNames={f"#{name}": name for name in names},
-            ExpressionAttributeValues={":token": {"S": token}},
+            ExpressionAttributeNames={f"#{name}": name for name in (*gone, "deleted_by", "version")},
+            ExpressionAttributeValues={":token": {"S": token}, ":one": {"N": "1"}},
         )
         # Our own tombstone: the request was resent after a lost answer.
         if isinstance(outcome, Refused) and (outcome.item or {}).get("deleted_by") != {"S": token}:
             raise ContractNotFoundError(number)
 
-    def replace_states(self, before: Contract, after: Contract) -> bool:
-        """Store the states of `after` if those of `before` are still the ones stored; say whether."""
-        outcome = self.writer.update(
-            TableName=self.table,
-            Key=key_of(after.number),
-            UpdateExpression="SET #components = :after",
-            ConditionExpression=STATES_ARE_UNCHANGED,
-            ExpressionAttributeNames={"#components": "components", "#id": "id"},
-            ExpressionAttributeValues={
-                ":components": to_item(before)["components"],
-                ":after": to_item(after)["components"],
-                ":id": {"S": before.id},
-            },
-        )
+    def correct(self, before: Contract, after: Contract, row: Correction | None = None) -> bool:
+        """Store the components and states of `after`, and `row` with them; say whether that was done.
+
+        It is not where the contract was written since `before` was read, or where the row of a void is
+        there already. One transaction; without a row, one write.
+        """
+        update = _correction_of(before, after, row)
+        if row is None:
+            outcome = self.writer.update(TableName=self.table, **update)
+            if isinstance(outcome, Applied):
+                return True
+            # Our own write, resent after a lost answer, or another that has stored the same.
+            stored = read_contract(outcome.item)
+            return (
+                stored is not None
+                and stored.id == after.id
+                and list(stored.components.items()) == list(after.components.items())
+            )
+        token = uuid4().hex
+        put = put_of_correction(before.number, before.generation, row, token)
+        returned = {"TableName": self.table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        outcome = self.writer.transact([{"Update": returned | update}, {"Put": returned | put}])
         if isinstance(outcome, Applied):
             return True
-        stored = read_contract(outcome.item)
-        return stored is not None and stored.id == after.id and stored.components == after.components
+        # Our own row: the transaction was resent after a lost answer.
+        return (outcome.reasons[1].item or {}).get("token") == {"S": token}
 
     def page(self, limit: int, after: str | None) -> Page:
         """List contracts in the order of their numbers, without the states of their components.
@@ -145,3 +164,24 @@ def _own_or_raise(stored: Item | None, contract: Contract) -> Contract:
     if found is None or found.id != contract.id:
         raise ContractExistsError(contract.number)
     return found
+
+
+def _correction_of(before: Contract, after: Contract, row: Correction | None) -> dict[str, Any]:
+    """Return the write that stores `after` if the contract is as `before` was read; with a row, its instant."""
+    states = states_item(after.components)
+    sets = {"#component_names": "component_names", "#components": "components"}
+    values = {":component_names": states["component_names"], ":components": states["components"]}
+    if row is not None:
+        sets["#corrected_at"] = "corrected_at"
+        values[":corrected_at"] = {"N": str(to_micros(row.recorded_at))}
+    values |= {":id": {"S": before.id}, ":one": {"N": "1"}}
+    if before.version:
+        values[":version"] = {"N": str(before.version)}
+    assignments = ", ".join(f"{alias} = :{name}" for alias, name in sets.items())
+    return {
+        "Key": key_of(after.number),
+        "UpdateExpression": f"SET {assignments} ADD #version :one",
+        "ConditionExpression": IS_AS_READ if before.version else IS_AS_READ_BEFORE_VERSIONS,
+        "ExpressionAttributeNames": sets | {"#id": "id", "#version": "version"},
+        "ExpressionAttributeValues": values,
+    }

@@ -91,8 +91,8 @@ class Payload(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_a_flood(cls, sent: Any) -> Any:  # noqa: ANN401
-        """Drop the unknown fields of a body that has a flood of them, but for those that are named."""
+    def _at_most_some_unknown_fields(cls, sent: Any) -> Any:  # noqa: ANN401
+        """Drop the unknown fields of a body that has very many, but for those that the error names."""
         if not isinstance(sent, dict) or len(sent) <= len(cls.model_fields) + _MAX_ERRORS:
             return sent
         known = {name: sent[name] for name in cls.model_fields if name in sent}
@@ -107,6 +107,13 @@ class Payload(BaseModel):
         return value
 
 
+Components = Annotated[
+    list[Component],
+    Field(min_length=1, max_length=len(Component), json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_all_different),
+]
+
+
 class ContractPayload(Payload):
     """A contract to be created."""
 
@@ -119,16 +126,20 @@ class ContractPayload(Payload):
     )
 
     contract_number: ContractNumber
-    components: Annotated[
-        list[Component],
-        Field(min_length=1, max_length=len(Component), json_schema_extra={"uniqueItems": True}),
-        AfterValidator(_all_different),
-    ]
+    components: Components
     created_at: Instant | None = Field(default=None, description="Defaults to now")
 
 
+class ComponentsPayload(Payload):
+    """The components that a contract is to have from now on."""
+
+    components: Components = Field(
+        description="The whole new list", examples=[["energy_supply", "heatpump_optimization"]]
+    )
+
+
 class EventPayload(Payload):
-    """A publisher's word that a component of a contract starts or ends on a date."""
+    """A publisher's statement that a component of a contract starts or ends on a date."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -152,7 +163,7 @@ class EventPayload(Payload):
     def to_domain(self, fresh_key: str) -> ComponentEvent:
         """Return the event; `fresh_key` identifies it where the publisher gave it no id.
 
-        A key made of what the event says would turn true duplicates into repetitions.
+        A key made of what the event says would make true duplicates repeated events.
         """
         key = fresh_key if self.id is None else sha256(self.id.encode()).hexdigest()[:32]
         return ComponentEvent(self.type, self.contract_number, self.date, self.created_at, key, self.id)

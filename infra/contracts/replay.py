@@ -1,16 +1,13 @@
-"""Replay: a contract's states made anew from its whole trail."""
+"""Replay: a contract's states derived again from its whole trail."""
 
-import time
 from typing import NamedTuple
 
-from domain.contracts.contract import Contract, ContractNotFoundError
-from domain.contracts.trails import fold, require_whole
+from domain.contracts.contract import Contract
+from domain.contracts.trails import Replayed, RowKind, fold, require_whole
 from infra.contracts.contract_store import ContractStore
+from infra.contracts.corrections import Correcting, read_again_until_stored
+from infra.contracts.trail_rows import correction_key
 from infra.contracts.trail_store import TrailStore
-from infra.outcomes import BusyError
-
-_LONGEST_SECONDS = 10.0
-"""No fold begins later than this; the longest trail takes some seconds to read and fold."""
 
 
 class Replay(NamedTuple):
@@ -21,27 +18,37 @@ class Replay(NamedTuple):
     events: int
 
 
-def replay(contracts: ContractStore, trails: TrailStore, number: str, *, dry_run: bool) -> Replay:
-    """Fold the trail of a contract and, unless `dry_run`, store the states that come of it.
+def replay(
+    contracts: ContractStore, trails: TrailStore, number: str, by: Correcting, *, dry_run: bool
+) -> Replay:
+    """Fold the trail of a contract and, unless `dry_run`, store the states that follow, and a row.
 
-    They are stored only if the states read before the trail are still the ones stored: an event
-    that was accepted meanwhile makes it fold again.
+    They are stored only if the contract is still as it was read before the trail: an event that was
+    accepted meanwhile makes it fold again. A replay that changes nothing stores nothing.
 
     Raises:
         ContractNotFoundError: there is none, or no longer.
         TrailIncompleteError: the trail lacks events that count.
         TrailTooLongError: the trail has more rows than may be read.
-        BusyError: events were accepted between every read and its write; nothing is stored.
+        BusyError: others wrote the contract between every read and its write; nothing is stored.
         OutcomeUnknownError: the answer to the write was lost.
     """
-    latest = time.monotonic() + _LONGEST_SECONDS
-    while time.monotonic() < latest:
-        before = contracts.get(number)
-        if before is None:
-            raise ContractNotFoundError(number)
-        entries = trails.entries(before)
-        require_whole(before, entries)
-        after = fold(before, entries)
-        if dry_run or after.components == before.components or contracts.replace_states(before, after):
-            return Replay(before, after, len(entries))
-    raise BusyError
+
+    def attempt(before: Contract) -> Replay | None:
+        trail = trails.whole(before)
+        require_whole(before, trail.entries)
+        after = fold(before, trail.standing)
+        done = Replay(before, after, len(trail.standing))
+        if dry_run or after.components == before.components:
+            return done
+        row = Replayed(
+            key=correction_key(RowKind.REPLAYED, by.fresh_key()),
+            reception=by.reception,
+            recorded_at=by.recorded_at(before, trail),
+            events=done.events,
+            before=before.components,
+            after=after.components,
+        )
+        return done if contracts.correct(before, after, row) else None
+
+    return read_again_until_stored(contracts, number, attempt)

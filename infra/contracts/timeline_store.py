@@ -1,65 +1,30 @@
 """Events applied to contracts: one conditional write decides and stores.
 
-The conditions below say in DynamoDB's words what `domain.contracts.timelines.decide` says in Python, so
-that no read comes between the decision and the write. `tests/infra/contracts/test_conditions.py` proves
-over every small case that both say the same.
+Its conditions stand in `infra.contracts.event_conditions`.
 """
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from domain.contracts.contract import Contract
 from domain.contracts.events import Action, ComponentEvent, Occurrence
 from domain.contracts.trails import Entry, IdempotencyKeyReusedError, Reception
 from domain.contracts.verdicts import ACCEPTED, Code, Verdict, decide, explain
-from domain.instants import to_micros
-from infra.contracts.contract_items import Item, key_of, read_contract
-from infra.contracts.trail_store import NO_CONTRACT, put_of, to_entry
-from infra.outcomes import Applied, BusyError, OutcomeUnknownError, Refused
-from infra.writes import Writer
+from infra.conditional_writes import Writer
+from infra.contracts.contract_items import Item, read_contract
+from infra.contracts.event_conditions import recorded_update_of, update_of
+from infra.contracts.event_payloads import utc_now
+from infra.contracts.trail_rows import NO_CONTRACT, put_of, to_entry
+from infra.write_outcomes import Applied, BusyError, OutcomeUnknownError, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# The clauses. #C.#c is the state of the event's component; an unset start or end is absent, and a
-# comparison with an absent attribute is false.
-COMPONENT_IS_CONFIGURED = "attribute_exists(#C.#c)"
-NO_START_OR_OLDER = "(attribute_not_exists(#C.#c.#start_at) OR #C.#c.#start_at < :at)"
-NO_END_OR_NEWER_AND_NOT_EARLIER = (
-    "(attribute_not_exists(#C.#c.#end_at) OR (#C.#c.#end_at > :at AND #C.#c.#end_date >= :date))"
-)
-START_IS_OLDER = "#C.#c.#start_at < :at"
-START_DATE_IS_NOT_LATER = "#C.#c.#start_date <= :date"
-NO_END_OR_OLDER = "(attribute_not_exists(#C.#c.#end_at) OR #C.#c.#end_at < :at)"
-
-CONDITIONS = {
-    # After older starts, before a newer end, not past that end's date. Without the first clause
-    # the write would make a contract out of nothing.
-    Action.START: f"{COMPONENT_IS_CONFIGURED} AND {NO_START_OR_OLDER} AND {NO_END_OR_NEWER_AND_NOT_EARLIER}",
-    # After an older start that is dated no later, and after older ends.
-    Action.END: f"{START_IS_OLDER} AND {START_DATE_IS_NOT_LATER} AND {NO_END_OR_OLDER}",
-}
-UPDATES = {
-    Action.START: "SET #C.#c.#start_at = :at, #C.#c.#start_date = :date, #C.#c.#start_key = :key",
-    Action.END: "SET #C.#c.#end_at = :at, #C.#c.#end_date = :date, #C.#c.#end_key = :key",
-}
-
-# Every name has an alias, since DynamoDB reserves hundreds of words; an unused alias is an error.
-_ALIASES = {
-    "#C": "components",
-    "#start_at": "start_created_at",
-    "#start_date": "start_date",
-    "#start_key": "start_key",
-    "#end_at": "end_created_at",
-    "#end_date": "end_date",
-    "#end_key": "end_key",
-}
-
-IS_THIS_GENERATION = "#generation = :generation"
-
-_MOST_GUESSES = 4
-"""Times an event is sent where its contract is deleted and created again between each two."""
+_MOST_SENDINGS = 6
+"""Times an event is sent where its contract is created anew, or corrected, between each two."""
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Decision(NamedTuple):
@@ -76,22 +41,36 @@ class _Attempt(NamedTuple):
     event: ComponentEvent
     reception: Reception
     token: str
+    recorded_at: datetime
 
     def entry(self, verdict: Verdict) -> Entry:
         """Return what the trail is to say under `verdict`."""
-        return Entry(self.event, verdict, explain(verdict, self.event), self.reception)
+        return Entry(
+            self.event, verdict, explain(verdict, self.event), self.reception, written_at=self.recorded_at
+        )
 
 
 class TimelineStore:
-    """The timelines of the contracts of one table, and with `audited` their trails."""
+    """The timelines of the contracts of one table, and with `audited` their trails.
 
-    def __init__(self, client: "DynamoDBClient", table: str, *, audited: bool) -> None:
+    `now` says when a row is recorded.
+    """
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        *,
+        audited: bool,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self.client = client
         self.table = table
         self.audited = audited
+        self.now = now
         self.writer = Writer(client)
         # Most numbers were never used twice, so their contract is the first generation. A wrong
-        # guess costs one more call and is remembered.
+        # guess costs one more call, and the right one is remembered.
         self._generations: dict[str, int] = {}
 
     def apply(
@@ -100,26 +79,27 @@ class TimelineStore:
         """Let `event` count if the rules allow it, and say what they say.
 
         With a trail: one transaction where it is accepted, one write more where it is refused.
-        Without: one write. A refusal in `retryable` is answered but not written down, since
-        the event will come again.
+        Without: one write. A refusal in `retryable` is answered but not stored, since the event
+        will be sent again.
 
         Raises:
-            BusyError: nothing was stored; the contract or the table had no room for it.
+            BusyError: nothing was stored; the contract or the table was busy.
             ImpossibleWriteError: nothing was stored, and sending it again will not help.
             OutcomeUnknownError: the answer to a write was lost.
-            IdempotencyKeyReusedError: the event's id came before with another payload.
+            IdempotencyKeyReusedError: the event's id was used before with another payload.
         """
         if not self.audited:
             return self._apply_plain(event)
-        attempt = _Attempt(event, reception, uuid4().hex)
-        for _ in range(_MOST_GUESSES):
+        attempt = _Attempt(event, reception, uuid4().hex, self.now())
+        for _ in range(_MOST_SENDINGS):
             generation = self._generations.get(event.contract_number, 1)
             outcome = self._accept(attempt, generation)
             if isinstance(outcome, Applied):
                 return _decision(ACCEPTED, event)
-            decision = self._settle(attempt, outcome, generation, retryable)
-            if decision is not None:
-                return decision
+            settled = self._settle(attempt, outcome, generation, retryable)
+            if isinstance(settled, Decision):
+                return settled
+            attempt = settled
         raise BusyError
 
     def _apply_plain(self, event: ComponentEvent) -> Decision:
@@ -136,10 +116,7 @@ class TimelineStore:
 
     def _accept(self, attempt: _Attempt, generation: int) -> Applied | Refused:
         """Let the event count and write its row, if it is allowed and there is no such row."""
-        update = update_of(attempt.event)
-        update["ConditionExpression"] = f"{IS_THIS_GENERATION} AND {update['ConditionExpression']}"
-        update["ExpressionAttributeNames"] |= {"#generation": "generation"}
-        update["ExpressionAttributeValues"] |= {":generation": {"N": str(generation)}}
+        update = recorded_update_of(attempt.event, generation, attempt.recorded_at)
         update["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         put = put_of(attempt.entry(ACCEPTED), generation, attempt.token)
         put["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
@@ -149,8 +126,11 @@ class TimelineStore:
 
     def _settle(
         self, attempt: _Attempt, refused: Refused, generation: int, retryable: Collection[Code]
-    ) -> Decision | None:
-        """Answer a refused event; None where the guess of its contract's generation was wrong.
+    ) -> Decision | _Attempt:
+        """Answer a refused event, or return what to send next.
+
+        It is sent again where the generation of its contract was guessed wrongly, and, recorded later,
+        where the contract was corrected since its row was to be recorded.
 
         The row counts only once the update has shown that its generation is the contract's: a row of
         a former contract, or one found beside a deleted contract, answers for nobody.
@@ -161,13 +141,15 @@ class TimelineStore:
         contract = read_contract(update.item)
         if contract is not None and contract.generation != generation:
             self._generations[attempt.event.contract_number] = contract.generation
-            return None
+            return attempt
         if contract is not None and row.item is not None:
             return _first_answer(row.item, attempt)
+        if contract is not None and contract.corrected_at and contract.corrected_at >= attempt.recorded_at:
+            return attempt._replace(recorded_at=max(self.now(), contract.corrected_at + _MICROSECOND))
         return self._refuse(attempt, contract, retryable)
 
     def _refuse(self, attempt: _Attempt, contract: Contract | None, retryable: Collection[Code]) -> Decision:
-        """Write down why `contract` refuses the event, unless that is not final or was written before."""
+        """Store why `contract` refuses the event, unless that is not final or was stored before."""
         verdict = _refusal(contract, attempt.event)
         if verdict.code in retryable:
             return _decision(verdict, attempt.event)
@@ -185,7 +167,7 @@ def _first_answer(row: Item, attempt: _Attempt) -> Decision:
     first, event = recorded.event, attempt.event
     if (first.type, first.date, first.created_at) != (event.type, event.date, event.created_at):
         raise IdempotencyKeyReusedError
-    # Written by this very call: it was sent again after a lost answer, and nobody repeated anything.
+    # Stored by this very call: it was resent after a lost answer, and nobody repeated anything.
     return Decision(recorded.verdict, recorded.message, repeated=row["token"]["S"] != attempt.token)
 
 
@@ -197,7 +179,7 @@ def _refusal(contract: Contract | None, event: ComponentEvent) -> Verdict:
     """Explain why the condition refused `event`, by the state that it saw."""
     verdict = decide(contract, event)
     if verdict.accepted:
-        # Not to be answered either way: the condition and the rules have come apart.
+        # Not to be answered either way: the condition and the rules disagree.
         raise OutcomeUnknownError
     return verdict
 
@@ -208,20 +190,3 @@ def _counting_occurrence(contract: Contract | None, event: ComponentEvent) -> Oc
     if state is None:
         return None
     return state.start if event.type.action is Action.START else state.end
-
-
-def update_of(event: ComponentEvent) -> dict[str, Any]:
-    """Return the key, expression and condition of the write that lets `event` count."""
-    update, condition = UPDATES[event.type.action], CONDITIONS[event.type.action]
-    return {
-        "Key": key_of(event.contract_number),
-        "UpdateExpression": update,
-        "ConditionExpression": condition,
-        "ExpressionAttributeNames": {"#c": event.type.component}
-        | {alias: name for alias, name in _ALIASES.items() if alias in update + condition},
-        "ExpressionAttributeValues": {
-            ":at": {"N": str(to_micros(event.created_at))},
-            ":date": {"S": event.date.isoformat()},
-            ":key": {"S": event.key},
-        },
-    }

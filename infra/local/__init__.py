@@ -1,1 +1,1 @@
-"""The service on one machine: an emulated AWS with the real template deployed, and the API before it."""
+"""The service on one machine: an emulated AWS with the real template, the API process, and commands that use them."""

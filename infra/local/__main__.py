@@ -1,9 +1,9 @@
-"""`python -m infra.local` is the local run."""
+"""`python -m infra.local` starts the local run."""
 
 import signal
 import sys
 
-# Ctrl-C while modules are still being loaded just ends: there is nothing to take down, nothing to tell.
+# Ctrl-C while modules are still being imported ends the process silently: nothing has been started yet.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from infra.local.run import main  # noqa: E402

@@ -1,4 +1,4 @@
-"""`make announce` without STACK: publishes the present timelines of named contracts on the bus of the local run."""
+"""`make announce` without STACK: publishes the current timelines of named contracts on the bus of the local run."""
 
 import os
 import sys

@@ -1,13 +1,13 @@
-"""What functions in containers (`sam local`) are told, so that they find the emulated AWS of a run."""
+"""The environment of functions in containers (`sam local`), with which they reach the emulated AWS of a run."""
 
-from infra.local.cloud import Emulator
 from infra.local.deploy import environment_of, functions_of
+from infra.local.emulator import Emulator
 
-HOST = "host.docker.internal"  # this machine, as containers call it; see add_host in samconfig.toml
+HOST = "host.docker.internal"  # the name of this machine in containers; see add_host in samconfig.toml
 
 
 def variables(cloud: Emulator) -> dict[str, dict[str, str]]:
-    """Return each function's environment under its logical id: the form of SAM CLI's --env-vars."""
+    """Return each function's environment by its logical id, in the form of SAM CLI's --env-vars."""
     endpoint = f"http://{HOST}:{cloud.port}"
     return {
         logical_id: {

@@ -1,4 +1,4 @@
-"""`make dlq` and `make redrive`: the messages that were given up, why, and back with them."""
+"""`make dlq` and `make redrive`: list the dead letters with their reasons, and send them to the queue again."""
 
 import json
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 QUEUES = ("rule", "ingestion", "publisher", "export")
-"""What gave the messages up: each has a dead letter queue of its own."""
+"""The sources of dead letters: each has its own dead letter queue."""
 
 _NEVER_REDRIVEN = {
     "publisher": "they name records of the stream, not messages to send again",
@@ -43,13 +43,13 @@ class DeadLetter(NamedTuple):
 
     @property
     def envelope_id(self) -> str | None:
-        """The id that the bus gave the event."""
+        """The id that the bus assigned to the event."""
         envelope = _read(self.body)
         return envelope.get("id") if isinstance(envelope, dict) else None
 
     @property
-    def said(self) -> str:
-        """What the publisher said, in one line, cut where it gets long."""
+    def summary(self) -> str:
+        """The publisher's event in one line, cut if it is long."""
         envelope = _read(self.body)
         detail = envelope.get("detail", envelope) if isinstance(envelope, dict) else envelope
         text = self.body if detail is None else json.dumps(detail, ensure_ascii=False)
@@ -64,12 +64,12 @@ def _read(body: str) -> Any:  # noqa: ANN401 - whatever was sent
 
 
 @contextmanager
-def held(sqs: "SQSClient", queue: str, url: str) -> Iterator[list[DeadLetter]]:
-    """Take the letters of a queue into the hand, and put back those still there when the block ends.
+def received(sqs: "SQSClient", queue: str, url: str) -> Iterator[list[DeadLetter]]:
+    """Receive all dead letters of a queue; when the block ends, those that were not deleted are visible again.
 
-    They are out of others' sight meanwhile, and come back by themselves should this process die.
+    During the block they are invisible to other receivers. If this process dies, the visibility timeout ends that.
     """
-    letters: list[DeadLetter] = []
+    dead_letters: list[DeadLetter] = []
     try:
         while page := sqs.receive_message(
             QueueUrl=url,
@@ -78,15 +78,15 @@ def held(sqs: "SQSClient", queue: str, url: str) -> Iterator[list[DeadLetter]]:
             MessageSystemAttributeNames=["SentTimestamp"],
             MessageAttributeNames=["All"],
         ).get("Messages"):
-            letters += [_dead_letter_of(queue, message) for message in page]
-        yield letters
+            dead_letters += [_dead_letter_of(queue, message) for message in page]
+        yield dead_letters
     finally:
-        for start in range(0, len(letters), _PAGE):
+        for start in range(0, len(dead_letters), _PAGE):
             sqs.change_message_visibility_batch(
                 QueueUrl=url,
                 Entries=[
-                    {"Id": str(index), "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": 0}
-                    for index, letter in enumerate(letters[start : start + _PAGE])
+                    {"Id": str(index), "ReceiptHandle": dead_letter.receipt_handle, "VisibilityTimeout": 0}
+                    for index, dead_letter in enumerate(dead_letters[start : start + _PAGE])
                 ],
             )
 
@@ -99,25 +99,25 @@ def _dead_letter_of(queue: str, message: Mapping[str, Any]) -> DeadLetter:
     return DeadLetter(queue, message["ReceiptHandle"], sent_at, message["Body"], attributes)
 
 
-def reason_of(letter: DeadLetter, stack: Stack) -> str:
-    """Say why a message was given up."""
-    if letter.queue == "rule":
-        reasons = [letter.attributes.get(name) for name in ("ERROR_CODE", "ERROR_MESSAGE")]
+def reason_of(dead_letter: DeadLetter, stack: Stack) -> str:
+    """Return why a message became a dead letter."""
+    if dead_letter.queue == "rule":
+        reasons = [dead_letter.attributes.get(name) for name in ("ERROR_CODE", "ERROR_MESSAGE")]
         return printable(": ".join(filter(None, reasons))) or "the rule could not deliver it"
-    if letter.queue == "publisher":
-        told = _read(letter.body) or {}
-        condition = told.get("requestContext", {}).get("condition", "unknown")
-        batch = told.get("DDBStreamBatchInfo", {})
+    if dead_letter.queue == "publisher":
+        failure = _read(dead_letter.body) or {}
+        condition = failure.get("requestContext", {}).get("condition", "unknown")
+        batch = failure.get("DDBStreamBatchInfo", {})
         return f"{condition}: {batch.get('batchSize')} records of the stream from {batch.get('startSequenceNumber')}"
-    if letter.queue == "export":
-        return "the worker never finished it; what has become of the job, its status says"
-    return _mistake_in(letter.body, stack) or (
-        "no mistake in it: applying it failed on every receive, the log of the function says how"
+    if dead_letter.queue == "export":
+        return "the worker never finished it; see the status of the job"
+    return _error_in(dead_letter.body, stack) or (
+        "the message is valid: applying it failed on every receive; see the log of the function"
     )
 
 
-def _mistake_in(body: str, stack: Stack) -> str | None:
-    """Say what the ingestion function has against a message."""
+def _error_in(body: str, stack: Stack) -> str | None:
+    """Return why the ingestion function cannot apply a message; None if the message is valid."""
     try:
         if has_readings(body):
             meter_id = read_readings(body, datetime.now(UTC)).meter_id
@@ -134,37 +134,35 @@ def url_of(stack: Stack, queue: str) -> str:
 
 
 def show(stack: Stack) -> int:
-    """Print the letters of all queues, which stay where they are."""
+    """Print the dead letters of all queues, and leave them there."""
     counts = []
     for queue in QUEUES:
-        with held(stack.client("sqs"), queue, url_of(stack, queue)) as letters:
-            for letter in letters:
-                print(
-                    f"{queue}  {format_instant(letter.sent_at)}  {reason_of(letter, stack)}\n    {letter.said}"
-                )
-            counts.append(f"{queue} {len(letters)}")
+        with received(stack.client("sqs"), queue, url_of(stack, queue)) as dead_letters:
+            for one in dead_letters:
+                print(f"{queue}  {format_instant(one.sent_at)}  {reason_of(one, stack)}\n    {one.summary}")
+            counts.append(f"{queue} {len(dead_letters)}")
     print(f"dead letters: {', '.join(counts)}")
     return 0
 
 
 def send_back(stack: Stack) -> int:
-    """Send the letters of the rule and the ingestion function to the ingestion queue once more.
+    """Send the dead letters of the rule and the ingestion function to the ingestion queue again.
 
-    Sent first, deleted then: dying in between sends a letter twice, which the id in its envelope makes
-    harmless. AWS has StartMessageMoveTask for this; the emulator does not.
+    Each is sent first and deleted afterwards: a crash in between sends it twice, which is harmless because of the
+    id in its envelope. AWS has StartMessageMoveTask for this; the emulator does not.
     """
     sqs: SQSClient = stack.client("sqs")
     for queue in ("rule", "ingestion"):
         url = url_of(stack, queue)
-        with held(sqs, queue, url) as letters:
-            for letter in letters:
-                sqs.send_message(QueueUrl=stack.outputs["ingestion_queue_url"], MessageBody=letter.body)
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt_handle)
-        print(f"{queue}: {len(letters)} sent back to the ingestion queue")
+        with received(sqs, queue, url) as dead_letters:
+            for one in dead_letters:
+                sqs.send_message(QueueUrl=stack.outputs["ingestion_queue_url"], MessageBody=one.body)
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=one.receipt_handle)
+        print(f"{queue}: {len(dead_letters)} sent back to the ingestion queue")
     for queue, reason in _NEVER_REDRIVEN.items():
-        with held(sqs, queue, url_of(stack, queue)) as letters:
-            if letters:
-                print(f"{queue}: {len(letters)} stay: {reason}")
+        with received(sqs, queue, url_of(stack, queue)) as dead_letters:
+            if dead_letters:
+                print(f"{queue}: {len(dead_letters)} stay: {reason}")
     return 0
 
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from infra.build import packaging, template
 from infra.commands.command_error import CommandError
-from infra.local.cloud import Emulator
+from infra.local.emulator import Emulator
 from infra.operate.command import snake_case
 
 if TYPE_CHECKING:
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 STACK = "energy-operations-local"
 _BUCKET = f"{STACK}-artifacts"
-# One key whatever the code is: a change of code alone is no change of the stack, see `update_code`.
+# The same key for any code: a change of code alone does not change the stack; `update_code` applies it.
 _CODE_KEY = "code.zip"
 _DEPLOY_SECONDS = 120
-_PARAMETERS = {"ArchiveDays": "0"}  # the emulated AWS knows no archives
+_PARAMETERS = {"ArchiveDays": "0"}  # the emulated AWS has no archives
 
 
 def deploy(
     cloud: Emulator, layers: Path, parameters: Mapping[str, str], root: Path = packaging.ROOT
 ) -> dict[str, str]:
-    """Make the emulated AWS what `root`'s template and code say, and return the outputs in snake_case.
+    """Deploy the template and the code of `root` to the emulated AWS, and return the outputs in snake_case.
 
-    `layers` is where built layers are kept. Raises CommandError when the template is refused.
+    Built layers are stored in `layers`. Raises CommandError if the template is refused.
     """
     given = template.read(root / "template.yaml")
     code, layer = packaging.zip_code(root), packaging.zip_layer(layers, root)
@@ -45,7 +45,7 @@ def deploy(
 
 
 def update_code(cloud: Emulator, code: bytes) -> None:
-    """Give each function of the stack the archive `code`, and its aliases a version of that."""
+    """Update each function of the stack to the archive `code`, and its aliases to a version with that code."""
     functions: LambdaClient = cloud.client("lambda")
     digest = base64.b64encode(hashlib.sha256(code).digest()).decode()
     for name in functions_of(cloud).values():
@@ -59,14 +59,14 @@ def update_code(cloud: Emulator, code: bytes) -> None:
 
 
 def environment_of(cloud: Emulator, function: str) -> dict[str, str]:
-    """Return the environment variables that a deployed function got."""
+    """Return the environment variables of a deployed function."""
     configuration = cloud.client("lambda").get_function_configuration(FunctionName=function)
     variables: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
     return variables
 
 
 def functions_of(cloud: Emulator) -> dict[str, str]:
-    """Return the names of the stack's functions under their logical ids."""
+    """Return the names of the stack's functions by their logical ids."""
     stacks: CloudFormationClient = cloud.client("cloudformation")
     pages = stacks.get_paginator("list_stack_resources").paginate(StackName=STACK)
     return {
@@ -78,7 +78,7 @@ def functions_of(cloud: Emulator) -> dict[str, str]:
 
 
 def outputs_of(cloud: Emulator) -> dict[str, str]:
-    """Return the stack's outputs under snake_case names, and the API's `gateway_url`."""
+    """Return the stack's outputs with names in snake_case, and the API's `gateway_url`."""
     stacks: CloudFormationClient = cloud.client("cloudformation")
     outputs = stacks.describe_stacks(StackName=STACK)["Stacks"][0].get("Outputs", [])
     named = {snake_case(output["OutputKey"]): output["OutputValue"] for output in outputs}
@@ -96,7 +96,7 @@ def _upload(s3: "S3Client", code: bytes, layer: Path) -> None:
 
 
 def _apply(cloud: Emulator, wanted: template.Template, parameters: Mapping[str, str]) -> None:
-    """Bring the stack to `wanted` through a change set; none is executed when nothing differs."""
+    """Update the stack to the template `wanted` with a change set, unless nothing differs."""
     stacks: CloudFormationClient = cloud.client("cloudformation")
     s3: S3Client = cloud.client("s3")
     s3.put_object(Bucket=_BUCKET, Key="template.json", Body=json.dumps(wanted).encode())
@@ -122,7 +122,7 @@ def _apply(cloud: Emulator, wanted: template.Template, parameters: Mapping[str, 
 
 
 def _exists(stacks: "CloudFormationClient") -> bool:
-    """Tell whether there is a stack to update."""
+    """Return whether there is a stack that can be updated."""
     try:
         status = stacks.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
     except ClientError:
@@ -143,7 +143,7 @@ def _await(stacks: "CloudFormationClient") -> None:
 
 
 def _first_failure(stacks: "CloudFormationClient") -> str:
-    """Say which resource failed first in the latest attempt, and why."""
+    """Return which resource failed first in the latest attempt, and why."""
     failure = ""
     pages = stacks.get_paginator("describe_stack_events").paginate(StackName=STACK)
     for event in (event for page in pages for event in page["StackEvents"]):  # newest first

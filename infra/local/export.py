@@ -1,4 +1,4 @@
-"""Asks a running service for an export, shows how far it is, and saves the file.
+"""Requests an export from a running service, shows its progress, and saves the file.
 
 `make export METER=123 START=2024-01-01T00:00:00Z END=2024-02-01T00:00:00Z`; with RESOLUTION=day and
 TZ=Europe/Berlin, as arguments of make, summed up by local day.
@@ -39,9 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     try:
         api = api_url(Path(os.environ.get("RUN_DIR") or ".run"))
-        wish = {"smart_meter_id": given.meter, "start_datetime": given.start, "end_datetime": given.end}
-        wish |= {"resolution": given.resolution} | ({"tz": given.tz} if given.tz else {})
-        job_id = json.loads(call(f"{api}/api/export/csv", wish))["job_id"]
+        request = {"smart_meter_id": given.meter, "start_datetime": given.start, "end_datetime": given.end}
+        request |= {"resolution": given.resolution} | ({"tz": given.tz} if given.tz else {})
+        job_id = json.loads(call(f"{api}/api/export/csv", request))["job_id"]
         info = wait_for(api, job_id, console)
         content = download(api, info)
         path = given.folder / info["filename"]
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def api_url(run_dir: Path) -> str:
-    """Return where the service that keeps its data in `run_dir` listens."""
+    """Return the URL of the service whose data is in `run_dir`."""
     try:
         url: str = json.loads((run_dir / "outputs.json").read_text())["api_url"]
     except FileNotFoundError as error:
@@ -67,7 +67,7 @@ def api_url(run_dir: Path) -> str:
 
 
 def call(url: str, body: dict[str, Any] | None = None) -> bytes:
-    """Send a request to the service, follow where it redirects to, and return the answer."""
+    """Send a request to the service, follow redirects, and return the answer."""
     request = urllib.request.Request(  # noqa: S310 - the address is the service's own
         url,
         data=None if body is None else json.dumps(body).encode(),
@@ -91,15 +91,15 @@ def _message_of(error: urllib.error.HTTPError) -> str:
 
 
 def download(api: str, info: dict[str, Any]) -> bytes:
-    """Return the file of a completed job, and only if it is the one that was made."""
+    """Return the file of a completed job, after checking its SHA-256."""
     content = call(api + info["download_url"])
     if hashlib.sha256(content).hexdigest() != info["sha256"]:
-        raise ExportError("the file that arrived is not the one that was made: try again")
+        raise ExportError("the downloaded file does not have the expected SHA-256: try again")
     return content
 
 
 def wait_for(api: str, job_id: str, console: Console) -> dict[str, Any]:
-    """Show how far a job is until it has completed, and return what it tells of its file."""
+    """Show the progress of a job until it has completed, and return the description of its file."""
     columns = (TextColumn("export"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("export", total=100)

@@ -1,8 +1,8 @@
-"""Keeps web pages and strangers away from what a local run listens with.
+"""Protects the ports of a local run from web pages of other sites and from programs without its token.
 
-A page in the developer's browser can send requests to the loopback whatever site it is of: a form or a
-`text/plain` POST asks nobody first. The emulated AWS answers every caller, and runs code for them. So this file
-stands before it, in its process: it is run in place of `python -m ministack`, and imports nothing of ours.
+Any page in the developer's browser can send requests to the loopback address: the browser sends a form or a
+`text/plain` POST without a preflight. The emulated AWS answers every caller and runs code for them. So this file
+filters its requests in the same process: it runs instead of `python -m ministack`, and imports nothing of our code.
 """
 
 import importlib
@@ -33,7 +33,7 @@ _App = Callable[[_Scope, _Receive, _Send], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True)
 class Request:
-    """What is looked at of a request; header names are in lower case, and one may stand there twice."""
+    """The parts of a request that are checked; header names are in lower case, and may occur more than once."""
 
     method: str
     scheme: str
@@ -46,18 +46,18 @@ class Request:
         return [value for key, value in self.headers if key == name]
 
     def tokens(self) -> list[str]:
-        """Return the session tokens that came with the request: in its header, or in a presigned URL."""
+        """Return the session tokens of the request: in its header, or in a presigned URL."""
         presigned = parse_qs(self.query).get("X-Amz-Security-Token", [])
         return [*self.values(_TOKEN), *presigned]
 
     def is_presigned_read(self) -> bool:
-        """Tell whether this is a download by a presigned URL, to which any page may lead."""
+        """Return whether this is a download with a presigned URL, to which any page may link."""
         return self.method in _READING and "X-Amz-Security-Token" in parse_qs(self.query)
 
 
 @dataclass(frozen=True)
 class Guard:
-    """What is let through: `hosts` are names of this machine; with a `secret` callers have to know it."""
+    """The rules: requests must be for one of `hosts`, and carry the `secret` if there is one."""
 
     hosts: Collection[str] = LOOPBACK_HOSTS
     secret: str = ""
@@ -66,17 +66,17 @@ class Guard:
         """Return why a request is refused; None where it is not."""
         named = request.values("host")
         if len(named) != 1 or _name_of(named[0]) not in self.hosts:
-            return "it is for another host"  # also where a name was made to lead here: DNS rebinding
-        if not (request.is_presigned_read() and self._is_known(request)):
+            return "it is for another host"  # includes DNS rebinding: a foreign name that resolves to this machine
+        if not (request.is_presigned_read() and self._has_secret(request)):
             if any(origin != f"{request.scheme}://{named[0]}" for origin in request.values("origin")):
                 return "a page of another origin sent it"
             if any(site not in _OWN_PAGES for site in request.values("sec-fetch-site")):
                 return "a page of another site sent it"
-        if self.secret and not self._is_public(request) and not self._is_known(request):
-            return "it has not the session token of this run"
+        if self.secret and not self._is_public(request) and not self._has_secret(request):
+            return "it does not have the session token of this run"
         return None
 
-    def _is_known(self, request: Request) -> bool:
+    def _has_secret(self, request: Request) -> bool:
         tokens = request.tokens()
         return bool(self.secret and tokens) and all(
             compare_digest(token.encode(), self.secret.encode()) for token in tokens
@@ -87,7 +87,7 @@ class Guard:
         return request.path == READY or _GATEWAY.match(request.path) is not None
 
     def before(self, app: _App) -> _App:
-        """Return `app` for those who are let through; the others get 403, and WebSockets are closed."""
+        """Return `app` behind these rules: refused requests get 403, and WebSockets are closed."""
 
         async def guarded(scope: _Scope, receive: _Receive, send: _Send) -> None:
             if scope["type"] == "websocket":
@@ -125,14 +125,14 @@ async def _refuse(send: _Send, reason: str) -> None:
 
 
 def api() -> _App:
-    """Return the API of a local run, behind a guard; uvicorn asks for it by its name."""
-    # By name, as uvicorn itself would: what runs locally is no part of the service, nor the service of it.
+    """Return the API of a local run behind a guard; uvicorn calls this by its name."""
+    # Imported by name, as uvicorn does: the local run and the service do not import each other.
     app: _App = importlib.import_module("functions.api.app").start()
     return Guard().before(app)
 
 
 def main() -> None:
-    """Run the emulated AWS behind a guard that knows the hosts of the command line, and the session token."""
+    """Run the emulated AWS behind a guard, with the hosts of the command line and the token of the environment."""
     ministack = importlib.import_module("ministack.app")
     guard = Guard(sys.argv[1:], os.environ.get("AWS_SESSION_TOKEN", ""))
     vars(ministack)["app"] = guard.before(vars(ministack)["app"])

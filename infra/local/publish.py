@@ -1,4 +1,4 @@
-"""`make publish`: puts the events of a file on the local bus and tells the verdicts as they land."""
+"""`make publish`: puts the events of a file on the local bus and prints each verdict when it is decided."""
 
 import json
 import os
@@ -16,21 +16,21 @@ from domain.contracts.trails import Entry
 from domain.instants import format_instant
 from infra.commands.command_error import CommandError
 from infra.contracts.event_messages import DETAIL_TYPE, MalformedMessageError, read_message
-from infra.local.dead_letters import DeadLetter, held, reason_of, url_of
+from infra.local.dead_letters import DeadLetter, reason_of, received, url_of
 from infra.local.stack import Stack, printable, run
 
 SOURCE = "energy-operations.publisher"
-"""What a stage takes events from where nobody has listed the sources of its publishers."""
+"""The source from which a stage accepts events if PublisherSources is not set."""
 _ID_PREFIX = "local-publish"
 _MAX_ENTRIES = 10  # of one PutEvents
 _PAUSE_SECONDS = 0.5
 _PROGRESS_SECONDS = 5
 _TIMEOUT_SECONDS = 240
-"""Longer than the 155 s after which an event that waits for another is decided as it stands."""
+"""More than the 155 s after which an event that waits for another event is decided finally."""
 
 
 class Sent(NamedTuple):
-    """An event on the bus. `event` is None where it is malformed, `envelope_id` where it was not taken."""
+    """An event that was sent. `event` is None if it is malformed, `envelope_id` if the bus did not accept it."""
 
     line: str
     envelope_id: str | None
@@ -41,8 +41,8 @@ class Sent(NamedTuple):
 def read_events(text: str, name: str) -> list[Any]:
     """Read one JSON value, a list of them, or a value on each line.
 
-    They need not be events: what becomes of those that are none is the bus's to show. CommandError names
-    the line that is no JSON.
+    The values need not be valid events: they are sent anyway, to show what the service does with them.
+    CommandError names a line that is not JSON.
     """
     try:
         whole = json.loads(text)
@@ -59,18 +59,18 @@ def _read_line(line: str, where: str) -> Any:  # noqa: ANN401 - whatever stands 
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise CommandError(f"{where}: no JSON ({error})") from error
+        raise CommandError(f"{where}: not JSON ({error})") from error
 
 
 def with_id(detail: Any) -> Any:  # noqa: ANN401 - as above
-    """Give an event without an id one of its own, by which its row is found."""
+    """Add an id to an event without one, so that its row in the trail can be found."""
     if isinstance(detail, dict) and detail.get("id") is None:
         return {**detail, "id": f"{_ID_PREFIX}-{uuid4().hex}"}
     return detail
 
 
 def send(stack: Stack, details: Sequence[Any]) -> list[Sent]:
-    """Put `details` on the bus, ten at a time; say which of them it did not take."""
+    """Put `details` on the bus, ten at a time, and print those that it did not accept."""
     events, sent = stack.client("events"), []
     for start in range(0, len(details), _MAX_ENTRIES):
         some = [with_id(detail) for detail in details[start : start + _MAX_ENTRIES]]
@@ -87,7 +87,7 @@ def send(stack: Stack, details: Sequence[Any]) -> list[Sent]:
         for detail, entry in zip(some, answer["Entries"], strict=True):
             sent.append(_sent(detail, entry.get("EventId")))
             if answer["FailedEntryCount"] and "EventId" not in entry:
-                print(f"{sent[-1].line}  not taken: {entry.get('ErrorCode')}: {entry.get('ErrorMessage')}")
+                print(f"{sent[-1].line}  not accepted: {entry.get('ErrorCode')}: {entry.get('ErrorMessage')}")
     return sent
 
 
@@ -105,7 +105,7 @@ def _sent(detail: Any, envelope_id: str | None) -> Sent:  # noqa: ANN401 - as ab
 
 @dataclass
 class Follower:
-    """Finds out what became of events, and prints it."""
+    """Finds the verdicts of sent events, or the reasons why they became dead letters, and prints them."""
 
     stack: Stack
     since: datetime
@@ -114,77 +114,77 @@ class Follower:
 
     @classmethod
     def of(cls, stack: Stack, since: datetime) -> "Follower":
-        """Follow what was sent `since`."""
+        """Return a follower of events that were sent after `since`."""
         return cls(stack, since, {})
 
-    def settle(self, waiting: Sequence[Sent]) -> Iterator[tuple[Sent, bool]]:
-        """Print what has become known; yield each of those, and whether the event got a verdict."""
+    def print_decided(self, waiting: Sequence[Sent]) -> Iterator[tuple[Sent, bool]]:
+        """Print the events that are finished; yield each, with whether it got a verdict."""
         decided = self.stack.decided([sent.event for sent in waiting if sent.event], self.since)
-        letters = self._dead_letters()
+        dead = self._dead_letters()
         for sent in waiting:
             entry = decided.get(sent.event) if sent.event else None
             if entry is not None and _is_row_of(sent, entry):
                 again = "  (decided before)" if entry.reception.received_at < self.since else ""
                 print(f"{sent.line}  {entry.verdict.code:<24} {entry.message}{again}", flush=True)
                 yield sent, True
-            elif sent.envelope_id in letters:
-                reason = reason_of(letters[sent.envelope_id], self.stack)
-                print(f"{sent.line}  given up, see `make dlq`: {reason}", flush=True)
+            elif sent.envelope_id in dead:
+                reason = reason_of(dead[sent.envelope_id], self.stack)
+                print(f"{sent.line}  dead letter, see `make dlq`: {reason}", flush=True)
                 yield sent, False
 
     def _dead_letters(self) -> Mapping[str | None, DeadLetter]:
-        """Return the letters by the ids of their envelopes; read again when their number has changed."""
+        """Return the dead letters by the ids of their envelopes; read again only if their number has changed."""
         sqs, url = self.stack.client("sqs"), url_of(self.stack, "ingestion")
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         number = sum(int(answer[name]) for name in names)
         if number != self._known_dead:
-            with held(sqs, "ingestion", url) as letters:
-                self._dead = {letter.envelope_id: letter for letter in letters}
+            with received(sqs, "ingestion", url) as dead_letters:
+                self._dead = {dead_letter.envelope_id: dead_letter for dead_letter in dead_letters}
             self._known_dead = number
         return self._dead
 
 
 def _is_row_of(sent: Sent, entry: Entry) -> bool:
-    """Tell whether a row is of this event, and not of another that bore its id before."""
+    """Return whether a row belongs to this event, and not to an earlier event with the same id."""
     if sent.event is None:
         return False
     same = (sent.event.type, sent.event.date) == (entry.event.type, entry.event.date)
-    # Without a created_at of its own the event gets the envelope's time, which nobody told us.
+    # An event without created_at gets the time of its envelope, which is not known here.
     return same and (not sent.detail.get("created_at") or sent.event.created_at == entry.event.created_at)
 
 
-def follow(stack: Stack, sent: Sequence[Sent], since: datetime, patience: float) -> bool:
-    """Wait until all that was `sent` is decided, at most `patience` seconds; say whether it is."""
+def follow(stack: Stack, sent: Sequence[Sent], since: datetime, timeout: float) -> bool:
+    """Wait at most `timeout` seconds until all `sent` events are decided; return whether they are."""
     follower = Follower.of(stack, since)
     waiting = [one for one in sent if one.envelope_id is not None]
     all_decided = len(waiting) == len(sent)
-    started = told = time.monotonic()
+    started = reported = time.monotonic()
     while waiting:
-        for one, decided in list(follower.settle(waiting)):
+        for one, decided in list(follower.print_decided(waiting)):
             waiting.remove(one)
             all_decided = all_decided and decided
         now = time.monotonic()
         if not waiting:
             break
-        if now - started > patience:
+        if now - started > timeout:
             for one in waiting:
                 print(f"{one.line}  still waiting, see `make dlq` later")
             return False
-        if now - told > _PROGRESS_SECONDS:
-            told = now
+        if now - reported > _PROGRESS_SECONDS:
+            reported = now
             print(f"... {now - started:.0f} s: {len(waiting)} of {len(sent)} not decided yet", flush=True)
         time.sleep(_PAUSE_SECONDS)
     return all_decided
 
 
 def publish(environment: Mapping[str, str]) -> int:
-    """Send the events of FILE to the bus of RUN_DIR's run; 0 when each of them got a verdict within WAIT."""
-    name, patience = environment.get("FILE") or "", environment.get("WAIT") or str(_TIMEOUT_SECONDS)
+    """Send the events of FILE to the bus of RUN_DIR's run; return 0 if each gets a verdict within WAIT seconds."""
+    name, timeout = environment.get("FILE") or "", environment.get("WAIT") or str(_TIMEOUT_SECONDS)
     if not name:
-        raise CommandError("FILE= names the file with the events; - is what is piped in")
-    if not (patience.isascii() and patience.isdecimal()):
-        raise CommandError(f"WAIT={patience} is not a number of seconds")
+        raise CommandError("FILE= names the file with the events; - is standard input")
+    if not (timeout.isascii() and timeout.isdecimal()):
+        raise CommandError(f"WAIT={timeout} is not a number of seconds")
     stack = Stack.of(environment)
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
@@ -193,12 +193,12 @@ def publish(environment: Mapping[str, str]) -> int:
     details = read_events(text, name)
     since = datetime.now(UTC)
     sent = send(stack, details)
-    taken = sum(one.envelope_id is not None for one in sent)
-    print(f"sent {taken} of {len(details)} events to {stack.outputs['event_bus_name']}", flush=True)
+    accepted = sum(one.envelope_id is not None for one in sent)
+    print(f"sent {accepted} of {len(details)} events to {stack.outputs['event_bus_name']}", flush=True)
     if not _keeps_trails(stack):
-        print("no trail is kept (ENABLE_EVENT_AUDIT=false): the verdicts are in the log only")
-        return 0 if taken == len(details) else 1
-    return 0 if follow(stack, sent, since, float(patience)) else 1
+        print("no trail is kept (ENABLE_EVENT_AUDIT=false): the verdicts are only in the log")
+        return 0 if accepted == len(details) else 1
+    return 0 if follow(stack, sent, since, float(timeout)) else 1
 
 
 def _keeps_trails(stack: Stack) -> bool:

@@ -1,4 +1,4 @@
-"""`make run`: brings the service up, keeps it up to date with its code, and takes it down in order."""
+"""`make run`: starts the service, updates it when its code changes, and stops it in order."""
 
 import os
 import signal
@@ -18,17 +18,17 @@ from infra.commands import processes
 from infra.commands.command_error import CommandError
 from infra.commands.processes import REGION
 from infra.local import containers, deploy, guard
-from infra.local.api import ApiProcess, first_syntax_error
-from infra.local.cloud import Emulator, emulator, free_port
-from infra.local.forward import forwarded
-from infra.local.rundir import RunDirectory
+from infra.local.api_process import ApiProcess, first_syntax_error
+from infra.local.emulator import Emulator, emulator, free_port
+from infra.local.forward_port import forwarded
+from infra.local.run_directory import RunDirectory
 from infra.local.watch import Changed, changes
 from infra.operate.command import snake_case
 from infra.operate.create_admin import Admin, ensure_admin
-from infra.users.sessions import CredentialStore
+from infra.users.api_key_store import ApiKeyStore
 from infra.users.user_store import UserStore
 
-# What a local run passes to the template where the environment says nothing (as AUTH_MODE, LOG_LEVEL, …).
+# The template's parameters of a local run; the environment may set others (as AUTH_MODE, LOG_LEVEL, …).
 _PARAMETERS = {"AuthMode": "open", "EnableEventAudit": "true", "LogLevel": "INFO", "Registration": "open"}
 _INTERRUPTED = 130
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -36,7 +36,7 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment chooses of a local run."""
+    """The settings of a local run, from the environment."""
 
     directory: RunDirectory
     port: int
@@ -47,7 +47,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], root: Path) -> "Settings":
-        """Read ports, BIND_HOST, RUN_DIR, the first admin, and the template's parameters that may differ."""
+        """Read the ports, BIND_HOST, RUN_DIR, the first admin, and the template's parameters."""
         chosen = {
             name: environment.get(snake_case(name).upper()) or default
             for name, default in _PARAMETERS.items()
@@ -64,7 +64,7 @@ class Settings:
 
 
 def _hosts(bind_host: str) -> tuple[str, ...]:
-    """Return the names under which a run answers: this machine's own, and what containers call it."""
+    """Return the host names to which a run answers: of this machine, and its name in containers."""
     return (*guard.LOOPBACK_HOSTS, containers.HOST, *([bind_host] if bind_host else ()))
 
 
@@ -79,16 +79,16 @@ def _port(environment: Mapping[str, str], variable: str) -> int | None:
 
 @dataclass
 class Terminal:
-    """Tells the person who started the run what is happening."""
+    """Prints what the run does for the person who started it."""
 
     started: float = field(default_factory=time.monotonic)
 
     def step(self, what: str) -> None:
-        """Tell the next step of the start, with the seconds that have passed."""
+        """Print the next step of the start, with the seconds since its beginning."""
         print(f"{time.monotonic() - self.started:5.1f} s  {what}", flush=True)
 
     def say(self, what: str) -> None:
-        """Tell what happened while the service was up."""
+        """Print what happened while the service was running, with the time of day."""
         print(f"{time.strftime('%H:%M:%S')}  {what}", flush=True)
 
 
@@ -104,7 +104,7 @@ class Service:
     outputs: dict[str, str] = field(default_factory=dict)
 
     def deploy(self) -> None:
-        """Deploy the template and give the API process what its function got."""
+        """Deploy the template, and give the API process the environment of its function."""
         outputs = deploy.deploy(
             self.cloud, self.settings.directory.layers, self.settings.parameters, self.root
         )
@@ -116,7 +116,7 @@ class Service:
         self.settings.directory.write_container_environment(containers.variables(self.cloud))
 
     def follow(self, changed: Changed) -> None:
-        """Bring what has changed into the service; a mistake is told and waits for the next change."""
+        """Update the service after a change; an error is printed, and the next change is awaited."""
         try:
             if Changed.TEMPLATE in changed:
                 self.terminal.say("template.yaml has changed: deploying it")
@@ -135,26 +135,26 @@ class Service:
         for changed in changes(self.root):
             if self.cloud.process.poll() is not None:
                 ending = processes.describe_exit(self.cloud.process)
-                raise CommandError(f"the emulated AWS ended by itself ({ending}), see {self.cloud.log}")
+                raise CommandError(f"the emulated AWS ended unexpectedly ({ending}), see {self.cloud.log}")
             if changed:
                 self.follow(changed)
-            self.api.revive()
+            self.api.restart_if_ended()
             print(self.api.new_output(), end="", flush=True)
 
 
 def store_samples(service: Service) -> None:
-    """Give the service the meters that a local run has from its start."""
+    """Store the sample meters of a local run."""
     try:
-        # Not before the service's own code is known to be readable.
-        from infra.local import samples  # noqa: PLC0415
+        # Imported only after the service's own code has been checked for syntax errors.
+        from infra.local import sample_meters  # noqa: PLC0415
 
-        samples.seed(service.cloud.client("dynamodb"), service.outputs)
+        sample_meters.seed(service.cloud.client("dynamodb"), service.outputs)
     except Exception as error:
         raise CommandError(f"the sample meters cannot be stored: {error}") from error
 
 
 def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStack) -> Service:
-    """Start everything; `stack` takes it down again."""
+    """Start everything; `stack` stops it again."""
     directory = settings.directory
     lock = stack.enter_context(directory.locked(say=terminal.step))
     cloud_port = settings.cloud_port or directory.cloud_port() or free_port(directory.path)
@@ -165,7 +165,7 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
     directory.keep_cloud_port(cloud_port)
 
     if settings.parameters["AuthMode"] == "open":
-        terminal.step("AUTH_MODE=open: every caller is let in; local use only")
+        terminal.step("AUTH_MODE=open: callers need no credentials; for local use only")
     terminal.step("starting the emulated AWS")
     cloud = stack.enter_context(
         emulator(directory.path, cloud_port, hosts=_hosts(settings.bind_host), keep=[lock])
@@ -173,18 +173,18 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
     api = ApiProcess(settings.port, root, directory.logs / "api.log", lock, terminal.say)
     stack.callback(api.stop)
     service = Service(root, settings, cloud, api, terminal)
-    with cloud.kept_if_complete():
+    with cloud.saved_only_on_success():
         if settings.bind_host:
             terminal.step(
-                f"BIND_HOST={settings.bind_host}: who reaches that address and has the token can do everything, as you"
+                f"BIND_HOST={settings.bind_host}: anyone who reaches that address and has the token has your rights here"
             )
             stack.enter_context(forwarded(settings.bind_host, cloud_port, cloud_port))
         terminal.step("deploying template.yaml")
         service.deploy()
         if settings.admin:
             where = cloud.client("dynamodb"), service.outputs["users_table_name"]
-            users, credentials = UserStore(*where), CredentialStore(*where)
-            terminal.step(ensure_admin(users, credentials, settings.admin, datetime.now(UTC)))
+            users, api_keys = UserStore(*where), ApiKeyStore(*where)
+            terminal.step(ensure_admin(users, api_keys, settings.admin, datetime.now(UTC)))
         store_samples(service)
         terminal.step("starting the API")
         if problem := api.start():
@@ -204,7 +204,7 @@ def _show(service: Service) -> None:
   gateway        {outputs["gateway_url"]}
   emulated AWS   {outputs["aws_endpoint_url"]} ({outputs["aws_region"]})
   data and logs  {service.settings.directory.path}
-  credentials    . {service.settings.directory.path}/aws.env, for the aws command and the like
+  credentials    . {service.settings.directory.path}/aws.env, for the aws command and other programs
 
 Ctrl-C stops it and keeps the data.
 """,
@@ -213,7 +213,7 @@ Ctrl-C stops it and keeps the data.
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Turn the first signal into KeyboardInterrupt; what follows must not disturb the orderly end."""
+    """Turn the first signal into KeyboardInterrupt; ignore further signals while the run stops in order."""
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -222,7 +222,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def main(root: Path = packaging.ROOT) -> int:
     """Run until interrupted; returns the exit code."""
     terminal, service = Terminal(), None
-    os.umask(0o077)  # for all that is started from here as well
+    os.umask(0o077)  # also for all processes that are started from here
     for number in _STOP_SIGNALS:
         signal.signal(number, _interrupt)
     if "MAKELEVEL" in os.environ:
@@ -235,7 +235,7 @@ def main(root: Path = packaging.ROOT) -> int:
             service.serve()
     except KeyboardInterrupt:
         if service is None:
-            print("interrupted before the service was up; nothing is left running", file=sys.stderr)
+            print("interrupted before the service was ready; nothing is left running", file=sys.stderr)
             return _INTERRUPTED
         terminal.say(f"stopped; the data is kept in {service.settings.directory.path}")
     except (CommandError, ClientError, BotoCoreError) as error:

@@ -1,4 +1,4 @@
-"""The stack of the run that is up, as the commands beside it reach it."""
+"""The deployed stack of the running local run, for commands that use it."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,9 +14,9 @@ from domain.contracts.trails import Entry
 from domain.meters.readings import MeterKind
 from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import generation_of, is_tombstone, key_of
-from infra.contracts.trail_store import NO_CONTRACT, row_key, to_entry
-from infra.local.cloud import client_at
-from infra.local.rundir import RunDirectory
+from infra.contracts.trail_rows import NO_CONTRACT, row_key, to_entry
+from infra.local.emulator import client_at
+from infra.local.run_directory import RunDirectory
 from infra.meters.meter_store import MeterStore
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ _INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Stack:
-    """What a run has announced of itself, and clients of it."""
+    """The outputs of a run, and clients of its emulated AWS."""
 
     outputs: Mapping[str, str]
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Stack":
-        """Find the run of RUN_DIR; CommandError when none is up."""
+        """Return the stack of the run in RUN_DIR; CommandError if none is running."""
         return cls(RunDirectory(Path(environment.get("RUN_DIR") or ".run")).outputs())
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
@@ -43,15 +43,15 @@ class Stack:
         return client_at(self.outputs["aws_endpoint_url"], service, secret=secret)
 
     def is_simulated(self, meter_id: str) -> bool:
-        """Tell whether a meter stores no readings."""
+        """Return whether a meter is simulated, so that it stores no readings."""
         meter = MeterStore(self.client("dynamodb"), self.outputs["readings_table_name"]).get(meter_id)
         return meter is not None and meter.kind is MeterKind.SIMULATED
 
     def decided(self, events: Sequence[ComponentEvent], since: datetime) -> dict[ComponentEvent, Entry]:
-        """Read what the trail says of `events`: under the contract of their number as it is now.
+        """Read the rows of `events` in the trails of the present contracts of their numbers.
 
-        Where there is a contract, a row of the time before it counts only if it was written `since`: an
-        event that was refused then is decided anew when it is sent again.
+        If a contract exists, a row from before it existed is used only if it was written after `since`: an event that
+        was refused then is decided again when it is sent again.
         """
         client, table = self.client("dynamodb"), self.outputs["contracts_table_name"]
         contracts = _items(client, table, [key_of(event.contract_number) for event in events])
@@ -88,24 +88,24 @@ def _flat(key: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _items(client: "DynamoDBClient", table: str, keys: Iterable[Mapping[str, Any]]) -> _Items:
-    """Read the items that are there of `keys`, in which the same one may stand twice."""
-    wanted = list({_flat(key): {"pk": key["pk"], "sk": key["sk"]} for key in keys}.values())
+    """Read the existing items of `keys`, which may contain duplicates."""
+    pending = list({_flat(key): {"pk": key["pk"], "sk": key["sk"]} for key in keys}.values())
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
-    while wanted:
-        asked, wanted = wanted[:_MAX_KEYS], wanted[_MAX_KEYS:]
-        answer = client.batch_get_item(RequestItems={table: {"Keys": asked, "ConsistentRead": True}})
+    while pending:
+        batch, pending = pending[:_MAX_KEYS], pending[_MAX_KEYS:]
+        answer = client.batch_get_item(RequestItems={table: {"Keys": batch, "ConsistentRead": True}})
         found |= {_flat(item): item for item in answer["Responses"].get(table, [])}
-        wanted += answer.get("UnprocessedKeys", {}).get(table, {"Keys": []})["Keys"]
+        pending += answer.get("UnprocessedKeys", {}).get(table, {"Keys": []})["Keys"]
     return found
 
 
 def printable(text: str) -> str:
-    """Return `text` with nothing in it that a terminal obeys."""
+    """Return `text` without control characters, which a terminal would execute."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def run(command: Callable[[], int]) -> int:
-    """Run a command; a mistake of a person, or of the run that is up, is one line for them."""
+    """Run a command and return its exit code; an expected error is printed as one line."""
     try:
         return command()
     except KeyboardInterrupt:

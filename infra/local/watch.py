@@ -1,4 +1,4 @@
-"""Notices changes of what is deployed: the packages of the code, and the template."""
+"""Watches the deployed packages and the template for changes."""
 
 from collections.abc import Iterator
 from enum import Flag, auto
@@ -12,7 +12,7 @@ _POLL_MS = 250
 
 
 class Changed(Flag):
-    """What has changed since the last look."""
+    """What has changed since the last check."""
 
     NOTHING = 0
     CODE = auto()

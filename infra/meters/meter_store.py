@@ -12,7 +12,7 @@ from domain.instants import from_micros, to_micros
 from domain.meters.readings import Meter, MeterKind
 from domain.meters.simulation import INTERVAL_SECONDS
 from infra.aws import BusyError, write_errors_classified
-from infra.listings import list_items
+from infra.paging import list_items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -28,7 +28,7 @@ from infra.aws import RANDOM, write_errors_classified
 from infra.meters.meter_store import partition_of
 from infra.meters.reading_items import StoredHour, count_of, hour_item, hour_key, past_items, to_hour
 from infra.meters.reading_sums import SumQueries
-from infra.outcomes import BusyError, PartlyAppliedError
+from infra.write_outcomes import BusyError, PartlyAppliedError
 
 # Conditions of the writes below. An hour may have been written by another upload; past versions are named
 # by the write that put them aside, so that only a resend of that write can meet them.

@@ -26,8 +26,8 @@ from domain.users import (
 from infra.commands.command_error import CommandError
 from infra.operate import clients
 from infra.operate.command import required_variable, run_steps, stack_outputs
+from infra.users.api_key_store import ApiKeyStore
 from infra.users.passwords import hash_password, verify_password
-from infra.users.sessions import CredentialStore
 from infra.users.user_store import UserStore
 
 
@@ -60,7 +60,7 @@ class Admin(NamedTuple):
         return admin
 
 
-def ensure_admin(users: UserStore, credentials: CredentialStore, admin: Admin, at: datetime) -> str:
+def ensure_admin(users: UserStore, api_keys: ApiKeyStore, admin: Admin, at: datetime) -> str:
     """Create `admin`, or make the user of that name an active admin with that password; return what was done.
 
     A user who was no such admin before loses all sessions and API keys: another person may have registered the name.
@@ -82,7 +82,7 @@ def ensure_admin(users: UserStore, credentials: CredentialStore, admin: Admin, a
     changed = users.change(found.id, lambda user: taken_over(user, at, hashed))
     if changed.key_epoch != found.key_epoch:
         # The keys are invalid already; this removes their items.
-        credentials.forget_api_keys(found.id)
+        api_keys.delete_all(found.id)
     return f"{admin.username} is {'still' if changed == found else 'now'} an admin with this password"
 
 
@@ -106,7 +106,7 @@ def _steps() -> Iterator[str]:
     stack, admin = _required_variables(os.environ)
     outputs = stack_outputs(clients.cloudformation(), stack)
     client, table = clients.dynamodb(), outputs["users_table_name"]
-    yield ensure_admin(UserStore(client, table), CredentialStore(client, table), admin, datetime.now(UTC))
+    yield ensure_admin(UserStore(client, table), ApiKeyStore(client, table), admin, datetime.now(UTC))
 
 
 def main() -> int:

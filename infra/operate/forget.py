@@ -14,7 +14,7 @@ from boto3.dynamodb.conditions import Key
 from domain.exports import folder_of
 from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import key_of
-from infra.contracts.trail_store import partition_of
+from infra.contracts.trail_rows import partition_of
 from infra.meters.meter_store import partition_of as meter_partition_of
 from infra.operate import clients
 from infra.operate.command import names_in, require_confirmation, required_variable, run_steps, stack_outputs

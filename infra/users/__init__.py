@@ -1,1 +1,1 @@
-"""Users and what proves who they are: passwords, sessions, access tokens, API keys."""
+"""Users and their credentials: passwords, sessions, tokens and API keys."""

@@ -1,7 +1,7 @@
-"""How often passwords may be tried: counters in DynamoDB, by account and by source address.
+"""The login throttle: limits attempts to log in, by account and by source address, with counters in DynamoDB.
 
-Each try is counted before a password is verified, by a write whose condition is the limit; so of any
-number of tries at once exactly the allowed ones go on. A counter's window begins with its first try.
+Each attempt is counted before the password is verified, by a write whose condition is the limit. So exactly the
+allowed number of concurrent attempts passes. The window of a counter starts with its first attempt.
 """
 
 from datetime import datetime
@@ -25,26 +25,26 @@ _ATTEMPTS = 3
 
 
 class Limit(NamedTuple):
-    """So many tries of one kind in each window of so many seconds."""
+    """The maximum number of attempts of one kind in a window of `seconds`."""
 
     kind: str
-    tries: int
+    attempts: int
     seconds: int
 
 
 PER_SOURCE = Limit("source", 100, 300)
 PER_ACCOUNT_AND_SOURCE = Limit("account_source", 10, 300)
 PER_ACCOUNT = Limit("account", 100, 300)
-"""Over all sources. One source alone cannot fill it, and it does not hold for sources the account is known from."""
+"""Over all sources. One source alone cannot reach it, and it does not apply to known sources of the account."""
 PER_CURRENT_PASSWORD = Limit("current_password", 10, 300)
-"""Of users who are logged in and give the password again, by user id; logins count elsewhere."""
+"""For logged-in users who enter their password again, by user id; separate from logins."""
 
 KNOWN_FOR_SECONDS = 30 * 24 * 3600
-"""For so long after a login its source is known for the account."""
+"""How long after a login its source is known for the account."""
 
 
 class ThrottledError(Exception):
-    """The limit is reached; after `retry_after` seconds there are tries again."""
+    """The limit is reached; attempts are possible again after `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__("Too many attempts. Try again later.")
@@ -59,14 +59,14 @@ class ThrottleStore:
         self.table = table
 
     def ping(self) -> None:
-        """Ask the table for something, to see whether it answers."""
+        """Read from the table, to check that it answers."""
         self.client.get_item(TableName=self.table, Key={"pk": {"S": "-"}})
 
     def count(self, limit: Limit, subject: str, at: datetime) -> None:
-        """Count a try of `subject`; a name that nobody has counts like any other.
+        """Count an attempt of `subject`, whether or not an account with that name exists.
 
-        A counter is found by a hash, so the table holds neither names nor addresses. Where the SDK
-        sends a try again after a lost answer it may count twice, which errs on the safe side.
+        The key of a counter is a hash, so the table contains neither names nor addresses. If the SDK resends
+        a request after a lost response, an attempt may be counted twice, which is the safe direction.
 
         Raises:
             ThrottledError: the limit is reached.
@@ -80,16 +80,16 @@ class ThrottleStore:
             ends = int(stored.get("expires_at", {"N": "0"})["N"])
             if ends > now:
                 raise ThrottledError(ends - now)
-            if self._begin(key, now, now + limit.seconds):
+            if self._start_window(key, now, now + limit.seconds):
                 return
-            # Another try has begun the window in between: count in that.
+            # Another attempt has started the window in between: count in that window.
         raise BusyError
 
     def count_login(self, account: str, source: str, at: datetime) -> None:
         """Count a login to `account` from `source`.
 
-        Somebody with many sources can exhaust an account's limit, so it does not bind where the account has
-        logged in before: nobody shuts the owner out for good.
+        An attacker with many sources can exhaust the limit of an account, so it does not apply to sources from
+        which the account has logged in before: the owner cannot be locked out permanently.
 
         Raises:
             ThrottledError: a limit is reached.
@@ -102,7 +102,7 @@ class ThrottleStore:
                 raise
 
     def remember(self, account: str, source: str, at: datetime) -> None:
-        """Remember that `account` has logged in from `source`. It only ever says so: no condition."""
+        """Store that `account` has logged in from `source`. No condition: repeating it only extends the time."""
         ends = int(at.timestamp()) + KNOWN_FOR_SECONDS
         item = _key("known", f"{account} {source}") | {"expires_at": {"N": str(ends)}}
         self.client.put_item(TableName=self.table, Item=item)
@@ -113,7 +113,7 @@ class ThrottleStore:
         return item is not None and int(item["expires_at"]["N"]) > at.timestamp()
 
     def _add(self, key: dict[str, Any], limit: Limit, now: int) -> dict[str, Any] | None:
-        """Count a try in the window that runs; return the counter as it stands if it takes none."""
+        """Count an attempt in the current window; return the stored counter if it is full or its window is over."""
         try:
             self.client.update_item(
                 TableName=self.table,
@@ -123,7 +123,7 @@ class ThrottleStore:
                 ExpressionAttributeNames={"#count": "count", "#expires_at": "expires_at"},
                 ExpressionAttributeValues={
                     ":one": {"N": "1"},
-                    ":limit": {"N": str(limit.tries)},
+                    ":limit": {"N": str(limit.attempts)},
                     ":now": {"N": str(now)},
                 },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -134,8 +134,8 @@ class ThrottleStore:
             return refused_item(error) or {}
         return None
 
-    def _begin(self, key: dict[str, Any], now: int, ends: int) -> bool:
-        """Begin a window with its first try, unless one runs; say whether."""
+    def _start_window(self, key: dict[str, Any], now: int, ends: int) -> bool:
+        """Start a window with its first attempt unless one is open; return whether it was started."""
         try:
             self.client.put_item(
                 TableName=self.table,
@@ -156,12 +156,12 @@ def _key(kind: str, subject: str) -> dict[str, Any]:
 
 
 def account_of(user_id: str | None, login: str) -> str:
-    """Return what counts as one account: a user, by whichever name, or else a name that is nobody's."""
+    """Return what counts as one account: a user, by any of their names, or a name without a user."""
     return f"user {user_id}" if user_id else f"name {name_key(login)}"
 
 
 def source_of(address: str) -> str:
-    """Return what counts as one source: an IPv4 address, or the /64 that one IPv6 caller has."""
+    """Return what counts as one source: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Passwords, hashed with argon2id as OWASP asks at least: 19 MiB and 2 passes.
+"""Password hashing with argon2id and OWASP's minimum parameters: 19 MiB and 2 passes.
 
-Hashes that bcrypt made elsewhere are verified too, and given back to be stored anew. The
-libraries are loaded with the first password, which most requests never bring.
+Imported bcrypt hashes are verified too, and replaced at the next login. The libraries are imported with the first
+password, since most requests contain none.
 """
 
 from functools import cache
@@ -14,14 +14,14 @@ _MEMORY_KIB = 19 * 1024
 _PASSES = 2
 _BCRYPT_READS_BYTES = 72
 
-# Of a password that nobody has; the same parameters, so that verifying it takes as long.
+# The hash of a password that no user has; with the same parameters, so that verifying it takes equally long.
 _DUMMY_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$Ag/QKh+ClSsRgM0y2XRWmQ$gXP/I2+Jr8ofpW1FNbA5+Kd8RTTj1CUyb7apxvaGJjE"
 )
 
 
 class Verification(NamedTuple):
-    """Whether a password is right, and the hash to store in the place of an outdated one."""
+    """Whether a password is right, and a new hash to store if the present one is outdated."""
 
     right: bool
     new_hash: str | None = None
@@ -41,7 +41,7 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password: str, stored: str | None) -> Verification:
-    """Tell whether `password` is that of a `stored` hash; None, of an unknown user, takes as long."""
+    """Check `password` against a `stored` hash; None, for an unknown user, takes equally long and always fails."""
     if stored is not None and stored.startswith("$2"):
         return _verify_bcrypt(password, stored)
     right, new_hash = _hashes().verify_and_update(password, stored or _DUMMY_HASH)
@@ -51,7 +51,7 @@ def verify_password(password: str, stored: str | None) -> Verification:
 def _verify_bcrypt(password: str, stored: str) -> Verification:
     from pwdlib.hashers.bcrypt import BcryptHasher  # noqa: PLC0415 - see above
 
-    # bcrypt never read more than this, and now refuses more where it used to cut it off.
+    # bcrypt uses only the first 72 bytes; its library refuses longer passwords, which it used to cut off.
     read = password.encode()[:_BCRYPT_READS_BYTES]
     if not BcryptHasher.identify(stored) or not BcryptHasher().verify(read, stored):
         return Verification(right=False)

@@ -1,8 +1,7 @@
-"""Users and their credentials as DynamoDB keeps them.
+"""The DynamoDB items of users and their credentials.
 
-A user, the user's sessions and API keys share a partition, so that a credential and what has
-become of its user are read in one call. Usernames and email addresses are items of their own:
-that is what makes them unique.
+A user and the user's sessions and API keys share a partition, so that one call reads a credential together with its
+user. Usernames and email addresses are separate items, which makes them unique.
 """
 
 from collections.abc import Mapping
@@ -32,18 +31,18 @@ def credential_key(user_id: str, name: str) -> dict[str, Any]:
 
 
 def login_key(login: str) -> dict[str, Any]:
-    """Return the primary key of what says whose this username or email address is."""
+    """Return the primary key of the item that says which user has this username or email address."""
     kind = "EMAIL" if "@" in login else "NAME"
     return {"pk": {"S": f"{kind}#{name_key(login)}"}, "sk": {"S": kind}}
 
 
 def listing_key(position: str) -> dict[str, Any]:
-    """Return where the user at `position` stands in the index `listing`."""
+    """Return the key of the user at `position` in the index `listing`."""
     return {"kind": {"S": KIND}, "position": {"S": position}} | user_key(position.rpartition("#")[2])
 
 
 def to_user_item(user: User) -> dict[str, Any]:
-    """Write a user."""
+    """Return the item of a user."""
     item = listing_key(f"{to_micros(user.created_at):016d}#{user.id}") | {
         "id": {"S": user.id},
         "username": {"S": user.username},
@@ -64,7 +63,7 @@ def to_user_item(user: User) -> dict[str, Any]:
 
 
 def to_user(item: Item) -> User:
-    """Read a user; of an item of the listing, which holds no hash, that is empty."""
+    """Return the user of an item; items of the index `listing` have no password hash, so it is empty."""
     return User(
         id=item["id"]["S"],
         username=item["username"]["S"],
@@ -83,12 +82,12 @@ def to_user(item: Item) -> User:
 
 
 def _key_epoch(item: Item) -> int:
-    """Return the epoch of a user's keys; items that are older than it are of the first."""
+    """Return the epoch of a user's API keys; items stored before it was introduced belong to the first."""
     return int(item.get("key_epoch", {"N": "1"})["N"])
 
 
 def to_session_item(session: Session) -> dict[str, Any]:
-    """Write a session; DynamoDB removes it some time after `expires_at`."""
+    """Return the item of a session; DynamoDB deletes it some time after `expires_at`."""
     return credential_key(session.user_id, SESSION + session.id) | {
         "id": {"S": session.id},
         "user_id": {"S": session.user_id},
@@ -100,7 +99,7 @@ def to_session_item(session: Session) -> dict[str, Any]:
 
 
 def to_session(item: Item) -> Session:
-    """Read a session."""
+    """Return the session of an item."""
     return Session(
         id=item["id"]["S"],
         user_id=item["user_id"]["S"],
@@ -111,7 +110,7 @@ def to_session(item: Item) -> Session:
 
 
 def to_api_key_item(key: ApiKey) -> dict[str, Any]:
-    """Write an API key that has not been used yet."""
+    """Return the item of an API key that has not been used yet."""
     return credential_key(key.user_id, API_KEY + key.id) | {
         "id": {"S": key.id},
         "user_id": {"S": key.user_id},
@@ -124,7 +123,7 @@ def to_api_key_item(key: ApiKey) -> dict[str, Any]:
 
 
 def to_api_key(item: Item) -> ApiKey:
-    """Read an API key."""
+    """Return the API key of an item."""
     used = item.get("last_used_at")
     return ApiKey(
         id=item["id"]["S"],

@@ -1,4 +1,4 @@
-"""Users in DynamoDB: names are unique by transaction, changes are optimistic, one active admin remains."""
+"""Users in DynamoDB: unique names by transactions, changes under optimistic locking, always one active admin."""
 
 import time
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from domain.users import User, UserExistsError, UserNotFoundError
 from infra.aws import RANDOM, BusyError, write_errors_classified
-from infra.listings import list_items
-from infra.users.admins import REFUSED, AdminList, list_change
+from infra.paging import list_items
+from infra.users.last_admin import REFUSED, AdminList, list_change
 from infra.users.user_items import (
     KIND,
     Item,
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 # Conditions of the writes below.
 IS_NEW = "attribute_not_exists(#pk)"
 IS_UNCHANGED = "#version = :version"
-IS_THE_USERS = "#user_id = :user_id"
+BELONGS_TO_USER = "#user_id = :user_id"
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.02
 
 
 class UserPage(NamedTuple):
-    """Some users in the order of their creation, and the position to go on after, if any."""
+    """A page of users in the order of their creation, and the position of the last one if there may be more."""
 
     users: tuple[User, ...]
     next_after: str | None
 
 
 class _RefusedError(Exception):
-    """A condition of a transaction failed: that of the user's item, of the list of admins, or of a name."""
+    """A condition of a transaction failed: of the user's item, of the list of admins, or of a name."""
 
     def __init__(self, *, by_user: bool, by_admins: bool) -> None:
         self.by_user = by_user
@@ -74,25 +74,25 @@ class UserStore:
         return to_user(item) if item else None
 
     def ping(self) -> None:
-        """Ask the table for something, to see whether it answers."""
+        """Read from the table, to check that it answers."""
         self.client.get_item(TableName=self.table, Key=user_key(""))
 
     def by_login(self, login: str) -> User | None:
-        """Read the user of a username or an email address, in two calls whether there is one or not."""
+        """Read the user with a username or an email address, always in two calls, whether or not the user exists."""
         owner = self._read(login_key(login))
         item = self._read(user_key(owner["user_id"]["S"] if owner else ""))
         return to_user(item) if item else None
 
     def change(self, user_id: str, revise: Callable[[User], User]) -> User:
-        """Store what `revise` makes of a user, and return it; others' changes in between are kept.
+        """Store the user that `revise` returns, and return it; concurrent changes are kept.
 
         `revise` may be called more than once.
 
         Raises:
-            UserNotFoundError: there is none.
+            UserNotFoundError: the user does not exist.
             UserExistsError: the new username or email address is taken.
-            LastAdminError: the user is the one active admin, and would not be any more.
-            BusyError: others changed the user all the time.
+            LastAdminError: the change would leave no active admin.
+            BusyError: concurrent changes prevented every attempt.
         """
         for _ in range(_ATTEMPTS):
             before = self.get(user_id)
@@ -104,11 +104,11 @@ class UserStore:
         raise BusyError
 
     def replace(self, before: User, after: User) -> bool:
-        """Store `after` if `before` is still what is stored; say whether.
+        """Store `after` if the stored user is still `before`; return whether it was stored.
 
         Raises:
             UserExistsError: the new username or email address is taken.
-            LastAdminError: the user is the one active admin, and would not be any more.
+            LastAdminError: the change would leave no active admin.
         """
         old, new = ({_name_of(login): login for login in _logins(user)} for user in (before, after))
         put = self._put(
@@ -130,11 +130,11 @@ class UserStore:
         return True
 
     def delete(self, user_id: str) -> None:
-        """Delete a user and free the names; sessions and keys of nobody let nobody in.
+        """Delete a user and free the names. Sessions and API keys without a user are invalid.
 
         Raises:
-            UserNotFoundError: there is none.
-            LastAdminError: it is the one active admin.
+            UserNotFoundError: the user does not exist.
+            LastAdminError: the user is the last active admin.
         """
         for _ in range(_ATTEMPTS):
             user = self.get(user_id)
@@ -158,7 +158,7 @@ class UserStore:
     def page(self, limit: int, after: str | None) -> UserPage:
         """List users in the order of their creation, without their password hashes.
 
-        Eventually consistent: a change shows up here within about a second.
+        Eventually consistent: a change appears within about a second.
         """
         start = listing_key(after) if after is not None else None
         items, last = list_items(self.client, self.table, ("kind", KIND), limit, start)
@@ -187,16 +187,16 @@ class UserStore:
             "Delete": {
                 "TableName": self.table,
                 "Key": login_key(login),
-                "ConditionExpression": IS_THE_USERS,
+                "ConditionExpression": BELONGS_TO_USER,
                 "ExpressionAttributeNames": {"#user_id": "user_id"},
                 "ExpressionAttributeValues": {":user_id": {"S": user.id}},
             }
         }
 
     def _transact(self, write: Any, before: User | None, after: User | None, names: list[Any]) -> None:  # noqa: ANN401
-        """Write a user's item, the list of admins where it changes, and names: all or nothing.
+        """Write a user's item, the names, and the list of admins if it changes, in one transaction.
 
-        Sent again under the same token, by botocore or here, it is applied once.
+        All attempts have the same client token, so that the transaction is applied only once.
         """
         admins = list_change(self.table, before, after)
         writes = [write, *admins, *names]
@@ -210,7 +210,7 @@ class UserStore:
                 refused = [reason.get("Code") == REFUSED for reason in reasons]
                 if any(refused):
                     raise _RefusedError(by_user=refused[0], by_admins=bool(admins) and refused[1]) from error
-                # Another transaction was at the same items; jitter, so that they do not meet again.
+                # A conflict with another transaction; jitter, so that both do not retry at the same moment.
                 time.sleep(RANDOM.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)
             else:
                 return

@@ -18,7 +18,7 @@ import pytest
 from domain.meters.csv_format import read_line
 from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
-from infra.local.cloud import emulator
+from infra.local.emulator import emulator
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import ReadingStore
 from tests.bench import exports as bench

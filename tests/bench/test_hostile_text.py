@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from functions.api.exports.exports import _takes_gzip
 from tests.functions.api.calls import create, event
-from tests.patterns import compiled
+from tests.regular_expressions import compiled
 
 # Pieces whose repetition makes a careless pattern try every way of cutting them up.
 PIECES = ("0", "1", "a", "A", " ", ".", "-", "_", "/", ":", "a.", "0.", "a@", "a-", "é", "\t", ",", ";q=0")

@@ -23,7 +23,7 @@ def test_an_unknown_name_and_a_wrong_password_take_the_same_time(engine_api: Tes
 
     fail("warm-up", known=False)
     seconds[False].clear()
-    for number in range(2 * (PER_ACCOUNT_AND_SOURCE.tries - 2)):
+    for number in range(2 * (PER_ACCOUNT_AND_SOURCE.attempts - 2)):
         fail(names[number % 2], known=True)
         fail(f"nobody{number}", known=False)
 

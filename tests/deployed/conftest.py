@@ -12,8 +12,8 @@ import pytest
 from infra.build import template
 from infra.build.packaging import ROOT
 from infra.commands import processes
-from infra.local import samples
-from infra.local.cloud import emulator
+from infra.local import sample_meters
+from infra.local.emulator import emulator
 from tests.deployed.rie import ARCHITECTURE, HERE, SAM_PYTHON
 from tests.deployed.stage import STACK, Stage, make_tls
 
@@ -85,7 +85,7 @@ def stage(sam_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         )
         assert admin.stdout == "created the admin root\n", admin.stderr
         stage.log_in(ADMIN["ADMIN_USERNAME"], ADMIN["ADMIN_PASSWORD"])
-        samples.seed(cloud.client("dynamodb"), stage.outputs)
+        sample_meters.seed(cloud.client("dynamodb"), stage.outputs)
         yield stage
         stage.close()
         processes.kill(cloud.process)  # its state need not be saved

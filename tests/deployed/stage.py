@@ -15,7 +15,7 @@ import trustme
 from infra.build.packaging import ROOT
 from infra.commands import processes
 from infra.commands.processes import REGION
-from infra.local.cloud import Emulator, Tls, aws_session
+from infra.local.emulator import Emulator, Tls, aws_session
 from infra.operate.command import snake_case
 
 SAM = ROOT / ".venv-sam/bin/sam"

@@ -21,8 +21,8 @@ from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
 from functions.api.exports.exports import MAX_INLINE_BYTES
 from infra.exports.job_store import ExportStore
-from infra.local.cloud import Emulator, emulator
 from infra.local.deploy import STACK, deploy, environment_of
+from infra.local.emulator import Emulator, emulator
 from infra.meters.meter_store import MeterStore
 from tests.deployed.conftest import FUNCTIONS
 from tests.deployed.rie import Environment, Function, running, runtime_client

@@ -4,7 +4,7 @@ from domain.common_passwords import COMMON_PASSWORDS
 from domain.users import SHORTEST_PASSWORD, is_common_password
 
 
-def test_there_are_hundreds_and_none_that_is_too_short_anyway() -> None:
+def test_there_are_hundreds_of_common_passwords_and_none_is_too_short() -> None:
     assert len(COMMON_PASSWORDS) > 300
     assert min(map(len, COMMON_PASSWORDS)) >= SHORTEST_PASSWORD
     assert {password.casefold() for password in COMMON_PASSWORDS} == COMMON_PASSWORDS
@@ -18,5 +18,5 @@ def test_there_are_hundreds_and_none_that_is_too_short_anyway() -> None:
         ("password of mine", False),
     ],
 )
-def test_a_common_password_is_one_whatever_its_case(password: str, *, common: bool) -> None:
+def test_common_passwords_are_recognised_ignoring_case(password: str, *, common: bool) -> None:
     assert is_common_password(password) is common

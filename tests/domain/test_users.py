@@ -31,7 +31,7 @@ def test_each_role_includes_those_before_it_and_itself() -> None:
         assert role.includes(other) is (rank >= other_rank)
 
 
-def test_a_session_lets_its_user_in_with_the_role_of_today() -> None:
+def test_a_session_gives_its_user_the_present_role() -> None:
     caller = caller_by_session(replace(ADA, role=Role.ADMIN), SESSION, LATER)
 
     assert caller is not None
@@ -48,14 +48,12 @@ def test_a_session_lets_its_user_in_with_the_role_of_today() -> None:
         (ADA, SESSION, NOW + SESSION_LIFETIME),
     ],
 )
-def test_a_session_that_does_not_count_lets_nobody_in(
-    user: User | None, session: Session | None, at: datetime
-) -> None:
+def test_an_invalid_session_gives_no_caller(user: User | None, session: Session | None, at: datetime) -> None:
     assert caller_by_session(ADA, SESSION, NOW + SESSION_LIFETIME - timedelta(microseconds=1))
     assert caller_by_session(user, session, at) is None
 
 
-def test_a_key_never_lets_in_with_more_than_the_key_or_its_owner_may() -> None:
+def test_a_key_gives_at_most_the_role_of_the_key_and_of_its_owner() -> None:
     for owner, of_key in product(Role, repeat=2):
         caller = caller_by_key(replace(ADA, role=owner), replace(KEY, role=of_key))
         assert caller is not None
@@ -66,11 +64,11 @@ def test_a_key_never_lets_in_with_more_than_the_key_or_its_owner_may() -> None:
 
 
 @pytest.mark.parametrize(("user", "key"), [(None, KEY), (ADA, None), (replace(ADA, is_active=False), KEY)])
-def test_a_key_of_nobody_lets_nobody_in(user: User | None, key: ApiKey | None) -> None:
+def test_a_key_without_an_active_user_gives_no_caller(user: User | None, key: ApiKey | None) -> None:
     assert caller_by_key(user, key) is None
 
 
-def test_a_change_is_counted_and_what_differs_in_nothing_is_none() -> None:
+def test_a_change_is_counted_and_an_equal_user_is_not_a_change() -> None:
     assert revise(ADA, LATER, first_name=None, role=Role.OPERATOR) is ADA
 
     changed = revise(ADA, LATER, first_name="Ada")
@@ -111,7 +109,7 @@ def test_a_username(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "ad", "x" * 65, "a b c", "a@b.de", "ada\n", "ädä", "ada/../x"])
-def test_no_username(name: str) -> None:
+def test_not_a_username(name: str) -> None:
     assert not is_username(name)
 
 
@@ -124,5 +122,5 @@ def test_an_email_address(address: str) -> None:
     "address",
     ["", "a", "@b.de", "a@b", "a@b.", "a@-b.de", "a b@c.de", "a@b.de\n", "ä@b.de", "x" * 250 + "@b.de"],
 )
-def test_no_email_address(address: str) -> None:
+def test_not_an_email_address(address: str) -> None:
     assert not is_email(address)

@@ -19,8 +19,8 @@ from domain.contracts.contract import Contract
 from functions.api.contracts.schemas import TimelineView
 from infra.build.packaging import ROOT
 from infra.commands import processes
-from infra.local.cloud import Emulator, emulator
 from infra.local.deploy import deploy
+from infra.local.emulator import Emulator, emulator
 
 START_SECONDS = 90
 
@@ -58,8 +58,8 @@ class LocalRun:
         read: dict[str, str] = json.loads(outputs.read_text())
         return read
 
-    def let_it_talk(self) -> None:
-        """Read on what the run prints: it would stand still once nobody takes its words from the pipe."""
+    def drain_output(self) -> None:
+        """Keep reading the output of the run: it would block once the pipe is full."""
         assert self.process is not None
         assert self.process.stdout is not None
         threading.Thread(target=self.process.stdout.read, daemon=True).start()

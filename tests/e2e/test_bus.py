@@ -19,7 +19,7 @@ from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
 from infra.ingestion_queue import delay_seconds
 from infra.local import dead_letters, publish
-from infra.local.cloud import Emulator
+from infra.local.emulator import Emulator
 from infra.local.stack import Stack
 from tests.e2e.conftest import Deployed, shown
 
@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 90
 
 
 class Bus:
-    """A deployed stack, and a queue that gets what the service tells."""
+    """A deployed stack, and a queue that receives the published changes."""
 
     def __init__(self, cloud: Emulator, outputs: dict[str, str]) -> None:
         self.cloud = cloud
@@ -43,15 +43,15 @@ class Bus:
         self._seen: list[dict[str, Any]] = []
 
     def _queue_of_changes(self) -> str:
-        url = str(self.sqs.create_queue(QueueName="told")["QueueUrl"])
+        url = str(self.sqs.create_queue(QueueName="changes")["QueueUrl"])
         arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
         ]
-        rule = {"Name": "told", "EventBusName": self.stack.outputs["event_bus_name"]}
+        rule = {"Name": "changes", "EventBusName": self.stack.outputs["event_bus_name"]}
         pattern = json.dumps({"detail-type": ["timeline_changed"]})
         self.cloud.client("events").put_rule(**rule, EventPattern=pattern)
         self.cloud.client("events").put_targets(
-            Rule="told", EventBusName=rule["EventBusName"], Targets=[{"Id": "told", "Arn": arn}]
+            Rule="changes", EventBusName=rule["EventBusName"], Targets=[{"Id": "changes", "Arn": arn}]
         )
         return url
 
@@ -69,22 +69,22 @@ class Bus:
         return shown(contract)
 
     def changes(self, number: str) -> list[dict[str, Any]]:
-        """Return what was told of a contract so far."""
+        """Return the changes of a contract that were published so far."""
         while messages := self.sqs.receive_message(QueueUrl=self._told, MaxNumberOfMessages=10).get(
             "Messages"
         ):
             self._seen += [json.loads(message["Body"])["detail"] for message in messages]
         return [change for change in self._seen if change["contract_number"] == number]
 
-    def letters(self) -> set[str | None]:
-        """Return the ids of the dead letters of the ingestion queue, which stay there."""
-        with dead_letters.held(
+    def dead_letter_ids(self) -> set[str | None]:
+        """Return the ids of the dead letters of the ingestion queue, and leave them there."""
+        with dead_letters.received(
             self.sqs, "ingestion", dead_letters.url_of(self.stack, "ingestion")
-        ) as letters:
-            return {letter.envelope_id for letter in letters}
+        ) as found:
+            return {dead_letter.envelope_id for dead_letter in found}
 
     def is_idle(self) -> bool:
-        """Tell whether nothing is on its way to the ingestion function."""
+        """Return whether no message is waiting for the ingestion function."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         url = self.stack.outputs["ingestion_queue_url"]
         counts = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
@@ -125,7 +125,7 @@ START = event(id="start")
 END = event("end", id="end", date="2024-06-01", created_at="2023-12-02T00:00:00Z")
 
 
-def test_an_end_its_late_start_duplicates_and_garbage_leave_the_timeline_that_was_meant(
+def test_a_late_start_duplicates_and_malformed_messages_leave_the_right_timeline(
     bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bus.create("2001")
@@ -142,11 +142,11 @@ def test_an_end_its_late_start_duplicates_and_garbage_leave_the_timeline_that_wa
     (end_entry,) = [entry for entry in bus.trail("2001") if entry.event.id == "end"]
     waited = end_entry.reception.received_at - since
     assert timedelta(seconds=delay_seconds(1)) <= waited < timedelta(seconds=PATIENCE_SECONDS)
-    assert bus.letters() == {one.envelope_id for one in sent if one.event is None}
+    assert bus.dead_letter_ids() == {one.envelope_id for one in sent if one.event is None}
 
-    until(lambda: len(bus.changes("2001")) >= 2, "both changes are told")
-    told = bus.changes("2001")
-    assert [change["after"]["energy_supply"] for change in told] == [
+    until(lambda: len(bus.changes("2001")) >= 2, "both changes are published")
+    published = bus.changes("2001")
+    assert [change["after"]["energy_supply"] for change in published] == [
         {"start": "2024-01-01", "end": None},
         {"start": "2024-01-01", "end": "2024-06-01"},
     ]
@@ -156,7 +156,7 @@ def test_an_end_its_late_start_duplicates_and_garbage_leave_the_timeline_that_wa
         assert reason in lines
 
 
-def test_an_event_of_a_source_that_is_not_listed_does_not_count(bus: Bus) -> None:
+def test_an_event_of_a_source_that_is_not_listed_is_ignored(bus: Bus) -> None:
     bus.create("2002")
     entry = {"EventBusName": bus.stack.outputs["event_bus_name"], "DetailType": "component_event"}
     stranger = {
@@ -170,14 +170,9 @@ def test_an_event_of_a_source_that_is_not_listed_does_not_count(bus: Bus) -> Non
     assert [entry.event.id for entry in bus.trail("2002")] == ["ours"]
 
 
-def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_change(
-    bus: Bus, capsys: pytest.CaptureFixture[str]
-) -> None:
-    numbers = [f"30{index:02}" for index in range(9)]
-    for number in numbers:
-        bus.create(number)
-    before = len(bus.letters())
-    events = [
+def events_of(numbers: list[str]) -> list[dict[str, Any]]:
+    """Return 63 events of nine contracts, in the order of `created_at`."""
+    return [
         event(
             id=f"e{index}",
             contract_number=numbers[index % 9],
@@ -186,23 +181,34 @@ def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_c
         )
         for index in range(63)
     ]
+
+
+def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_change(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = [f"30{index:02}" for index in range(9)]
+    for number in numbers:
+        bus.create(number)
+    before = len(bus.dead_letter_ids())
+    events = events_of(numbers)
     malformed = [event(contract_number=f"bad {index}") for index in range(7)]
     messages = [*events[:20], *malformed, *events[20:], *events[:30]]
     assert len(messages) == 100
     publish.send(bus.stack, messages)
     until(
-        lambda: bus.is_idle() and len(bus.letters()) == before + 7, "seven are given up, the others decided"
+        lambda: bus.is_idle() and len(bus.dead_letter_ids()) == before + 7,
+        "seven are dead letters, the others are decided",
     )
 
     rows = [entry for number in numbers for entry in bus.trail(number)]
     assert sorted(str(entry.event.id) for entry in rows) == sorted(f"e{index}" for index in range(63))
     for number in numbers:
         accepted = [entry for entry in bus.trail(number) if entry.verdict.accepted]
-        until(lambda n=number, a=accepted: len(bus.changes(n)) >= len(a), "each change is told")  # type: ignore[misc]
-        told = bus.changes(number)
-        assert len({change["id"] for change in told}) == len(told) == len(accepted)
-        assert told[-1]["after"] == bus.timeline(number)
-    assert bus.is_idle(), "what the service tells does not come back to it"
+        until(lambda n=number, a=accepted: len(bus.changes(n)) >= len(a), "each change is published")  # type: ignore[misc]
+        published = bus.changes(number)
+        assert len({change["id"] for change in published}) == len(published) == len(accepted)
+        assert published[-1]["after"] == bus.timeline(number)
+    assert bus.is_idle(), "the service does not receive what it publishes"
 
     dead_letters.show(bus.stack)
     dead_letters.send_back(bus.stack)
@@ -210,10 +216,13 @@ def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_c
     assert listed.count("contract_number: String should match pattern") >= 7
     assert f"dead letters: rule 0, ingestion {before + 7}, publisher 0" in listed
     assert f"ingestion: {before + 7} sent back" in listed
-    until(lambda: bus.is_idle() and len(bus.letters()) == before + 7, "what is malformed is given up again")
+    until(
+        lambda: bus.is_idle() and len(bus.dead_letter_ids()) == before + 7,
+        "malformed messages become dead letters again",
+    )
 
 
-def test_what_the_bus_does_not_take_is_told_and_not_waited_for(
+def test_events_that_the_bus_does_not_accept_are_reported_and_not_awaited(
     bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = Stack(
@@ -221,11 +230,11 @@ def test_what_the_bus_does_not_take_is_told_and_not_waited_for(
     )
     sent = publish.send(nowhere, [START])
     assert sent[0].envelope_id is None
-    assert "not taken" in capsys.readouterr().out
-    assert not publish.follow(nowhere, sent, datetime.now(UTC), patience=0)
+    assert "not accepted" in capsys.readouterr().out
+    assert not publish.follow(nowhere, sent, datetime.now(UTC), timeout=0)
 
 
-def test_the_recorded_payloads_are_what_the_functions_take(bus: Bus) -> None:
+def test_the_functions_accept_the_recorded_payloads(bus: Bus) -> None:
     bus.create("1001")
     answer = bus.invoke("api", "http_api_event.json")
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (200, "accepted")
@@ -233,4 +242,4 @@ def test_the_recorded_payloads_are_what_the_functions_take(bus: Bus) -> None:
     assert bus.invoke("publisher", "stream_batch.json") == {"batchItemFailures": []}
     assert {entry.reception.source for entry in bus.trail("1001")} == {"api", "bus"}
     recorded = "c4ca4238a0b923820dcc509a6f75849b"
-    until(lambda: recorded in [change["id"] for change in bus.changes("1001")], "the change is told")
+    until(lambda: recorded in [change["id"] for change in bus.changes("1001")], "the change is published")

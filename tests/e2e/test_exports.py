@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from infra.local import export, samples
+from infra.local import export, sample_meters
 from tests.e2e.conftest import Deployed
 
 WEEK = {"start_datetime": "2024-01-01T00:00:00Z", "end_datetime": "2024-01-08T00:00:00Z", "format": "csv"}
@@ -48,16 +48,16 @@ class Gateway:
 @pytest.fixture(scope="module")
 def gateway(deployed: Deployed) -> Iterator[Gateway]:
     cloud, outputs = deployed
-    # The emulator has no TLS, and the policy forbids the bucket to whoever comes without.
+    # The emulator has no TLS, and the bucket policy refuses requests without TLS.
     cloud.client("s3").delete_bucket_policy(Bucket=outputs["export_bucket_name"])
     for _ in range(2):  # the second changes nothing
-        samples.seed(cloud.client("dynamodb"), outputs)
+        sample_meters.seed(cloud.client("dynamodb"), outputs)
     with httpx2.Client(base_url=outputs["gateway_url"], timeout=60) as http:
         yield Gateway(http, outputs, cloud.client("dynamodb"), cloud.client("sqs"))
 
 
 def test_five_exports_at_once_are_five_files(gateway: Gateway) -> None:
-    wanted = [samples.METERED, samples.SIMULATED] * 2 + [samples.METERED]
+    wanted = [sample_meters.METERED, sample_meters.SIMULATED] * 2 + [sample_meters.METERED]
     for job_id in [gateway.ask(meter_id) for meter_id in wanted]:
         status = gateway.wait(job_id)
         assert status["status"] == "completed", status
@@ -77,7 +77,7 @@ def run_dir(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_command_saves_a_file(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     week = (WEEK["start_datetime"], WEEK["end_datetime"])
-    assert export.main([samples.METERED, *week, "--folder", str(run_dir)]) == 0
+    assert export.main([sample_meters.METERED, *week, "--folder", str(run_dir)]) == 0
     file = run_dir / "smart_meter_sample-1_20240101_20240108.csv"
     assert file.read_bytes().count(b"\r\n") == 10_081
     assert "10,080 readings" in capsys.readouterr().out
@@ -91,7 +91,7 @@ def test_the_command_saves_a_file(run_dir: Path, capsys: pytest.CaptureFixture[s
         ("123", "", "", "start_datetime: must be an instant such as 2024-01-31T12:00:00Z"),
     ],
 )
-def test_what_goes_wrong_is_one_line_of_the_command(
+def test_an_error_of_the_command_is_one_line(
     run_dir: Path, capsys: pytest.CaptureFixture[str], meter_id: str, start: str, end: str, message: str
 ) -> None:
     assert export.main([meter_id, start, end]) == 1
@@ -107,7 +107,7 @@ def test_without_a_running_service_the_command_says_so(
 
 
 def test_a_large_file_is_at_a_signed_url(gateway: Gateway) -> None:
-    job_id = gateway.ask(samples.SIMULATED, end_datetime="2024-06-01T00:00:00Z")
+    job_id = gateway.ask(sample_meters.SIMULATED, end_datetime="2024-06-01T00:00:00Z")
     info = gateway.wait(job_id)["file_info"]
     redirect = gateway.http.get(f"/api/export/download/{job_id}", follow_redirects=False)
     assert redirect.status_code == 307
@@ -117,8 +117,8 @@ def test_a_large_file_is_at_a_signed_url(gateway: Gateway) -> None:
     assert hashlib.sha256(file.content).hexdigest() == info["sha256"]
 
 
-def test_a_compressed_answer_passes_the_gateway(gateway: Gateway) -> None:
-    job_id = gateway.ask(samples.METERED)
+def test_the_gateway_passes_a_compressed_answer(gateway: Gateway) -> None:
+    job_id = gateway.ask(sample_meters.METERED)
     info = gateway.wait(job_id)["file_info"]
     path = f"/api/export/download/{job_id}"
     with gateway.http.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as answer:
@@ -141,18 +141,18 @@ def test_uploads_are_stored_merged_and_shown(gateway: Gateway) -> None:
     assert [meter["smart_meter_id"] for meter in listed] == ["123", "sample-1", "uploaded"]
 
 
-def test_a_cancelled_and_an_unknown_meters_job_end_as_such(gateway: Gateway) -> None:
+def test_a_cancelled_job_and_a_job_of_an_unknown_meter_get_their_status(gateway: Gateway) -> None:
     unknown = gateway.ask("unheard-of")
     assert gateway.wait(unknown)["error"]["code"] == "SMART_METER_NOT_FOUND"
-    job_id = gateway.ask(samples.SIMULATED, end_datetime="2024-12-31T00:00:00Z")
+    job_id = gateway.ask(sample_meters.SIMULATED, end_datetime="2024-12-31T00:00:00Z")
     assert gateway.http.delete(f"/api/export/{job_id}").json() == {"status": "cancelled"}
     assert gateway.wait(job_id)["status"] == "cancelled"
     history = gateway.http.get("/api/export/history/unheard-of").json()["items"]
     assert [job["job_id"] for job in history] == [unknown]
 
 
-def test_garbage_in_the_queue_blocks_no_export(gateway: Gateway) -> None:
+def test_malformed_messages_in_the_queue_block_no_export(gateway: Gateway) -> None:
     url = gateway.outputs["export_queue_url"]
     for body in ("garbage", "{}", json.dumps({"job_id": "nobody-knows"})):
         gateway.sqs.send_message(QueueUrl=url, MessageBody=body)
-    assert gateway.wait(gateway.ask(samples.METERED))["status"] == "completed"
+    assert gateway.wait(gateway.ask(sample_meters.METERED))["status"] == "completed"

@@ -1,4 +1,4 @@
-"""The API process is killed in the middle of many events: nothing is lost, and nothing counts twice.
+"""The API process is killed in the middle of many events: nothing is lost, and nothing is applied twice.
 
 `PROOF=full` sends 1,000 events; without it, 250.
 """
@@ -51,7 +51,7 @@ def events_of(number: str) -> list[Event]:
 
 
 class Publisher:
-    """Sends events, and sends again, under the same ids, whatever has not been answered."""
+    """Sends events, and sends those without an answer again under the same ids."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -92,9 +92,9 @@ class Publisher:
             time.sleep(0.005)
 
 
-def test_a_kill_amid_many_events_loses_none_and_doubles_none(local_run: LocalRun) -> None:
+def test_killing_the_api_loses_no_event_and_applies_none_twice(local_run: LocalRun) -> None:
     url = local_run.start()["api_url"]
-    local_run.let_it_talk()
+    local_run.drain_output()
     numbers = [f"4{index:03}" for index in range(CONTRACTS)]
     for number in numbers:
         body = {"contract_number": number, "components": list(Component)}
@@ -117,8 +117,8 @@ def test_a_kill_amid_many_events_loses_none_and_doubles_none(local_run: LocalRun
             rows = client.get(f"/contract/{number}/events", params={"limit": 200}).json()["items"]
             assert [row["id"] for row in rows] == [event["id"] for event in sent[number]]
             assert [row["code"] for row in rows] == [verdict["code"] for verdict in verdicts[number]]
-            told = client.get(f"/contract/{number}/contract_timeline").json()["components"]
-            assert told == _folded(number, sent[number])
+            components = client.get(f"/contract/{number}/contract_timeline").json()["components"]
+            assert components == _folded(number, sent[number])
             replay = client.post(f"/contract/{number}/replay", params={"dry_run": True}).json()
             assert (replay["changed"], replay["events"]) == (False, EVENTS_EACH)
     assert {verdict["code"] for many in verdicts.values() for verdict in many} >= {
@@ -135,7 +135,7 @@ def _kill_the_api(local_run: LocalRun) -> None:
 def _folded(number: str, events: list[Event]) -> Any:
     """Return the timeline that the rules make of `events`, without asking the service."""
     reception = Reception(datetime.now(UTC), Source.API, "")
-    told = [EventPayload.model_validate(event).to_domain(fresh_key="") for event in events]
+    decided = [EventPayload.model_validate(event).to_domain(fresh_key="") for event in events]
     contract = Contract.new(number, "", datetime.now(UTC), tuple(Component))
-    folded = fold(contract, [Entry(event, ACCEPTED, "", reception) for event in told])
+    folded = fold(contract, [Entry(event, ACCEPTED, "", reception) for event in decided])
     return shown(folded)

@@ -16,7 +16,7 @@ from tests.e2e.conftest import LocalRun
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc")
 
 
-def test_data_survives_a_stop_and_nothing_else_does(local_run: LocalRun) -> None:
+def test_data_survives_a_stop_and_processes_do_not(local_run: LocalRun) -> None:
     outputs = local_run.start()
     for url in (outputs["api_url"], outputs["gateway_url"]):
         answer = httpx2.get(f"{url}/health", timeout=20, trust_env=False)
@@ -27,7 +27,7 @@ def test_data_survives_a_stop_and_nothing_else_does(local_run: LocalRun) -> None
 
     code, out, err = local_run.stop()
     assert (code, err) == (0, "")
-    assert "AUTH_MODE=open: every caller is let in; local use only" in out
+    assert "AUTH_MODE=open: callers need no credentials; for local use only" in out
     assert not (local_run.directory / "outputs.json").exists()
     assert local_run.left() == []
 
@@ -74,7 +74,7 @@ def _comes_back_when_its_api_process_is_killed(local_run: LocalRun, api_url: str
     pytest.fail("the API did not come back")
 
 
-def test_a_taken_port_is_one_line_and_leaves_nothing(local_run: LocalRun) -> None:
+def test_a_port_in_use_is_one_line_and_leaves_nothing(local_run: LocalRun) -> None:
     with socket.create_server(("127.0.0.1", local_run.port)):
         _, err = local_run.launch().communicate(timeout=30)
     assert local_run.process is not None
@@ -92,5 +92,5 @@ def test_an_interrupted_start_is_one_line_and_leaves_nothing(local_run: LocalRun
     while "starting the emulated AWS" not in process.stdout.readline():
         assert process.poll() is None
     code, _, err = local_run.stop()
-    assert (code, err) == (130, "interrupted before the service was up; nothing is left running\n")
+    assert (code, err) == (130, "interrupted before the service was ready; nothing is left running\n")
     assert local_run.left() == []

@@ -40,7 +40,7 @@ CONTRACT = {"contract_number": "1001", "components": ["energy_supply"]}
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     local_run = LocalRun(tmp_path_factory.mktemp("pages") / "run")
     outputs = local_run.start()
-    local_run.let_it_talk()
+    local_run.drain_output()
     httpx2.post(f"{outputs['api_url']}/contract", json=CONTRACT, timeout=20, trust_env=False)
     try:
         yield local_run
@@ -97,7 +97,7 @@ FOREIGN: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=list(FOREIGN))
-def test_the_emulated_aws_does_nothing_for_another_origin_or_host(
+def test_the_emulated_aws_refuses_other_origins_and_hosts(
     run: LocalRun, stack: Stack, headers: dict[str, str]
 ) -> None:
     url, token = stack.outputs["aws_endpoint_url"], stack.outputs["aws_session_token"]
@@ -111,7 +111,7 @@ def test_the_emulated_aws_does_nothing_for_another_origin_or_host(
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64, "ä"])
-def test_the_emulated_aws_does_nothing_without_the_token_of_the_run(stack: Stack, token: str) -> None:
+def test_the_emulated_aws_refuses_requests_without_the_token_of_the_run(stack: Stack, token: str) -> None:
     url = stack.outputs["aws_endpoint_url"]
     sent = {"X_Amz_Security_Token": token} if token else {}
     for method, path in [
@@ -126,7 +126,7 @@ def test_the_emulated_aws_does_nothing_without_the_token_of_the_run(stack: Stack
     assert names(stack) & {"evil"} == set()
 
 
-def test_those_who_have_the_token_and_callers_of_the_gateway_are_served(stack: Stack) -> None:
+def test_requests_with_the_token_and_callers_of_the_gateway_are_served(stack: Stack) -> None:
     url = stack.outputs["aws_endpoint_url"]
     known = {"X_Amz_Security_Token": stack.outputs["aws_session_token"]}
     assert ask(url, "GET", f"{CREATE}/", **known) == 200
@@ -136,7 +136,7 @@ def test_those_who_have_the_token_and_callers_of_the_gateway_are_served(stack: S
     assert ask(url, "GET", f"{path}/health", Origin=url, Sec_Fetch_Site="same-origin") == 200
 
 
-def test_a_presigned_download_is_served_wherever_the_link_to_it_stands(stack: Stack) -> None:
+def test_a_presigned_download_is_served_from_a_link_on_any_page(stack: Stack) -> None:
     s3, bucket = stack.client("s3"), stack.outputs["export_bucket_name"]
     s3.put_object(Bucket=bucket, Key="exports/a.csv", Body=b"timestamp")
     link = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "exports/a.csv"})
@@ -146,20 +146,20 @@ def test_a_presigned_download_is_served_wherever_the_link_to_it_stands(stack: St
 
 
 @pytest.mark.parametrize("headers", FOREIGN.values(), ids=list(FOREIGN))
-def test_the_api_does_nothing_for_another_origin_or_host(stack: Stack, headers: dict[str, str]) -> None:
+def test_the_api_refuses_other_origins_and_hosts(stack: Stack, headers: dict[str, str]) -> None:
     url = stack.outputs["api_url"]
     assert ask(url, "POST", "/contract/1001/replay", **headers) == 403
     assert ask(url, "GET", "/contract/1001", **headers) == 403
 
 
-def test_the_api_serves_its_own_pages_and_those_who_type_its_address(stack: Stack) -> None:
+def test_the_api_serves_its_own_pages_and_typed_addresses(stack: Stack) -> None:
     url = stack.outputs["api_url"]
     assert ask(url, "GET", "/docs", Sec_Fetch_Site="none") == 200
     assert ask(url, "POST", "/contract/1001/replay", Origin=url, Sec_Fetch_Site="same-origin") == 200
     assert ask(url, "GET", "/contract/1001", Host=f"localhost:{urlsplit(url).port}") == 200
 
 
-def test_nobody_else_on_the_machine_reads_what_a_run_keeps(run: LocalRun) -> None:
+def test_other_users_of_the_machine_cannot_read_the_data_of_a_run(run: LocalRun) -> None:
     open_to_others = [
         f"{path.relative_to(run.directory)} {stat.filemode(path.stat().st_mode)}"
         for path in (run.directory, *run.directory.rglob("*"))
@@ -168,7 +168,7 @@ def test_nobody_else_on_the_machine_reads_what_a_run_keeps(run: LocalRun) -> Non
     assert open_to_others == []
 
 
-def test_a_shell_gets_what_other_programs_need(run: LocalRun) -> None:
+def test_aws_env_gives_a_shell_the_credentials_of_the_run(run: LocalRun) -> None:
     script = f". {run.directory}/aws.env && exec {sys.executable} -c '{LIST_TABLES}'"
     environment = {"PATH": os.environ["PATH"], "HOME": str(run.directory)}
     listed = subprocess.run(

@@ -7,7 +7,7 @@ def url() -> str:
     return aws.s3().generate_presigned_url("get_object", Params={"Bucket": "exports", "Key": "exports/a.csv"})
 
 
-def test_a_signed_url_names_the_regions_own_host() -> None:
+def test_a_signed_url_uses_the_regional_host() -> None:
     assert url().startswith("https://exports.s3.eu-central-1.amazonaws.com/exports/a.csv?")
 
 

@@ -24,7 +24,7 @@ def begin_and_crash(keys: IdempotencyStore) -> None:
         keys.answer("create", "key", PAYLOAD, crash)
 
 
-def test_while_a_request_is_worked_on_its_repetition_is_asked_for_patience(keys: IdempotencyStore) -> None:
+def test_while_a_request_is_in_progress_its_repetition_is_busy(keys: IdempotencyStore) -> None:
     begin_and_crash(keys)
     with pytest.raises(BusyError):
         keys.answer("create", "key", PAYLOAD, dict)

@@ -9,8 +9,10 @@ from domain.contracts.trails import Reception
 from domain.contracts.verdicts import Code, decide, explain
 from functions.api.app import create_app
 from infra.aws import dynamodb
+from infra.contracts import contract_store
 from infra.contracts.contract_store import ContractStore
-from infra.contracts.timeline_store import Decision, TimelineStore, update_of
+from infra.contracts.event_conditions import update_of
+from infra.contracts.timeline_store import Decision, TimelineStore
 from infra.settings import ApiSettings, settings
 from infra.stores import stores
 
@@ -41,4 +43,10 @@ def create_naive_app() -> FastAPI:
     """Return the application with that store in the place of its own."""
     naive = ReadThenWriteStore(dynamodb(), settings(ApiSettings).contracts_table, audited=False)
     vars(stores())["timelines"] = naive
+    return create_app()
+
+
+def create_careless_app() -> FastAPI:
+    """Return the application with corrections that store over whatever was written since they read."""
+    contract_store.IS_AS_READ = "#id = :id AND (#version = :version OR #version > :one)"
     return create_app()

@@ -21,13 +21,17 @@ from domain.contracts.verdicts import Code
 from domain.instants import format_instant, parse_date, parse_instant
 from infra.contracts.event_payloads import EventPayload
 from tests.engines import ROOT, free_port
-from tests.proof.linearizability import Answer, Blocker, Call
+from tests.proof.linearizability import Answer, AnyCall, Blocker, Call, PatchCall, VoidCall
 from tests.small_cases import COMPONENT, day, instant
 
 # A process serves one request at a time, since its routes wait for DynamoDB themselves.
 PROCESSES = 4
 CLIENTS = 8
 EVENTS_OF_A_CLIENT = 6
+# Fewer, since the orders in which voids and changes may have come are many more.
+CORRECTING_CLIENTS = 4
+
+OTHER = Component.ENERGY_SUPPLY
 
 _START_SECONDS = 60
 _ANSWER_SECONDS = 30
@@ -38,7 +42,7 @@ class History(NamedTuple):
     """What callers sent to a fresh contract and were answered, and what it said of itself then."""
 
     contract: Contract
-    calls: list[Call]
+    calls: list[AnyCall]
     final: dict[Component, Span]
     trail: list["Row"]
     resent: int
@@ -93,35 +97,50 @@ def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes], log: Pat
             return
 
 
-def run_history(ports: Sequence[int], seed: int, *, audited: bool) -> History:
-    """Let the clients send their events to a fresh contract, all at once."""
+def run_history(ports: Sequence[int], seed: int, *, audited: bool, corrected: bool = False) -> History:
+    """Let the clients send their events to a fresh contract, all at once.
+
+    Where it is `corrected` they also void some of these, and change the contract's components; then no
+    two events have the same `created_at`, as ties go by an arrival that callers cannot see.
+    """
     number = f"{seed:05d}"
     contract = Contract.new(number, "id", instant(0), (COMPONENT,))
     _ask(ports[0], "POST", "/contract", {"contract_number": number, "components": [COMPONENT]})
     rng = random.Random(seed)
-    barrier = Barrier(CLIENTS, timeout=_ANSWER_SECONDS)
-    with ThreadPoolExecutor(CLIENTS) as pool:
+    clients = CORRECTING_CLIENTS if corrected else CLIENTS
+    barrier = Barrier(clients, timeout=_ANSWER_SECONDS)
+    with ThreadPoolExecutor(clients) as pool:
         sending = [
-            pool.submit(_send_in_turn, ports[client % len(ports)], _draw_events(rng, number, client), barrier)
-            for client in range(CLIENTS)
+            pool.submit(
+                _send_in_turn,
+                ports[client % len(ports)],
+                _draw_events(rng, number, client, corrected=corrected),
+                barrier,
+                random.Random(f"{seed} {client}") if corrected else None,
+            )
+            for client in range(clients)
         ]
         sent = [part.result() for part in sending]
     final = _ask(ports[0], "GET", f"/contract/{number}/contract_timeline")
     return History(
         contract,
         [call for calls, _ in sent for call in calls],
-        {
-            Component(name): Span(
-                *(parse_date(text) if text else None for text in (span["start"], span["end"]))
-            )
-            for name, span in final["components"].items()
-        },
+        _spans(final),
         _read_trail(ports[0], number) if audited else [],
         sum(resent for _, resent in sent),
     )
 
 
-def _draw_events(rng: random.Random, number: str, client: int) -> list[EventPayload]:
+def _spans(view: Mapping[str, Any]) -> dict[Component, Span]:
+    return {
+        Component(name): Span(*(parse_date(text) if text else None for text in (span["start"], span["end"])))
+        for name, span in view["components"].items()
+    }
+
+
+def _draw_events(
+    rng: random.Random, number: str, client: int, *, corrected: bool = False
+) -> list[EventPayload]:
     """Draw events that get in each other's way until the last.
 
     The instants of all clients rise together, and ends become more frequent: else the first few
@@ -129,19 +148,29 @@ def _draw_events(rng: random.Random, number: str, client: int) -> list[EventPayl
     """
     return [
         EventPayload(
-            type=EventType.of(COMPONENT, Action.START if rng.random() < 0.7 - 0.05 * turn else Action.END),
+            type=EventType.of(
+                OTHER if corrected and rng.random() < 0.2 else COMPONENT,
+                Action.START if rng.random() < 0.7 - 0.05 * turn else Action.END,
+            ),
             contract_number=number,
             date=day(rng.randint(1, 3)),
-            created_at=instant(2 * turn + rng.randint(1, 3)),
+            created_at=instant(
+                CLIENTS * (2 * turn + rng.randint(1, 3)) + client
+                if corrected
+                else 2 * turn + rng.randint(1, 3)
+            ),
             id=f"{client}-{turn}",
         )
         for turn in range(EVENTS_OF_A_CLIENT)
     ]
 
 
-def _send_in_turn(port: int, payloads: Sequence[EventPayload], barrier: Barrier) -> tuple[list[Call], int]:
+def _send_in_turn(
+    port: int, payloads: Sequence[EventPayload], barrier: Barrier, corrects: random.Random | None
+) -> tuple[list[AnyCall], int]:
     """Send events one after another; give the calls, and how many sendings had no known outcome."""
-    calls, resent = [], 0
+    calls: list[AnyCall] = []
+    resent = 0
     with closing(HTTPConnection("127.0.0.1", port, timeout=_ANSWER_SECONDS)) as connection:
         connection.connect()
         barrier.wait()
@@ -155,7 +184,39 @@ def _send_in_turn(port: int, payloads: Sequence[EventPayload], barrier: Barrier)
             answered = time.monotonic_ns()
             assert status == 200, body
             calls.append(Call(payload.to_domain(fresh_key=""), sent, answered, _answer_of(body)))
+            if corrects is not None and corrects.random() < 0.3:
+                calls.append(_correct(connection, calls, corrects))
     return calls, resent
+
+
+def _correct(connection: HTTPConnection, calls: Sequence[AnyCall], rng: random.Random) -> AnyCall:
+    """Void one of the events that this client has sent, or change the components."""
+    events = [call.event for call in calls if isinstance(call, Call)]
+    gone = {call.event.key for call in calls if isinstance(call, VoidCall)}
+    event = rng.choice(events)
+    path = f"/contract/{event.contract_number}"
+    sent = time.monotonic_ns()
+    if event.key in gone or rng.random() < 0.3:
+        names = rng.choice([(COMPONENT,), (COMPONENT, OTHER)])
+        status, body = _until_known(connection, "PATCH", path, {"components": names})
+        assert status == 200 or body["code"] == "component_in_use", body
+        return PatchCall(names, sent, time.monotonic_ns(), status == 409)
+    void = f"{path}/events/{event.key}/void?dry_run=false"
+    status, body = _until_known(connection, "POST", void, {"reason": "sent in error"})
+    answered = time.monotonic_ns()
+    if status == 409:  # sent again after an answer that was not known
+        assert body["code"] == "already_voided", body
+        return VoidCall(event, sent, answered, None, None)
+    assert status == 200, body
+    return VoidCall(event, sent, answered, _spans(body["before"]), _spans(body["after"]))
+
+
+def _until_known(connection: HTTPConnection, method: str, path: str, body: object) -> tuple[int, Any]:
+    for _ in range(_MOST_SENDINGS):
+        status, answer = _exchange(connection, method, path, body)
+        if status != 503:
+            break
+    return status, answer
 
 
 def _read_trail(port: int, number: str) -> list[Row]:
@@ -169,6 +230,7 @@ def _read_trail(port: int, number: str) -> list[Row]:
             row["status"],
         )
         for row in page["items"]
+        if row["kind"] == "decided"
     ]
 
 
@@ -183,12 +245,14 @@ def _answer_of(body: Mapping[str, Any]) -> Answer:
     )
 
 
-def show(calls: Sequence[Call]) -> str:
+def show(calls: Sequence[AnyCall]) -> str:
     """Write calls for a person: microseconds from the first sending, event, answer."""
     begin = min(call.sent for call in calls)
     return "\n".join(
         f"{(call.sent - begin) // 1000:>8} {(call.answered - begin) // 1000:>8}  {_words(call.event)}"
         f"  {call.answer.code}  {call.answer.blocked_by or ''}"
+        if isinstance(call, Call)
+        else str(call)
         for call in sorted(calls, key=lambda call: call.sent)
     )
 

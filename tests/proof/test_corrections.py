@@ -35,7 +35,7 @@ MUTANT_HISTORIES = 200
 def api(engine: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", engine)
     monkeypatch.setenv("READINGS_TABLE", f"readings-{uuid4().hex}")
-    monkeypatch.setattr(aws, "_CONFIG", aws._CONFIG.merge(Config(max_pool_connections=64)))
+    monkeypatch.setattr(aws, "_CONFIG", aws._CONFIG.merge(Config(max_pool_connections=64, read_timeout=60)))
     create_table(aws.dynamodb(), "ReadingsTable", os.environ["READINGS_TABLE"])
     with TestClient(create_app()) as caller:
         yield caller

@@ -20,7 +20,7 @@ from domain.contracts.timelines import Span
 from domain.contracts.verdicts import Code
 from tests.conftest import create_table
 from tests.engines import client_of
-from tests.proof.linearizability import is_linearizable
+from tests.proof.linearizability import Call, is_linearizable
 from tests.proof.serving import (
     CLIENTS,
     EVENTS_OF_A_CLIENT,
@@ -32,7 +32,9 @@ from tests.proof.serving import (
 )
 from tests.small_cases import COMPONENT
 
-HISTORIES, NAIVE_HISTORIES = (200, 50) if os.environ.get("PROOF") == "full" else (30, 10)
+IS_FULL = os.environ.get("PROOF") == "full"
+HISTORIES, NAIVE_HISTORIES = (200, 50) if IS_FULL else (30, 10)
+CORRECTED_HISTORIES, CARELESS_HISTORIES = (200, 50) if IS_FULL else (10, 5)
 
 
 @pytest.fixture
@@ -57,10 +59,10 @@ def test_some_order_explains_every_answer_and_the_trail_holds_each_once(ports: S
         assert explained(history), f"no order explains history {seed}:\n{show(history.calls)}"
         assert by_id(history.trail) == by_id(
             Row(call.event, call.answer, "accepted" if call.answer.code is Code.ACCEPTED else "rejected")
-            for call in history.calls
+            for call in events_of(history)
         )
         assert history.final[COMPONENT] == Span(*(latest_accepted(history, action) for action in Action))
-        codes.update(call.answer.code for call in history.calls)
+        codes.update(call.answer.code for call in events_of(history))
         resent += history.resent
     say(
         f"{HISTORIES} histories, 0 violations, {resent} sent again,"
@@ -77,6 +79,37 @@ def test_a_store_that_reads_before_it_writes_is_found_out(ports: Sequence[int]) 
     flagged = sum(not explained(history) for history in histories)
     say(f"{flagged} of {NAIVE_HISTORIES} naive histories flagged, {time.monotonic() - started:.0f} s")
     assert flagged >= 0.8 * NAIVE_HISTORIES
+
+
+@pytest.mark.parametrize("ports", ["functions.api.app:create_app"], indirect=True, ids=[""])
+def test_some_order_explains_every_answer_with_voids_and_patches_among_the_events(
+    ports: Sequence[int],
+) -> None:
+    started = time.monotonic()
+    kinds: Counter[str] = Counter()
+    for seed in range(CORRECTED_HISTORIES):
+        history = run_history(ports, seed, audited=True, corrected=True)
+        assert explained(history), f"no order explains history {seed}:\n{show(history.calls)}"
+        assert sorted(row.event.key for row in history.trail) == sorted(
+            call.event.key for call in events_of(history)
+        )
+        kinds.update(type(call).__name__ for call in history.calls)
+    say(
+        f"{CORRECTED_HISTORIES} corrected histories, 0 violations, {time.monotonic() - started:.0f} s: {dict(kinds)}"
+    )
+    assert set(kinds) == {"Call", "VoidCall", "PatchCall"}
+
+
+@pytest.mark.parametrize("ports", ["tests.proof.naive:create_careless_app"], indirect=True, ids=[""])
+def test_corrections_that_overwrite_what_came_in_between_are_found_out(ports: Sequence[int]) -> None:
+    histories = [run_history(ports, seed, audited=True, corrected=True) for seed in range(CARELESS_HISTORIES)]
+    flagged = sum(not explained(history) for history in histories)
+    say(f"{flagged} of {CARELESS_HISTORIES} carelessly corrected histories flagged")
+    assert flagged >= 0.3 * CARELESS_HISTORIES
+
+
+def events_of(history: History) -> list[Call]:
+    return [call for call in history.calls if isinstance(call, Call)]
 
 
 def say(figures: str) -> None:

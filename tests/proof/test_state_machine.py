@@ -16,6 +16,8 @@ from domain.contracts.timelines import advance
 from domain.contracts.trails import Entry, Reception, Source, fold
 from domain.contracts.verdicts import Verdict, decide
 from infra.contracts.contract_store import ContractStore
+from infra.contracts.corrections import Correcting
+from infra.contracts.event_payloads import utc_now
 from infra.contracts.replay import replay
 from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
@@ -52,6 +54,11 @@ class Contracts(RuleBasedStateMachine):
         self.trail: dict[str, dict[str, Entry]] = {}
         self.generations: dict[str, int] = {}
         self.received = 10
+
+    def by(self) -> Correcting:
+        self.received += 1
+        reception = Reception(instant(self.received), Source.API, uuid4().hex)
+        return Correcting(reception, utc_now, lambda: uuid4().hex)
 
     def number(self, name: str) -> str:
         return f"{self.prefix}-{name}"
@@ -118,7 +125,7 @@ class Contracts(RuleBasedStateMachine):
         if number not in self.known:
             return
         after = fold(self.known[number], self.trail[number].values())
-        assert replay(self.contracts, self.trails, number, dry_run=dry_run).after == after
+        assert replay(self.contracts, self.trails, number, self.by(), dry_run=dry_run).after == after
         if not dry_run:
             self.known[number] = after
 

@@ -13,7 +13,7 @@ from domain.exports import folder_of
 from infra.build.packaging import ROOT
 from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import key_of
-from infra.contracts.trail_store import partition_of
+from infra.contracts.trail_rows import partition_of
 from infra.exports.files import URL_SECONDS
 from infra.local.publish import SOURCE as PUBLISHER
 from infra.settings import ApiSettings

@@ -6,13 +6,15 @@ from uuid import uuid4
 from fastapi import APIRouter
 
 from domain.contracts.contract import Contract
-from functions.api.contracts.dependencies import Contracts, ExistingContract, Number
+from functions.api.contracts.dependencies import Contracts, Correction, ExistingContract, Number
 from functions.api.contracts.schemas import ContractPage, ContractView
 from functions.api.dependencies import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
 from functions.api.error_shape import describe
 from functions.api.schemas import Message
 from functions.api.users.dependencies import CurrentCaller
-from infra.contracts.event_payloads import ContractPayload, utc_now
+from infra.contracts.change_components import change_components
+from infra.contracts.event_payloads import ComponentsPayload, ContractPayload, utc_now
+from infra.settings import ApiSettings, settings
 
 router = APIRouter(tags=["contracts"])
 
@@ -35,13 +37,14 @@ async def create_contract(
             id=contract_id,
             created_at=payload.created_at or utc_now(),
             components=tuple(payload.components),
+            stored_at=utc_now(),
         )
         return ContractView.of(contracts.create(contract))
 
     if key is None:
         return create(uuid4().hex)
     key = f"{caller.id}:{key}"  # another caller may use the same
-    # An id made of the request: should this end half way, the next try knows the contract for its own.
+    # An id made of the request: if this ends half way, the next attempt recognises the contract as its own.
     request_id = sha256(f"{key} {payload.model_dump_json()}".encode()).hexdigest()
     answer = keys.answer(
         "create_contract",
@@ -68,6 +71,19 @@ async def list_contracts(
 async def get_contract(contract: ExistingContract) -> ContractView:
     """Show one contract."""
     return ContractView.of(contract)
+
+
+@router.patch("/contract/{contract_number}", responses=describe(401, 404, 409, 413, 422, 503))
+async def change_contract(
+    contract_number: Number, payload: ComponentsPayload, contracts: Contracts, by: Correction
+) -> ContractView:
+    """Give a contract another list of components; those that stay keep their dates.
+
+    A component that has a start or an end cannot go. The trail gets a row `changed`, unless nothing changes.
+    """
+    audited = settings(ApiSettings).enable_event_audit
+    changed = change_components(contracts, contract_number, payload.components, by, audited=audited)
+    return ContractView.of(changed)
 
 
 @router.delete("/contract/{contract_number}", responses=describe(401, 404, 422, 503))

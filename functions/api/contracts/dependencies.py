@@ -1,6 +1,7 @@
 """What routes of contracts may ask for."""
 
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import Depends, Path, Request
 
@@ -9,6 +10,7 @@ from domain.contracts.trails import Reception, Source
 from functions.api.actors import actor_of
 from functions.api.dependencies import provided
 from infra.contracts.contract_store import ContractStore
+from infra.contracts.corrections import Correcting
 from infra.contracts.event_payloads import utc_now
 from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
@@ -40,3 +42,11 @@ async def existing_contract(contract_number: Number, contracts: Contracts) -> Co
 
 ExistingContract = Annotated[Contract, Depends(existing_contract)]
 Received = Annotated[Reception, Depends(reception)]
+
+
+async def correcting(received: Received) -> Correcting:
+    """Return who corrects a contract by this request."""
+    return Correcting(received, utc_now, lambda: uuid4().hex)
+
+
+Correction = Annotated[Correcting, Depends(correcting)]

@@ -1,4 +1,4 @@
-"""Routes of events and of the timelines they draw."""
+"""Routes of events that are sent."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,29 +10,27 @@ from fastapi import APIRouter, Query
 from fastapi.exceptions import RequestValidationError
 
 from domain.contracts.events import ComponentEvent
-from domain.contracts.trails import IdempotencyKeyReusedError, fold, require_whole
+from domain.contracts.trails import IdempotencyKeyReusedError
 from domain.contracts.verdicts import decide, explain
-from functions.api.contracts.dependencies import Contracts, ExistingContract, Received, Timelines
+from functions.api.contracts.dependencies import Contracts, Received, Timelines
 from functions.api.contracts.schemas import (
     BulkPayload,
     BulkResult,
     BulkVerdict,
     EventVerdict,
-    TimelineView,
     UnusableEntry,
 )
 from functions.api.dependencies import IdempotencyKey
 from functions.api.error_shape import describe
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
-from infra.contracts.event_payloads import EventPayload, Instant, read_event
+from infra.contracts.event_payloads import EventPayload, read_event
 from infra.contracts.timeline_store import Decision
-from infra.outcomes import BusyError, OutcomeUnknownError, PartlyAppliedError
-from infra.stores import stores
 from infra.telemetry import report
+from infra.write_outcomes import BusyError, OutcomeUnknownError, PartlyAppliedError
 
 router = APIRouter(tags=["events and timelines"])
 
-_INSTANT = timedelta(microseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 _TWO_IDS = {
     "type": "two_ids",
     "loc": ("header", "Idempotency-Key"),
@@ -42,7 +40,6 @@ _TWO_IDS = {
 DryRun = Annotated[
     bool, Query(description="Answer what the rules say now, whatever the id, and store nothing")
 ]
-AsOf = Annotated[Instant | None, Query(description="Fold only the events created up to this instant")]
 
 
 @router.post("/event", response_model_exclude_none=True, responses=describe(401, 413, 422, 503))
@@ -83,7 +80,7 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
     }
     # Received one after another: the trail folds events of the same instant in the order they came.
     arrivals = [
-        Arrival(event, replace(received, received_at=received.received_at + index * _INSTANT))
+        Arrival(event, replace(received, received_at=received.received_at + index * _MICROSECOND))
         for index, event in events.items()
     ]
     outcomes = dict(zip(events, apply_all(timelines, arrivals), strict=True))
@@ -127,17 +124,3 @@ def _show(index: int, event: ComponentEvent, outcome: Outcome) -> BulkVerdict | 
     if not isinstance(outcome, Decision):
         return UnusableEntry(index=index, code="idempotency_key_reused", message=str(outcome))
     return BulkVerdict.of(event, outcome, index=index, repeated=outcome.repeated or None)
-
-
-@router.get("/contract/{contract_number}/contract_timeline", responses=describe(401, 404, 409, 422, 503))
-@router.get("/{contract_number}/contract_timeline", responses=describe(401, 404, 409, 422, 503))
-async def get_timeline(contract: ExistingContract, as_of: AsOf = None) -> TimelineView:
-    """Show from when to when each component of a contract runs, now or as events up to `as_of` had it.
-
-    With `as_of` the whole trail is read; one of more than 20,000 rows is not.
-    """
-    if as_of is not None:
-        entries = stores().trails.entries(contract, until=as_of)
-        require_whole(contract, entries, until=as_of)
-        contract = fold(contract, entries)
-    return TimelineView.of(contract)

@@ -1,90 +1,89 @@
-"""Routes of the trail: what was decided, and what all of it says."""
+"""Routes of the trail: what was decided and corrected, and corrections."""
 
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Literal, NamedTuple
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from domain.contracts.contract import Contract
+from domain.contracts.contract import ContractNotFoundError
 from domain.contracts.events import Component
-from domain.contracts.trails import Entry, RowKind, Source
+from domain.contracts.trails import EventNotFoundError
 from domain.contracts.verdicts import Code
-from functions.api.actors import ActorView
-from functions.api.contracts.dependencies import Contracts, ExistingContract, Number, Trails
-from functions.api.contracts.schemas import TimelineView, VerdictView
+from domain.users import Role
+from functions.api.contracts.dependencies import Contracts, Correction, Number, Trails
+from functions.api.contracts.trail_schemas import (
+    EntryView,
+    ReplayView,
+    RowView,
+    TrailPageView,
+    VoidPayload,
+    VoidView,
+    show_row,
+)
 from functions.api.dependencies import CursorSeal
 from functions.api.error_shape import describe
-from infra.contracts.event_payloads import Instant
+from functions.api.error_statuses import ForbiddenError
+from infra.contracts.contract_store import ContractStore
 from infra.contracts.replay import replay
-from infra.contracts.timeline_store import Decision
+from infra.contracts.void_event import Target, void_event
 
 router = APIRouter(tags=["trail"])
 
-ReplayDryRun = Annotated[bool, Query(description="Show the difference and store nothing")]
+_KEY = re.compile(r"[0-9a-z-]{1,64}", re.ASCII)
+_MOST_GENERATIONS = 1_000_000_000
+
+CorrectionDryRun = Annotated[bool, Query(description="Show the difference and store nothing")]
+Key = Annotated[str, Path(description="`key` of a row of the trail", examples=["0" * 32])]
+_GENERATION = Field(
+    default=None,
+    ge=0,
+    le=_MOST_GENERATIONS,
+    description="For admins: which contract of this number, counted from 1; 0 is while there was none",
+)
+Generation = Annotated[int | None, Query(description=_GENERATION.description, ge=0, le=_MOST_GENERATIONS)]
 
 
-class EntryView(VerdictView):
-    """A decided event, as it stands in the trail."""
-
-    kind: RowKind = Field(description="What the row says happened")
-    key: str = Field(description="Addresses the row within its contract")
-    actor: ActorView | None = Field(description="Who sent it; null in rows from before actors were stored")
-    id: str | None = None
-    component: Component
-    received_at: Instant
-    source: Source
-    request_id: str
-
-    @classmethod
-    def of_entry(cls, entry: Entry) -> Self:
-        """Show `entry`."""
-        return cls.of(
-            entry.event,
-            Decision(entry.verdict, entry.message),
-            kind=RowKind.DECIDED,
-            key=entry.event.key,
-            actor=ActorView.of(entry.reception.actor) if entry.reception.actor else None,
-            id=entry.event.id,
-            component=entry.event.type.component,
-            received_at=entry.reception.received_at,
-            source=entry.reception.source,
-            request_id=entry.reception.request_id,
-        )
+async def _to_void(key: Key, payload: VoidPayload) -> Target:
+    return Target(key, payload.reason)
 
 
-class TrailPageView(BaseModel):
-    """Some decided events of a contract, in the order of arrival."""
-
-    items: list[EntryView]
-    next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
-
-
-class ReplayView(BaseModel):
-    """What the whole trail says, beside what was stored."""
-
-    before: TimelineView
-    after: TimelineView
-    changed: bool
-    events: int = Field(description="Events that were folded")
-    dry_run: bool = Field(description="true where nothing was stored")
-
-    @classmethod
-    def of(cls, before: Contract, after: Contract, events: int, *, dry_run: bool) -> "ReplayView":
-        """Show what a replay of `events` made of a contract."""
-        views = TimelineView.of(before), TimelineView.of(after)
-        return cls(
-            before=views[0], after=views[1], changed=views[0] != views[1], events=events, dry_run=dry_run
-        )
+ToVoid = Annotated[Target, Depends(_to_void)]
 
 
 class EventFilter(BaseModel):
-    """Which entries of a trail to list."""
+    """Which rows of a trail to list; with a status, component or code, decided events alone."""
 
     limit: int = Field(default=50, ge=1, le=200, description="Most entries in one answer")
     cursor: str | None = Field(default=None, description="`next_cursor` of the answer before")
     status: Literal["accepted", "rejected"] | None = None
     component: Component | None = None
     code: Code | None = None
+    generation: int | None = _GENERATION
+
+
+class _TrailName(NamedTuple):
+    number: str
+    generation: int
+
+
+def _trail_name(
+    number: str, generation: int | None, contracts: ContractStore, request: Request
+) -> _TrailName:
+    """Return which trail is asked for: that of the present contract, or for admins that of any generation.
+
+    Raises:
+        ContractNotFoundError: there is no present contract.
+        ForbiddenError: a generation was named by somebody who is no admin.
+    """
+    if generation is not None:
+        if not request.state.caller.role.includes(Role.ADMIN):
+            raise ForbiddenError
+        return _TrailName(number, generation)
+    contract = contracts.get(number)
+    if contract is None:
+        raise ContractNotFoundError(number)
+    return _TrailName(number, contract.generation)
 
 
 @router.get(
@@ -92,36 +91,80 @@ class EventFilter(BaseModel):
     responses=describe(400, 401, 404, 409, 422, 503),
 )
 async def list_events(
-    contract: ExistingContract,
+    request: Request,
+    contract_number: Number,
+    contracts: Contracts,
     trails: Trails,
     seal: CursorSeal,
     wanted: Annotated[EventFilter, Query()],
 ) -> TrailPageView:
-    """List every decided event of a contract in the order of arrival, the newest last.
+    """List every decided event and correction of a contract in the order of arrival, the newest last.
 
-    An event may show up here about a second after it was answered. With a filter a page may hold
-    fewer entries than its limit although more follow.
+    A row may show up here about a second after it was answered. With a filter only decided events are
+    listed, and a page may hold fewer than its limit although more follow.
     """
-    scope = f"trail#{contract.number}#{contract.generation}"
+    name = _trail_name(contract_number, wanted.generation, contracts, request)
+    scope = f"trail#{name.number}#{name.generation}"
     page = trails.page(
-        contract,
+        *name,
         wanted.limit,
         after=None if wanted.cursor is None else seal.open(scope, wanted.cursor),
         wanted=wanted.model_dump(include={"status", "component", "code"}, exclude_none=True),
     )
     return TrailPageView(
-        items=[EntryView.of_entry(entry) for entry in page.entries],
+        items=[show_row(row) for row in page.rows],
         next_cursor=None if page.next_after is None else seal.seal(scope, page.next_after),
     )
 
 
+@router.get("/contract/{contract_number}/events/{key}", responses=describe(401, 404, 409, 422, 503))
+async def get_event(
+    request: Request,
+    contract_number: Number,
+    key: Key,
+    contracts: Contracts,
+    trails: Trails,
+    generation: Generation = None,
+) -> RowView:
+    """Show one row of the trail of a contract, as soon as it was answered."""
+    name = _trail_name(contract_number, generation, contracts, request)
+    row = trails.row(*name, key) if _KEY.fullmatch(key) else None
+    if row is None:
+        raise EventNotFoundError(contract_number)
+    return show_row(row)
+
+
 @router.post("/contract/{contract_number}/replay", responses=describe(401, 404, 409, 422, 503))
 async def replay_contract(
-    contract_number: Number, contracts: Contracts, trails: Trails, dry_run: ReplayDryRun = True
+    contract_number: Number,
+    contracts: Contracts,
+    trails: Trails,
+    by: Correction,
+    dry_run: CorrectionDryRun = True,
 ) -> ReplayView:
     """Fold the whole trail, refused events too, in the order of `created_at`; show or store that.
 
-    A trail of more than 20,000 rows is not folded.
+    Voided events are left out. What is stored leaves a row `replayed`; where nothing changes there is
+    none. A trail of more than 20,000 rows is not folded.
     """
-    replayed = replay(contracts, trails, contract_number, dry_run=dry_run)
-    return ReplayView.of(replayed.before, replayed.after, replayed.events, dry_run=dry_run)
+    done = replay(contracts, trails, contract_number, by, dry_run=dry_run)
+    return ReplayView.of(done.before, done.after, dry_run=dry_run, events=done.events)
+
+
+@router.post(
+    "/contract/{contract_number}/events/{key}/void", responses=describe(401, 404, 409, 413, 422, 503)
+)
+async def void(
+    contract_number: Number,
+    target: ToVoid,
+    contracts: Contracts,
+    trails: Trails,
+    by: Correction,
+    dry_run: CorrectionDryRun = True,
+) -> VoidView:
+    """Take one event back: its component becomes what its other events give; show or store that.
+
+    The event stays in the trail, and a row `voided` names it; sent again it gets its first answer.
+    """
+    done = void_event(contracts, trails, contract_number, target, by, dry_run=dry_run)
+    return VoidView.of(done.before, done.after, dry_run=dry_run, event=EntryView.of_entry(done.entry))

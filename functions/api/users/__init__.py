@@ -1,1 +1,1 @@
-"""Routes of users, logins and API keys."""
+"""Routes of users, logins, sessions and API keys."""

@@ -1,4 +1,4 @@
-"""Routes of API keys: credentials for machines, made and revoked by the users they act as."""
+"""Routes of API keys: credentials for machines, created and revoked by the users they act as."""
 
 import secrets
 
@@ -7,39 +7,39 @@ from fastapi import APIRouter, Request
 from domain.users import ApiKey
 from functions.api.action_log import api_key_name, note
 from functions.api.error_shape import describe
-from functions.api.errors import ForbiddenError
+from functions.api.error_statuses import ForbiddenError
 from functions.api.schemas import Message
-from functions.api.users.dependencies import Credentials, KeyId, Me
+from functions.api.users.dependencies import ApiKeys, KeyId, Me
 from functions.api.users.schemas import ApiKeyPage, ApiKeyPayload, ApiKeyView, NewApiKeyView
 from infra.contracts.event_payloads import utc_now
-from infra.users.api_keys import ShownKey
+from infra.users.api_key_format import ApiKeyText
 
 router = APIRouter(prefix="/api/v1/api-keys", tags=["API keys"])
 
 
 @router.post("", status_code=201, responses=describe(409, 413, 422, 503))
 async def create_api_key(
-    request: Request, payload: ApiKeyPayload, me: Me, credentials: Credentials
+    request: Request, payload: ApiKeyPayload, me: Me, api_keys: ApiKeys
 ) -> NewApiKeyView:
-    """Make an API key; the answer is the only place it is ever shown."""
+    """Create an API key; only this answer ever shows it."""
     note(request, role=payload.role)
     if not me.role.includes(payload.role):
         raise ForbiddenError
-    shown = ShownKey(me.id, secrets.token_hex(8), secrets.token_hex(32))
-    key = ApiKey(shown.id, me.id, payload.name, payload.role, utc_now(), shown.hash, epoch=me.key_epoch)
-    credentials.add_api_key(key)
+    text = ApiKeyText(me.id, secrets.token_hex(8), secrets.token_hex(32))
+    key = ApiKey(text.id, me.id, payload.name, payload.role, utc_now(), text.hash, epoch=me.key_epoch)
+    api_keys.create(key)
     note(request, target=api_key_name(key.id))
-    return NewApiKeyView.of_new(key, str(shown))
+    return NewApiKeyView.of_new(key, str(text))
 
 
 @router.get("", responses=describe(503))
-async def list_api_keys(me: Me, credentials: Credentials) -> ApiKeyPage:
-    """List one's own API keys, the oldest first."""
-    return ApiKeyPage(items=[ApiKeyView.of(key) for key in credentials.api_keys(me.id)])
+async def list_api_keys(me: Me, api_keys: ApiKeys) -> ApiKeyPage:
+    """List your own API keys, the oldest first."""
+    return ApiKeyPage(items=[ApiKeyView.of(key) for key in api_keys.list_of(me.id)])
 
 
 @router.delete("/{key_id}", responses=describe(404, 422, 503))
-async def revoke_api_key(key_id: KeyId, me: Me, credentials: Credentials) -> Message:
-    """Revoke one of one's own API keys; the next request with it is refused."""
-    credentials.revoke_api_key(me.id, key_id)
+async def revoke_api_key(key_id: KeyId, me: Me, api_keys: ApiKeys) -> Message:
+    """Revoke one of your own API keys; the next request with it is refused."""
+    api_keys.revoke(me.id, key_id)
     return Message(message="API key revoked.")

@@ -1,4 +1,4 @@
-"""What routes of users and credentials may ask for."""
+"""Dependencies of the routes of users and credentials."""
 
 from typing import Annotated
 
@@ -6,25 +6,26 @@ from fastapi import Depends, Path, Request
 
 from domain.users import Caller, Session, User
 from functions.api.dependencies import provided
-from functions.api.errors import UnauthenticatedError
+from functions.api.error_statuses import UnauthenticatedError
 from infra.contracts.event_payloads import utc_now
-from infra.users.access_tokens import Tokens
+from infra.users.api_key_store import ApiKeyStore
 from infra.users.login_throttle import PER_SOURCE, ThrottleStore, source_of
-from infra.users.sessions import CredentialStore
+from infra.users.session_store import SessionStore
+from infra.users.tokens import Tokens
 from infra.users.user_store import UserStore
 
 
 async def caller(request: Request) -> Caller:
-    """Return whom the door has let in; a route that is open to all knows no caller."""
-    known: Caller = request.state.caller
-    return known
+    """Return the caller that passed the access check; public routes have none."""
+    checked: Caller = request.state.caller
+    return checked
 
 
 async def me(caller: Annotated[Caller, Depends(caller)]) -> User:
-    """Return the user who calls.
+    """Return the user who sent the request.
 
     Raises:
-        UnauthenticatedError: it is nobody in particular.
+        UnauthenticatedError: the caller is anonymous.
     """
     if caller.user is None:
         raise UnauthenticatedError
@@ -32,10 +33,10 @@ async def me(caller: Annotated[Caller, Depends(caller)]) -> User:
 
 
 async def session(caller: Annotated[Caller, Depends(caller)]) -> Session:
-    """Return the session of the user who calls.
+    """Return the session of the user who sent the request.
 
     Raises:
-        UnauthenticatedError: the caller has not logged in.
+        UnauthenticatedError: the caller has no session.
     """
     if caller.session is None:
         raise UnauthenticatedError
@@ -43,9 +44,9 @@ async def session(caller: Annotated[Caller, Depends(caller)]) -> Session:
 
 
 async def source(request: Request) -> str:
-    """Return the address that the gateway says the request came from.
+    """Return the source address that the gateway reports.
 
-    No header is asked: a caller can write what it likes into X-Forwarded-For.
+    Headers such as X-Forwarded-For are ignored, because callers can set them to anything.
     """
     return request.client.host if request.client else ""
 
@@ -54,7 +55,7 @@ Throttles = Annotated[ThrottleStore, provided(lambda stores: stores.throttles)]
 
 
 async def counted_source(source: Annotated[str, Depends(source)], throttles: Throttles) -> str:
-    """Count a try of the source, before anything is made of what it sends; return what counts as the source.
+    """Count an attempt of the source before its request is processed; return what counts as one source.
 
     Raises:
         ThrottledError: the source's limit is reached.
@@ -68,8 +69,9 @@ CurrentCaller = Annotated[Caller, Depends(caller)]
 Me = Annotated[User, Depends(me)]
 CurrentSession = Annotated[Session, Depends(session)]
 Users = Annotated[UserStore, provided(lambda stores: stores.users)]
-Credentials = Annotated[CredentialStore, provided(lambda stores: stores.credentials)]
-TokenMaker = Annotated[Tokens, provided(lambda stores: stores.tokens)]
+Sessions = Annotated[SessionStore, provided(lambda stores: stores.sessions)]
+ApiKeys = Annotated[ApiKeyStore, provided(lambda stores: stores.api_keys)]
+TokenIssuer = Annotated[Tokens, provided(lambda stores: stores.tokens)]
 CountedSource = Annotated[str, Depends(counted_source)]
 UserId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a user")]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Id of an API key")]

@@ -1,4 +1,4 @@
-"""Routes by which users come in and go out."""
+"""Routes of registration, login, refresh and logout."""
 
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,10 @@ from domain.users import RegistrationClosedError, Session, User, rehashed
 from functions.api.access import identify
 from functions.api.action_log import note, user_name
 from functions.api.error_shape import describe
-from functions.api.errors import InvalidLoginError, UnauthenticatedError
+from functions.api.error_statuses import InvalidLoginError, UnauthenticatedError
 from functions.api.openapi import LOGIN_BODY
 from functions.api.schemas import Message
-from functions.api.users.dependencies import CountedSource, Credentials, Throttles, TokenMaker, Users
+from functions.api.users.dependencies import CountedSource, Sessions, Throttles, TokenIssuer, Users
 from functions.api.users.schemas import (
     LoginForm,
     LoginPayload,
@@ -28,10 +28,10 @@ from functions.api.users.schemas import (
 )
 from infra.contracts.event_payloads import utc_now
 from infra.settings import ApiSettings, Registration, settings
-from infra.users.access_tokens import ACCESS_LIFETIME, Claims, InvalidTokenError, Kind, Tokens
 from infra.users.login_throttle import account_of
 from infra.users.passwords import hash_password, verify_password
-from infra.users.sessions import CredentialStore
+from infra.users.session_store import SessionStore
+from infra.users.tokens import ACCESS_LIFETIME, Claims, InvalidTokenError, Kind, Tokens
 
 router = APIRouter(tags=["authentication"])
 
@@ -44,7 +44,7 @@ _OWN_SESSION = LogoutPayload()
 async def register(
     request: Request, payload: RegistrationPayload, users: Users, _: CountedSource
 ) -> UserView:
-    """Make a user, who may read; an admin may give more."""
+    """Create a user with the role viewer; an admin can change the role."""
     if settings(ApiSettings).registration is not Registration.OPEN:
         raise RegistrationClosedError
     user = new_user(payload, utc_now())
@@ -55,9 +55,9 @@ async def register(
 
 def new_user(payload: RegistrationPayload, at: datetime) -> User:
     """Return the user that `payload` describes, with the password hashed."""
-    told = payload.model_dump(exclude={"password"})
+    fields = payload.model_dump(exclude={"password"})
     hashed = hash_password(payload.password.get_secret_value())
-    return User(id=uuid4().hex, password_hash=hashed, created_at=at, updated_at=at, **told)
+    return User(id=uuid4().hex, password_hash=hashed, created_at=at, updated_at=at, **fields)
 
 
 @router.post("/api/v1/auth/login", responses=describe(401, 413, 422, 429, 503), openapi_extra=LOGIN_BODY)
@@ -66,12 +66,12 @@ def new_user(payload: RegistrationPayload, at: datetime) -> User:
 async def log_in(
     request: Request,
     users: Users,
-    credentials: Credentials,
+    sessions: Sessions,
     throttles: Throttles,
-    maker: TokenMaker,
+    issuer: TokenIssuer,
     source: CountedSource,
 ) -> TokenView:
-    """Begin a session with a username or an email address, and the password."""
+    """Start a session with a username or an email address, and the password."""
     login, now = await _read_login(request), utc_now()
     user = users.by_login(login.username)
     note(request, target=user_name(user.id) if user else None)
@@ -82,13 +82,13 @@ async def log_in(
     if user is None or not verified.right or not user.is_active:
         raise InvalidLoginError
     if verified.new_hash:
-        # Where another change comes in between, a later login does this.
+        # If another change is stored in between, the next login replaces the hash.
         users.replace(user, rehashed(user, verified.new_hash))
     session = Session.of(user, uuid4().hex, uuid4().hex, now)
-    credentials.start(session)
+    sessions.start(session)
     throttles.remember(account, source, now)
     note(request, actor=user_name(user.id))
-    return _tokens(maker, session, now)
+    return _tokens(issuer, session, now)
 
 
 async def _read_login(request: Request) -> LoginPayload:
@@ -100,28 +100,28 @@ async def _read_login(request: Request) -> LoginPayload:
         fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
         return LoginForm.model_validate(dict(fields))
     except ValidationError as error:
-        told: list[Any] = error.errors(include_url=False, include_input=False, include_context=False)
+        details: list[Any] = error.errors(include_url=False, include_input=False, include_context=False)
     except ValueError:
-        told = [{"type": "value_error", "loc": (), "msg": "must be a form of UTF-8"}]
-    raise RequestValidationError([detail | {"loc": ("body", *detail["loc"])} for detail in told])
+        details = [{"type": "value_error", "loc": (), "msg": "must be a form in UTF-8"}]
+    raise RequestValidationError([detail | {"loc": ("body", *detail["loc"])} for detail in details])
 
 
 @router.post("/api/v1/auth/refresh", responses=describe(401, 413, 422, 503))
 async def refresh(
-    request: Request, payload: RefreshPayload, credentials: Credentials, maker: TokenMaker
+    request: Request, payload: RefreshPayload, sessions: Sessions, issuer: TokenIssuer
 ) -> TokenView:
-    """Give out the next tokens of a session; a refresh token that comes again ends it."""
-    claims, now = _read_refresh(maker, payload.refresh_token), utc_now()
+    """Issue the next tokens of a session; using a refresh token twice ends the session."""
+    claims, now = _read_refresh(issuer, payload.refresh_token), utc_now()
     note(request, actor=user_name(claims.user_id))
-    user, session = credentials.session(claims.user_id, claims.session_id)
-    if user is None or session is None or not session.counts(user, now):
+    user, session = sessions.get(claims.user_id, claims.session_id)
+    if user is None or session is None or not session.is_valid(user, now):
         raise UnauthenticatedError
-    fresh = uuid4().hex
-    if claims.id != session.refresh_id or not credentials.rotate(session, fresh):
-        credentials.end(session.user_id, session.id)
+    next_id = uuid4().hex
+    if claims.id != session.refresh_id or not sessions.rotate(session, next_id):
+        sessions.end(session.user_id, session.id)
         note(request, reused=True)
         raise UnauthenticatedError
-    return _tokens(maker, session, now, fresh)
+    return _tokens(issuer, session, now, next_id)
 
 
 @router.post(
@@ -131,38 +131,38 @@ async def refresh(
 )
 async def log_out(
     request: Request,
-    credentials: Credentials,
-    maker: TokenMaker,
+    sessions: Sessions,
+    issuer: TokenIssuer,
     payload: LogoutPayload = _OWN_SESSION,
 ) -> Message:
-    """End a session: that of the refresh token in the body, or without one that of the access token."""
+    """End the session of the refresh token in the body, or without one the session of the access token."""
     token = payload.refresh_token
-    session = _session_of(maker, credentials, token) if token else identify(request).session
+    session = _session_of(issuer, sessions, token) if token else identify(request).session
     if session is None:
         raise UnauthenticatedError
-    credentials.end(session.user_id, session.id)
+    sessions.end(session.user_id, session.id)
     note(request, actor=user_name(session.user_id))
     return Message(message="Logged out.")
 
 
-def _session_of(maker: Tokens, credentials: CredentialStore, token: str) -> Session | None:
-    claims = _read_refresh(maker, token)
-    return credentials.session(claims.user_id, claims.session_id)[1]
+def _session_of(issuer: Tokens, sessions: SessionStore, token: str) -> Session | None:
+    claims = _read_refresh(issuer, token)
+    return sessions.get(claims.user_id, claims.session_id)[1]
 
 
-def _read_refresh(maker: Tokens, token: str) -> Claims:
+def _read_refresh(issuer: Tokens, token: str) -> Claims:
     try:
-        return maker.read(Kind.REFRESH, token)
+        return issuer.read(Kind.REFRESH, token)
     except InvalidTokenError as error:
         raise UnauthenticatedError from error
 
 
-def _tokens(maker: Tokens, session: Session, at: datetime, refresh_id: str | None = None) -> TokenView:
+def _tokens(issuer: Tokens, session: Session, at: datetime, refresh_id: str | None = None) -> TokenView:
     ids = session.user_id, session.id
-    access = maker.issue(Kind.ACCESS, Claims(*ids, uuid4().hex), at, at + ACCESS_LIFETIME)
-    last = Claims(*ids, refresh_id or session.refresh_id)
+    access = issuer.issue(Kind.ACCESS, Claims(*ids, uuid4().hex), at, at + ACCESS_LIFETIME)
+    refresh_claims = Claims(*ids, refresh_id or session.refresh_id)
     return TokenView(
         access_token=access,
         expires_in=int(ACCESS_LIFETIME.total_seconds()),
-        refresh_token=maker.issue(Kind.REFRESH, last, at, session.expires_at),
+        refresh_token=issuer.issue(Kind.REFRESH, refresh_claims, at, session.expires_at),
     )

@@ -1,4 +1,4 @@
-"""What the routes of users and credentials take and answer."""
+"""JSON shapes of the routes of users and credentials."""
 
 from typing import Annotated, Literal
 
@@ -27,7 +27,7 @@ Email = Annotated[
 Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH)]
 
 
-def _uncommon(password: SecretStr) -> SecretStr:
+def _refuse_common(password: SecretStr) -> SecretStr:
     if is_common_password(password.get_secret_value()):
         raise ValueError("is one of the most common passwords")
     return password
@@ -40,14 +40,14 @@ NewPassword = Annotated[
         max_length=LONGEST_PASSWORD,
         description="The most common passwords are refused",
     ),
-    AfterValidator(_uncommon),
+    AfterValidator(_refuse_common),
 ]
-# What a password must be may have been otherwise when it was chosen.
+# No rules of new passwords: they may have been different when the password was chosen.
 GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
 
 
 class RegistrationPayload(Payload):
-    """A user to be made."""
+    """A new user."""
 
     email: Email
     username: Username
@@ -57,38 +57,42 @@ class RegistrationPayload(Payload):
 
 
 class NewUserPayload(RegistrationPayload):
-    """A user that an admin makes."""
+    """A new user, created by an admin."""
 
     role: Role = Role.VIEWER
 
 
 class OwnChangesPayload(Payload):
-    """What users may change of themselves; what is left out stays."""
+    """What users may change in their own account; fields that are left out keep their value."""
 
     email: Email | None = None
     username: Username | None = None
     first_name: Name | None = None
     last_name: Name | None = None
-    password: NewPassword | None = Field(default=None, description="Ends every session, this one too")
+    password: NewPassword | None = Field(default=None, description="Ends every session, including this one")
     current_password: GivenPassword | None = Field(
         default=None, description="Needed with a new `password` or `email`"
     )
 
 
 class ChangesPayload(Payload):
-    """What admins may change of a user; what is left out stays."""
+    """What admins may change in a user's account; fields that are left out keep their value."""
 
-    email: Email | None = Field(default=None, description="By another admin's session, not by an API key")
+    email: Email | None = Field(
+        default=None, description="Only with the session of another admin, not with an API key"
+    )
     username: Username | None = None
     first_name: Name | None = None
     last_name: Name | None = None
     password: NewPassword | None = Field(
         default=None,
-        description="Ends every session of the user. By another admin's session, not by an API key",
+        description="Ends every session of the user. Only with the session of another admin, not with an API key",
     )
     role: Role | None = None
     is_active: bool | None = Field(
-        default=None, strict=True, description="false ends every session, and keys let nobody in"
+        default=None,
+        strict=True,
+        description="false ends every session and makes the API keys of the user invalid",
     )
 
 
@@ -104,7 +108,7 @@ class LoginPayload(Payload):
 
 
 class LoginForm(LoginPayload):
-    """The same as a form, with what OAuth2 adds and this service does not need."""
+    """A login as a form, with the fields that OAuth2 adds and this service ignores."""
 
     grant_type: Literal["password"] = "password"
     scope: str = ""
@@ -113,7 +117,7 @@ class LoginForm(LoginPayload):
 
 
 class RefreshPayload(Payload):
-    """The last refresh token that was given out."""
+    """The last refresh token that was issued for the session."""
 
     refresh_token: str = Field(strict=True, max_length=4096)
 
@@ -122,17 +126,20 @@ class LogoutPayload(Payload):
     """Which session to end."""
 
     refresh_token: str | None = Field(
-        default=None, strict=True, max_length=4096, description="Without it: that of the access token"
+        default=None,
+        strict=True,
+        max_length=4096,
+        description="Without it, the session of the access token ends",
     )
 
 
 class TokenView(BaseModel):
-    """Credentials of a session."""
+    """The tokens of a session."""
 
     access_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
-    expires_in: int = Field(description="Seconds for which the access token counts", examples=[900])
-    refresh_token: str = Field(description="Counts once; each refresh gives out the next")
+    expires_in: int = Field(description="Seconds for which the access token is valid", examples=[900])
+    refresh_token: str = Field(description="Valid once; each refresh issues the next one")
 
 
 class UserView(BaseModel):
@@ -151,7 +158,7 @@ class UserView(BaseModel):
 
     @classmethod
     def of(cls, user: User) -> "UserView":
-        """Show `user`, and nothing of the password."""
+        """Return the view of `user`, without the password hash."""
         return cls(
             id=user.id,
             email=user.email,
@@ -167,17 +174,17 @@ class UserView(BaseModel):
 
 
 class UserPageView(BaseModel):
-    """Some users in the order of their creation."""
+    """A page of users in the order of their creation."""
 
     items: list[UserView]
-    next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
+    next_cursor: str | None = Field(description="Send this to get the next page; null on the last page")
 
 
 class ApiKeyPayload(Payload):
-    """An API key to be made."""
+    """A new API key."""
 
     name: Annotated[Name, Field(min_length=1, examples=["meter gateway"])]
-    role: Role = Field(default=Role.VIEWER, description="At most the role of its owner")
+    role: Role = Field(default=Role.VIEWER, description="Not higher than the role of its owner")
 
 
 class ApiKeyView(BaseModel):
@@ -191,7 +198,7 @@ class ApiKeyView(BaseModel):
 
     @classmethod
     def of(cls, key: ApiKey) -> "ApiKeyView":
-        """Show `key`."""
+        """Return the view of `key`."""
         return cls(
             id=key.id,
             name=key.name,
@@ -202,18 +209,18 @@ class ApiKeyView(BaseModel):
 
 
 class NewApiKeyView(ApiKeyView):
-    """An API key that has just been made; the key itself is shown this once."""
+    """A newly created API key, with the key itself, which is shown only once."""
 
-    key: str = Field(description="To be sent as X-API-Key")
+    key: str = Field(description="Send it in the header X-API-Key")
 
     @classmethod
-    def of_new(cls, key: ApiKey, shown: str) -> "NewApiKeyView":
-        """Show `key` with what to send."""
-        return cls(**ApiKeyView.of(key).model_dump(), key=shown)
+    def of_new(cls, key: ApiKey, text: str) -> "NewApiKeyView":
+        """Return the view of `key` with its text."""
+        return cls(**ApiKeyView.of(key).model_dump(), key=text)
 
 
 class ApiKeyPage(BaseModel):
     """All API keys of a user, the oldest first."""
 
     items: list[ApiKeyView]
-    next_cursor: None = Field(default=None, description="There are few enough for one answer")
+    next_cursor: None = Field(default=None, description="Always null: all keys fit into one answer")

@@ -1,4 +1,4 @@
-"""Routes of users: oneself, and for admins all."""
+"""Routes of users: their own account, and for admins all accounts."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ from domain.users import (
 from functions.api.action_log import note, user_name
 from functions.api.dependencies import Cursor, CursorSeal, Limit
 from functions.api.error_shape import describe
-from functions.api.errors import ForbiddenError, UnauthenticatedError
+from functions.api.error_statuses import ForbiddenError, UnauthenticatedError
 from functions.api.schemas import Message
 from functions.api.users.dependencies import (
-    Credentials,
+    ApiKeys,
     CurrentCaller,
     CurrentSession,
     Me,
@@ -47,7 +47,7 @@ _LISTING = "users"
 
 @router.get("/me", responses=describe(503))
 async def get_me(me: Me) -> UserView:
-    """Show the user who asks."""
+    """Return the user who sent the request."""
     return UserView.of(me)
 
 
@@ -60,7 +60,7 @@ async def change_me(
     users: Users,
     throttles: Throttles,
 ) -> UserView:
-    """Change what users may change of themselves. A new password ends every session."""
+    """Change your own account. A new password ends every session."""
     note(request, target=user_name(me.id), changed=_changed(payload))
     now = utc_now()
     if _changes_credentials(payload, me):
@@ -72,8 +72,8 @@ async def change_me(
     changes = _changes(payload)
 
     def change(user: User) -> User:
-        # What has ended the session since it was read has also ended what its password allows.
-        if not session.counts(user, now):
+        # If the session has ended since it was read, its request must not change anything either.
+        if not session.is_valid(user, now):
             raise UnauthenticatedError
         return revise(user, now, **changes)
 
@@ -84,7 +84,7 @@ async def change_me(
 async def list_users(
     users: Users, seal: CursorSeal, limit: Limit = 50, cursor: Cursor = None
 ) -> UserPageView:
-    """List users in the order of their creation; a new one shows up within about a second."""
+    """List users in the order of their creation; a new user appears within about a second."""
     page = users.page(limit, after=None if cursor is None else seal.open(_LISTING, cursor))
     return UserPageView(
         items=[UserView.of(user) for user in page.users],
@@ -94,7 +94,7 @@ async def list_users(
 
 @router.post("", status_code=201, responses=describe(400, 413, 422, 503))
 async def create_user(request: Request, payload: NewUserPayload, users: Users) -> UserView:
-    """Make a user of any role, also while registration is closed."""
+    """Create a user of any role, even while registration is closed."""
     user = new_user(payload, utc_now())
     users.create(user)
     note(request, target=user_name(user.id), role=user.role)
@@ -103,7 +103,7 @@ async def create_user(request: Request, payload: NewUserPayload, users: Users) -
 
 @router.get("/{user_id}", responses=describe(404, 422, 503))
 async def get_user(user_id: UserId, users: Users) -> UserView:
-    """Show one user."""
+    """Return one user."""
     user = users.get(user_id)
     if user is None:
         raise UserNotFoundError
@@ -116,7 +116,7 @@ async def change_user(
 ) -> UserView:
     """Change a user; it takes effect with the user's next request.
 
-    A password or an email address is changed by another admin's session, never by an API key.
+    Only the session of another admin can change a password or an email address, never an API key.
     """
     note(request, changed=_changed(payload), role=payload.role, is_active=payload.is_active)
     if user_id == caller.id and (payload.is_active is False or payload.role not in (None, Role.ADMIN)):
@@ -125,14 +125,14 @@ async def change_user(
 
     def change(user: User) -> User:
         if _changes_credentials(payload, user):
-            _refuse_credentials(caller, user)
+            _check_may_change_credentials(caller, user)
         return revise(user, now, **changes)
 
     return UserView.of(users.change(user_id, change))
 
 
-def _refuse_credentials(caller: Caller, user: User) -> None:
-    """Let only another's session change a user's credentials, or anybody where nobody is asked for any."""
+def _check_may_change_credentials(caller: Caller, user: User) -> None:
+    """Allow only the session of another admin, or an anonymous caller with AUTH_MODE=open, to change credentials."""
     if user.id == caller.id:
         raise OwnCredentialsError
     if caller.user is not None and caller.session is None:
@@ -144,26 +144,24 @@ def _changes_credentials(payload: OwnChangesPayload | ChangesPayload, user: User
 
 
 def _changed(payload: OwnChangesPayload | ChangesPayload) -> list[str]:
-    """Return the names of the fields that are sent, for the log."""
+    """Return the names of the fields that were sent, for the log."""
     return sorted(payload.model_fields_set - {"current_password"})
 
 
 @router.delete("/{user_id}", responses=describe(400, 404, 409, 422, 503))
-async def delete_user(
-    user_id: UserId, users: Users, credentials: Credentials, caller: CurrentCaller
-) -> Message:
-    """Delete a user with all credentials; username and email address may be used again."""
+async def delete_user(user_id: UserId, users: Users, api_keys: ApiKeys, caller: CurrentCaller) -> Message:
+    """Delete a user with all credentials; another user may then take the username and the email address."""
     if user_id == caller.id:
         raise OwnAccountError
     users.delete(user_id)
-    credentials.forget_api_keys(user_id)
+    api_keys.delete_all(user_id)
     return Message(message="User deleted.")
 
 
 def _changes(payload: OwnChangesPayload | ChangesPayload) -> dict[str, Any]:
-    """Return what is to be set; null leaves a field as it is, but takes a first or last name away."""
-    told = payload.model_dump(exclude_unset=True, exclude={"password", "current_password"})
-    changes = {name: value for name, value in told.items() if value is not None or name in _REMOVABLE}
+    """Return the fields to set; null removes a first or last name, and leaves any other field as it is."""
+    sent = payload.model_dump(exclude_unset=True, exclude={"password", "current_password"})
+    changes = {name: value for name, value in sent.items() if value is not None or name in _REMOVABLE}
     if payload.password is not None:
         changes["password_hash"] = hash_password(payload.password.get_secret_value())
     return changes

@@ -1,4 +1,4 @@
-"""Fixtures of the API's tests: what it logs, and what it asks of AWS."""
+"""Fixtures of the API's tests: its log lines, its calls to DynamoDB, and cheap password hashes."""
 
 import io
 import json
@@ -19,13 +19,13 @@ class Calls(list[str]):
     """The operations that were sent to DynamoDB, one for each request on the wire."""
 
     def note(self, request: Any, **_: Any) -> None:
-        """Take down one request."""
+        """Record one request."""
         self.append(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
 
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hash at little cost; what a hash must cost is claimed in tests/infra/users/test_passwords.py."""
+    """Make password hashes cheap; tests/infra/users/test_passwords.py tests their real parameters."""
     monkeypatch.setattr(passwords, "_MEMORY_KIB", 8)
     monkeypatch.setattr(passwords, "_PASSES", 1)
     passwords._hashes.cache_clear()
@@ -38,8 +38,8 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def unaudited(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Switch the trail off.
 
-    moto puts the whole table back when a transaction fails, which takes the writes of other threads
-    with it, and copies it for each, which takes long where there are hundreds.
+    moto restores the whole table when a transaction fails, which removes the writes of other threads, and copies
+    the table for each transaction, which is slow with hundreds of them.
     """
     monkeypatch.setenv("ENABLE_EVENT_AUDIT", "false")
 
@@ -48,23 +48,23 @@ def unaudited(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def batches_unaudited(
     request: pytest.FixtureRequest, environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Switch the trail off where the test's `label` is the one operation that writes from threads."""
+    """Switch the trail off if the test's `label` is the one operation that writes from several threads."""
     if request.node.callspec.params["label"] == "POST /events":
         monkeypatch.setenv("ENABLE_EVENT_AUDIT", "false")
 
 
 @pytest.fixture
 def calls(cloud: None) -> Calls:
-    """Return the list in which every request to DynamoDB is noted from now on."""
+    """Return a list in which every request to DynamoDB is recorded from now on."""
     noted = Calls()
-    # First, because moto answers at the same place and the hooks after it are not asked.
+    # First, because moto answers in the same hook, and hooks after it are not called.
     aws.dynamodb().meta.events.register_first("before-send.dynamodb.*", noted.note)
     return noted
 
 
 @pytest.fixture
 def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Return what reads the log so far; a line that is no JSON is an error."""
+    """Return a function that returns the log lines so far; a line that is not JSON is an error."""
     handler = logger.registered_handler
     assert isinstance(handler, StreamHandler)
     written = io.StringIO()
@@ -75,7 +75,7 @@ def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
 
 @pytest.fixture
 def dynamodb_raises(cloud: None) -> Callable[[Exception], None]:
-    """Return what makes every call to DynamoDB raise an exception from now on."""
+    """Return a function that makes every call to DynamoDB raise an exception from now on."""
 
     def start(error: Exception) -> None:
         def fail(**_: Any) -> None:
@@ -88,6 +88,6 @@ def dynamodb_raises(cloud: None) -> Callable[[Exception], None]:
 
 @pytest.fixture
 def closed(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask every caller for credentials."""
+    """Require credentials from every caller."""
     monkeypatch.setenv("AUTH_MODE", "required")
     forget()

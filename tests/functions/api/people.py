@@ -1,4 +1,4 @@
-"""Users of these tests, and what they show to be let in."""
+"""Users of these tests, and their credentials."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -11,7 +11,7 @@ from domain.users import Role, User
 from infra.stores import stores
 from infra.users.passwords import hash_password
 
-PASSWORD = "correct horse battery"  # noqa: S105 - of nobody
+PASSWORD = "correct horse battery"  # noqa: S105 - only of users in tests
 
 Headers = dict[str, str]
 
@@ -24,8 +24,8 @@ def _hashed() -> str:
 def make_user(username: str, role: Role = Role.VIEWER, **fields: Any) -> User:
     """Store a user of `role` whose password is PASSWORD."""
     now = datetime.now(UTC)
-    told = {"email": f"{username}@example.com", "password_hash": _hashed(), "role": role} | fields
-    user = User(id=uuid4().hex, username=username, created_at=now, updated_at=now, **told)
+    values = {"email": f"{username}@example.com", "password_hash": _hashed(), "role": role} | fields
+    user = User(id=uuid4().hex, username=username, created_at=now, updated_at=now, **values)
     stores().users.create(user)
     return user
 
@@ -38,19 +38,19 @@ def log_in(api: TestClient, username: str, password: str = PASSWORD) -> dict[str
 
 
 def bearer(tokens: dict[str, Any]) -> Headers:
-    """Return the header that shows an access token."""
+    """Return the header with the access token."""
     return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
 def enter(api: TestClient, role: Role, username: str | None = None) -> Headers:
-    """Make a user of `role`, log in, and return what to show."""
+    """Create a user of `role`, log in, and return the headers with the credentials."""
     name = username or role.value
     make_user(name, role)
     return bearer(log_in(api, name))
 
 
 def make_key(api: TestClient, shown: Headers, role: Role, name: str = "gateway") -> dict[str, Any]:
-    """Make an API key and return it with its secret."""
+    """Create an API key and return it with its secret."""
     answer = api.post("/api/v1/api-keys", json={"name": name, "role": role}, headers=shown)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())

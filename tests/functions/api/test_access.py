@@ -1,4 +1,4 @@
-"""The table of doors, against every route of the application and every kind of caller."""
+"""The table of access rules, against every route of the application and every kind of caller."""
 
 from collections.abc import Iterator
 
@@ -16,13 +16,14 @@ IDS = {
     "contract_number": "1001",
     "user_id": "0" * 32,
     "key_id": "0" * 16,
+    "key": "0" * 32,
     "name": "swagger-ui.css",
     "smart_meter_id": "123",
     "job_id": "00000000-0000-4000-8000-000000000000",
 }
 NOT_LET_IN = {401, 403}
 
-# What each caller passes, by the door. A key is no session, whatever its role.
+# The access rules that each caller satisfies. A key is not a session, whatever its role.
 PASSES = {
     "nobody": {AccessRule.PUBLIC},
     "viewer": {AccessRule.PUBLIC, AccessRule.VIEWER, AccessRule.USER, AccessRule.SESSION},
@@ -48,23 +49,23 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
             yield method, route.path
 
 
-def test_every_route_has_a_door_and_every_door_a_route() -> None:
+def test_every_route_has_a_rule_and_every_rule_a_route() -> None:
     assert set(routes(create_app())) == set(ACCESS_RULES)
 
 
-def behind(door: AccessRule) -> set[str]:
-    return {f"{method} {path}" for (method, path), asked in ACCESS_RULES.items() if asked is door}
+def routes_with(rule: AccessRule) -> set[str]:
+    return {f"{method} {path}" for (method, path), asked in ACCESS_RULES.items() if asked is rule}
 
 
 def test_operators_also_create_contracts_send_events_store_readings_and_export() -> None:
-    assert behind(AccessRule.OPERATOR) == {
-        *("POST /contract", "POST /event", "POST /events"),
+    assert routes_with(AccessRule.OPERATOR) == {
+        *("POST /contract", "PATCH /contract/{contract_number}", "POST /event", "POST /events"),
         "PUT /api/meters/{smart_meter_id}",
         *("PUT /api/meters/{smart_meter_id}/readings", "POST /api/export/csv", "DELETE /api/export/{job_id}"),
     }
 
 
-def test_admins_also_delete_replay_and_manage_users() -> None:
+def test_admins_also_delete_replay_void_and_manage_users() -> None:
     users = {
         f"{method} /api/v1/users{path}"
         for method, path in [
@@ -73,31 +74,33 @@ def test_admins_also_delete_replay_and_manage_users() -> None:
             *((m, "/{user_id}") for m in ("GET", "PUT", "DELETE")),
         ]
     }
-    assert behind(AccessRule.ADMIN) == users | {
+    assert routes_with(AccessRule.ADMIN) == users | {
         "DELETE /api/meters/{smart_meter_id}/readings",
         "DELETE /contract/{contract_number}",
         "POST /contract/{contract_number}/replay",
+        "POST /contract/{contract_number}/events/{key}/void",
     }
 
 
-def test_nothing_is_public_but_the_service_itself_and_coming_in_and_going_out() -> None:
+def test_only_the_service_pages_and_the_login_routes_are_public() -> None:
     ways = {f"POST /api/v1/auth/{way}" for way in ("register", "login", "token", "refresh", "logout")}
-    assert behind(AccessRule.PUBLIC) == ways | {
+    assert routes_with(AccessRule.PUBLIC) == ways | {
         "POST /token",
         *(f"GET {path}" for path in ("/", "/health", "/health/ready", "/openapi.json")),
         *(f"GET /docs{path}" for path in ("", "/start.js", "/{name}")),
     }
 
 
-def test_what_is_left_reads_or_is_ones_own() -> None:
-    assert all(line.startswith("GET /") for line in behind(AccessRule.VIEWER))
+def test_all_other_routes_only_read_or_concern_the_callers_own_account() -> None:
+    assert all(line.startswith("GET /") for line in routes_with(AccessRule.VIEWER))
     own = ("/api/v1/users/me", "/api/v1/api-keys")
     assert all(
-        line.split(" ")[1].startswith(own) for line in behind(AccessRule.USER) | behind(AccessRule.SESSION)
+        line.split(" ")[1].startswith(own)
+        for line in routes_with(AccessRule.USER) | routes_with(AccessRule.SESSION)
     )
 
 
-def test_what_is_not_a_route_of_ours_is_public() -> None:
+def test_routes_without_dependencies_are_public() -> None:
     foreign = [
         (method, route.path)
         for route in iter_route_contexts(create_app().routes)
@@ -105,12 +108,12 @@ def test_what_is_not_a_route_of_ours_is_public() -> None:
         for method in (route.methods or set()) - {"HEAD"}
     ]
 
-    # No dependency guards these.
+    # The access check is a dependency, so it does not protect these.
     assert {ACCESS_RULES[method, str(path)] for method, path in foreign} <= {AccessRule.PUBLIC}
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}])
-def test_a_route_without_a_door_lets_nobody_in(cloud: None, headers: Headers) -> None:
+def test_a_route_without_a_rule_refuses_every_caller(cloud: None, headers: Headers) -> None:
     app = create_app()
 
     @app.get("/forgotten")
@@ -119,7 +122,7 @@ def test_a_route_without_a_door_lets_nobody_in(cloud: None, headers: Headers) ->
 
     answer = TestClient(app).get("/forgotten", headers=headers)
 
-    # Not even where everybody is let in.
+    # Not even with AUTH_MODE=open.
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
@@ -130,17 +133,17 @@ def callers(api: TestClient) -> dict[str, Headers]:
     return {"nobody": {}} | sessions | {name: {"X-API-Key": key} for name, key in keys.items()}
 
 
-def test_every_caller_passes_exactly_the_doors_of_its_role(closed: None, api: TestClient) -> None:
+def test_every_caller_passes_exactly_the_rules_of_its_role(closed: None, api: TestClient) -> None:
     shown = callers(api)
     assert set(shown) == set(PASSES)
-    for (method, path), door in ACCESS_RULES.items():
+    for (method, path), rule in ACCESS_RULES.items():
         for caller, headers in shown.items():
             if path.endswith("/logout"):
                 continue  # public, and asks for a session itself
             body: dict[str, str] | None = None if method in ("GET", "DELETE") else {}
             answer = api.request(method, path.format(**IDS), headers=headers, json=body)
             where = method, path, caller, answer.text[:200]
-            if door not in PASSES[caller]:
+            if rule not in PASSES[caller]:
                 assert answer.status_code == (401 if caller == "nobody" else 403), where
             else:
                 assert answer.status_code not in NOT_LET_IN, where
@@ -151,7 +154,7 @@ def _asks_in_its_body(path: str) -> bool:
     return path.startswith("/api/v1/auth/logout")
 
 
-def test_a_malformed_body_gets_nobody_past_the_door(closed: None, api: TestClient) -> None:
+def test_a_malformed_body_does_not_bypass_the_access_check(closed: None, api: TestClient) -> None:
     viewer = enter(api, Role.VIEWER)
     for content in (b"{", b"\xff\xfe", b"[" * 3000, b"", b"null", b'{"type": 1}'):
         for path in ("/event", "/events", "/contract"):
@@ -162,12 +165,12 @@ def test_a_malformed_body_gets_nobody_past_the_door(closed: None, api: TestClien
                 assert answer.status_code == status, (path, content[:10])
 
 
-def test_what_is_no_route_is_told_to_everybody(closed: None, api: TestClient) -> None:
+def test_an_unknown_route_is_404_for_every_caller(closed: None, api: TestClient) -> None:
     assert api.get("/nix").status_code == 404
     assert api.patch("/contract").status_code == 405
 
 
-def test_a_change_of_role_counts_with_the_next_request(closed: None, api: TestClient) -> None:
+def test_a_change_of_role_takes_effect_with_the_next_request(closed: None, api: TestClient) -> None:
     admin = enter(api, Role.ADMIN)
     user = make_user("ada", Role.OPERATOR)
     ada = bearer(log_in(api, "ada"))
@@ -183,13 +186,13 @@ def test_a_change_of_role_counts_with_the_next_request(closed: None, api: TestCl
         assert api.get("/contract", headers=shown).status_code == 200
 
 
-def test_where_everybody_is_let_in_credentials_still_say_as_whom(api: TestClient) -> None:
+def test_with_auth_mode_open_credentials_still_identify_the_caller(api: TestClient) -> None:
     viewer = enter(api, Role.VIEWER)
     contract = {"contract_number": "1001", "components": ["energy_supply"]}
 
     assert api.get("/api/v1/users/me", headers=viewer).json()["username"] == "viewer"
     assert api.post("/contract", json=contract, headers=viewer).status_code == 403
     assert api.post("/contract", json=contract).status_code == 201
-    # Nobody in particular has no account.
+    # An anonymous caller has no account.
     assert api.get("/api/v1/users/me").status_code == 401
     assert api.get("/api/v1/users").status_code == 200

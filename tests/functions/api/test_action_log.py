@@ -1,4 +1,4 @@
-"""The log of actions: logins, refusals, changes of roles and keys, deletions, replays."""
+"""The action log: logins, refusals, changes of roles and keys, deletions, replays."""
 
 import json
 from collections.abc import Callable
@@ -34,14 +34,14 @@ def admin(closed: None, api: TestClient) -> tuple[str, Headers]:
     return f"user:{user.id}", bearer(log_in(api, "admin"))
 
 
-def test_what_only_admins_do_and_what_is_done_to_accounts_is_always_logged() -> None:
-    counts = {
+def test_actions_of_admins_and_changes_of_accounts_are_always_logged() -> None:
+    expected = {
         route
-        for route, door in ACCESS_RULES.items()
+        for route, rule in ACCESS_RULES.items()
         if route[0] != "GET"
-        and (door in (AccessRule.ADMIN, AccessRule.SESSION) or route[1].startswith("/api/v1/"))
+        and (rule in (AccessRule.ADMIN, AccessRule.SESSION) or route[1].startswith("/api/v1/"))
     }
-    assert counts | {("POST", "/token")} == set(ACTIONS)
+    assert expected | {("POST", "/token"), ("PATCH", "/contract/{contract_number}")} == set(ACTIONS)
 
 
 def test_each_login_is_logged_with_its_outcome(closed: None, api: TestClient, log_lines: LogLines) -> None:
@@ -66,7 +66,7 @@ def test_each_login_is_logged_with_its_outcome(closed: None, api: TestClient, lo
     assert last(log_lines)["correlation_id"]
 
 
-def test_a_refusal_says_who_wanted_what(closed: None, api: TestClient, log_lines: LogLines) -> None:
+def test_a_refusal_names_the_actor_and_the_route(closed: None, api: TestClient, log_lines: LogLines) -> None:
     create_as = {"contract_number": "1001", "components": ["energy_supply"]}
     user = make_user("ada")
     shown = bearer(log_in(api, "ada"))
@@ -95,7 +95,7 @@ def test_a_refusal_says_who_wanted_what(closed: None, api: TestClient, log_lines
     }
 
 
-def test_changes_of_users_keys_and_contracts_say_by_whom_and_of_what(
+def test_changes_of_users_are_logged_with_actor_and_target(
     api: TestClient, admin: tuple[str, Headers], log_lines: LogLines
 ) -> None:
     actor, shown = admin
@@ -120,6 +120,12 @@ def test_changes_of_users_keys_and_contracts_say_by_whom_and_of_what(
     api.delete(f"/api/v1/users/{user}", headers=shown)
     assert said(last(log_lines), "status")["outcome"] == "refused"
 
+
+def test_changes_of_keys_and_contracts_are_logged_with_actor_and_target(
+    api: TestClient, admin: tuple[str, Headers], log_lines: LogLines
+) -> None:
+    actor, shown = admin
+    done = {"outcome": "done", "actor": actor}
     key = make_key(api, shown, Role.OPERATOR)["id"]
     assert said(last(log_lines), "role") == done | {
         "action": "api_key_creation",
@@ -133,6 +139,12 @@ def test_changes_of_users_keys_and_contracts_say_by_whom_and_of_what(
     assert api.post("/contract", json=body, headers=shown).status_code == 201
     api.post("/contract/1001/replay", headers=shown)
     assert said(last(log_lines)) == done | {"action": "replay", "target": "contract:1001"}
+    more = {"components": ["energy_supply", "heatpump_optimization"]}
+    assert api.patch("/contract/1001", json=more, headers=shown).status_code == 200
+    assert said(last(log_lines)) == done | {"action": "contract_change", "target": "contract:1001"}
+    api.post(f"/contract/1001/events/{'0' * 32}/void", json={"reason": "wrong"}, headers=shown)
+    void = {"action": "void", "target": "contract:1001", "outcome": "refused"}
+    assert said(last(log_lines)) == done | void
     api.delete("/contract/1001", headers=shown)
     assert said(last(log_lines)) == done | {"action": "contract_deletion", "target": "contract:1001"}
 
@@ -150,7 +162,7 @@ def test_a_reused_refresh_token_is_logged(closed: None, api: TestClient, log_lin
         assert line["actor"] == f"user:{user.id}"
 
 
-def test_what_is_ordinary_is_not_logged(api: TestClient, log_lines: LogLines) -> None:
+def test_ordinary_requests_are_not_logged(api: TestClient, log_lines: LogLines) -> None:
     create(api)
     api.get("/contract/1001")
     api.get("/contract/9999")
@@ -158,7 +170,7 @@ def test_what_is_ordinary_is_not_logged(api: TestClient, log_lines: LogLines) ->
     assert actions(log_lines) == []
 
 
-def test_the_log_holds_no_secret_and_no_email_address(
+def test_the_log_contains_no_secret_and_no_email_address(
     api: TestClient, admin: tuple[str, Headers], log_lines: LogLines
 ) -> None:
     _, shown = admin

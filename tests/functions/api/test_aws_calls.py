@@ -25,7 +25,7 @@ OPERATIONS = {
 }
 
 
-def test_an_operation_asks_dynamodb_once(unaudited: None, api: TestClient, calls: Calls) -> None:
+def test_an_operation_calls_dynamodb_once(unaudited: None, api: TestClient, calls: Calls) -> None:
     create(api)
     send(api)
     for name, (method, path, body, call) in OPERATIONS.items():
@@ -34,7 +34,7 @@ def test_an_operation_asks_dynamodb_once(unaudited: None, api: TestClient, calls
         assert calls == [call], name
 
 
-def test_what_is_refused_before_the_rules_asks_dynamodb_nothing(
+def test_a_request_that_is_refused_before_the_rules_does_not_call_dynamodb(
     unaudited: None, api: TestClient, calls: Calls
 ) -> None:
     for method, path, body in [
@@ -51,7 +51,7 @@ def test_what_is_refused_before_the_rules_asks_dynamodb_nothing(
     assert calls == []
 
 
-def test_a_batch_asks_once_for_each_event(unaudited: None, api: TestClient, calls: Calls) -> None:
+def test_a_batch_calls_dynamodb_once_for_each_event(unaudited: None, api: TestClient, calls: Calls) -> None:
     for number in "abc":
         create(api, number)
     calls.clear()
@@ -71,7 +71,7 @@ def item_of(number: str) -> dict[str, Any]:
     return dict(aws.dynamodb().get_item(TableName="contracts", Key=key)["Item"])
 
 
-def test_the_two_hundredth_event_costs_what_the_first_did(
+def test_the_two_hundredth_event_costs_as_much_as_the_first(
     unaudited: None, api: TestClient, calls: Calls
 ) -> None:
     create(api)
@@ -86,7 +86,7 @@ def test_the_two_hundredth_event_costs_what_the_first_did(
     assert sizes[199] == sizes[1]
 
 
-def test_a_number_used_before_costs_one_call_more_to_use_again(api: TestClient, calls: Calls) -> None:
+def test_using_a_deleted_contract_number_again_costs_one_more_call(api: TestClient, calls: Calls) -> None:
     create(api)
     api.delete("/contract/1001")
     calls.clear()

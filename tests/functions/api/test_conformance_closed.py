@@ -44,9 +44,7 @@ def test_without_credentials_every_request_is_401(api: TestClient, label: str) -
 
 
 @pytest.mark.parametrize("label", GUARDED)
-def test_with_credentials_every_answer_is_one_that_the_document_describes(
-    api: TestClient, label: str
-) -> None:
+def test_with_credentials_every_answer_matches_the_document(api: TestClient, label: str) -> None:
     shown = _credentials_for(api, door_of(label))
     create(api_with(api, shown))
     operation = operation_of(api, label)
@@ -65,10 +63,10 @@ def test_with_credentials_every_answer_is_one_that_the_document_describes(
     conforms()
 
 
-def _credentials_for(api: TestClient, door: AccessRule) -> Headers:
+def _credentials_for(api: TestClient, rule: AccessRule) -> Headers:
     make_user("root", Role.ADMIN)
     session = bearer(log_in(api, "root"))
-    if door is AccessRule.SESSION:
+    if rule is AccessRule.SESSION:
         return session
     return {"X-API-Key": make_key(api, session, Role.ADMIN)["key"]}
 

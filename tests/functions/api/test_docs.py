@@ -38,7 +38,7 @@ def test_the_page_and_its_script_name_no_absolute_address(api: TestClient) -> No
     assert api.get(urljoin("/docs", document)).json()["openapi"]
 
 
-def test_the_page_reads_the_document_below_a_stage_too(api: TestClient) -> None:
+def test_the_page_reads_the_document_under_a_stage_path_too(api: TestClient) -> None:
     (document,) = re.findall(r'url: "([^"]*)"', api.get("/docs/start.js").text)
 
     assert (
@@ -46,7 +46,7 @@ def test_the_page_reads_the_document_below_a_stage_too(api: TestClient) -> None:
     )
 
 
-def test_the_policy_of_the_page_lets_no_other_origin_in(api: TestClient) -> None:
+def test_the_policy_of_the_page_allows_no_other_origin(api: TestClient) -> None:
     policy = policy_of(api.get("/docs").headers["Content-Security-Policy"])
 
     assert policy["default-src"] == ["'none'"]
@@ -61,7 +61,7 @@ def test_the_policy_of_the_page_lets_no_other_origin_in(api: TestClient) -> None
     assert [name for name, sources in policy.items() if "data:" in sources] == ["img-src"]
 
 
-def test_the_page_has_no_script_or_handler_of_its_own_that_the_policy_would_stop(api: TestClient) -> None:
+def test_the_page_has_no_inline_script_or_handler_that_the_policy_would_block(api: TestClient) -> None:
     page = api.get("/docs").text
 
     assert not re.search(r"<script>|<script[^>]*>[^<]|<style|\son\w+=|javascript:", page)

@@ -72,7 +72,7 @@ def call(request: pytest.FixtureRequest, cloud: None) -> Any:
     return send
 
 
-def test_a_contract_lives_through_both_kinds_of_gateway(call: Any) -> None:
+def test_both_kinds_of_gateway_serve_the_life_of_a_contract(call: Any) -> None:
     contract = {"contract_number": "1001", "components": ["energy_supply"]}
     assert call("POST", "/contract/", body=contract)[0] == 201
     assert call("POST", "/contract", body=contract | {"contract_number": "1002"}, encode=True)[0] == 201
@@ -97,7 +97,7 @@ def test_a_contract_lives_through_both_kinds_of_gateway(call: Any) -> None:
     assert call("GET", "/contract/1001")[0] == 404
 
 
-def test_an_answer_bears_the_id_under_which_lambda_logs_the_request(call: Any) -> None:
+def test_an_answer_has_the_request_id_of_lambdas_log(call: Any) -> None:
     for method, path, body, expected in [
         ("GET", "/health", None, 200),
         ("GET", "/nix", None, 404),
@@ -127,6 +127,6 @@ def test_the_page_of_the_documentation_is_text_and_its_picture_is_bytes(call: An
     assert base64.b64decode(picture["body"]).startswith(b"\x89PNG")
 
 
-def test_odd_paths_of_a_gateway_are_no_errors_of_ours(call: Any) -> None:
+def test_unusual_paths_of_a_gateway_are_not_server_errors(call: Any) -> None:
     for path in ("/contract/a%20b", "/contract/a b", "/contract/é", "/contract/\0", "/contract/%ED%A0%80"):
         assert call("GET", path)[0] == 422, path

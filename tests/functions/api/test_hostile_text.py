@@ -18,11 +18,17 @@ from functions.api.app import create_app
 from functions.api.handler import handler
 from tests.functions.api.calls import event
 from tests.functions.api.people import PASSWORD, enter
-from tests.patterns import NOT_DEPLOYED, compiled
+from tests.regular_expressions import NOT_DEPLOYED, compiled
 
 JSON = {"Content-Type": "application/json"}
 LONE = "\ud800"
-IDS = {"contract_number": "1001", "user_id": "0" * 32, "key_id": "0" * 16, "smart_meter_id": "123"}
+IDS = {
+    "contract_number": "1001",
+    "user_id": "0" * 32,
+    "key_id": "0" * 16,
+    "key": "0" * 32,
+    "smart_meter_id": "123",
+}
 
 # Bodies that get as far as they can, so that each text in them meets what is done with it.
 COMPLETE: dict[str, dict[str, Any]] = {
@@ -45,14 +51,18 @@ COMPLETE: dict[str, dict[str, Any]] = {
 def json_bodies() -> Iterator[tuple[str, str, str, str]]:
     """Return method, path, schema and field of every field of every JSON body in the OpenAPI document."""
     document = create_app().openapi()
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            content = operation.get("requestBody", {}).get("content", {})
-            schema = content.get("application/json", {}).get("schema", {})
-            for option in [schema, *schema.get("anyOf", [])]:
-                name = option.get("$ref", "").rpartition("/")[2]
-                for field in document["components"]["schemas"].get(name, {}).get("properties", {}):
-                    yield method.upper(), path, name, field
+    operations = (
+        (method.upper(), path, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    )
+    for method, path, operation in operations:
+        content = operation.get("requestBody", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        for option in [schema, *schema.get("anyOf", [])]:
+            name = option.get("$ref", "").rpartition("/")[2]
+            for field in document["components"]["schemas"].get(name, {}).get("properties", {}):
+                yield method, path, name, field
 
 
 def test_a_lone_surrogate_is_malformed_in_every_field_of_every_body(api: TestClient) -> None:
@@ -72,7 +82,7 @@ def test_a_lone_surrogate_is_malformed_in_every_field_of_every_body(api: TestCli
 
 
 @pytest.mark.parametrize("field", ["username", "password", "scope", "client_id", "client_secret"])
-def test_a_form_that_is_no_utf8_is_malformed(api: TestClient, field: str) -> None:
+def test_a_form_that_is_not_utf8_is_malformed(api: TestClient, field: str) -> None:
     form = {"username": "ada", "password": "x", field: "%ED%A0%80"}
     content = "&".join(f"{name}={value}" for name, value in form.items())
     answer = api.post(
@@ -85,7 +95,7 @@ def test_a_form_that_is_no_utf8_is_malformed(api: TestClient, field: str) -> Non
     ("query", "field"),
     [("cursor=%ED%A0%80", "cursor"), ("%FF=1", "query"), ("limit=5&cursor=%C3", "cursor"), ("a=\xff", "")],
 )
-def test_a_query_that_is_no_utf8_is_malformed(api: TestClient, query: str, field: str) -> None:
+def test_a_query_that_is_not_utf8_is_malformed(api: TestClient, query: str, field: str) -> None:
     for path, status in (("/contract", 422), ("/health", 422), ("/api/meters", 400)):
         answer = api.get(f"{path}?{query}")
         if query == "a=\xff":

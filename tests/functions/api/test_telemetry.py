@@ -18,9 +18,7 @@ def metrics(printed: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in printed.splitlines() if line.startswith('{"_aws"')]
 
 
-def test_a_decided_event_is_one_line_of_json_that_can_be_found_by_the_request(
-    api: TestClient, log_lines: Lines
-) -> None:
+def test_a_decided_event_is_one_json_line_with_the_request_id(api: TestClient, log_lines: Lines) -> None:
     create(api)
 
     for body, code in [(event(created_at="2023-12-01T01:00:00+01:00"), "accepted"), (event(), "stale_start")]:
@@ -71,7 +69,7 @@ def test_each_event_of_a_batch_has_a_line_and_each_code_one_metric(
 
 
 @pytest.mark.parametrize(("number", "metric"), [("1001", "EventsAccepted"), ("9999", "EventsRejected")])
-def test_a_metric_says_nothing_of_whom_the_event_is_about(
+def test_a_metric_contains_no_contract_number(
     api: TestClient, capsys: pytest.CaptureFixture[str], number: str, metric: str
 ) -> None:
     create(api)
@@ -102,7 +100,7 @@ def test_dry_runs_and_malformed_events_are_not_counted(
     assert metrics(capsys.readouterr().out) == []
 
 
-def test_what_a_caller_proves_itself_with_is_not_logged(
+def test_credentials_are_not_logged(
     api: TestClient, log_lines: Lines, dynamodb_raises: Callable[[Exception], None]
 ) -> None:
     secret = {"Authorization": "Bearer hush", "X-API-Key": "hush", "Cookie": "session=hush"}
@@ -114,7 +112,7 @@ def test_what_a_caller_proves_itself_with_is_not_logged(
     assert "hush" not in json.dumps(log_lines())
 
 
-def test_a_repetition_is_not_counted_again(
+def test_a_repeated_event_is_not_counted_again(
     api: TestClient, log_lines: Lines, capsys: pytest.CaptureFixture[str]
 ) -> None:
     create(api)

@@ -13,7 +13,7 @@ from infra import aws
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
-from infra.local.cloud import Emulator
+from infra.local.emulator import Emulator
 from tests.conftest import create_table
 
 MAX_RECEIVES = 3

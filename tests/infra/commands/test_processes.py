@@ -9,7 +9,7 @@ import pytest
 
 from infra.commands import processes
 from infra.commands.command_error import CommandError
-from infra.local.cloud import free_port
+from infra.local.emulator import free_port
 
 
 @pytest.fixture

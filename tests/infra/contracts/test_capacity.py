@@ -1,6 +1,7 @@
 """What a write costs in units of DynamoDB's capacity, as docs/operations.md reckons with it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,8 +15,14 @@ from domain.contracts.verdicts import Code
 from domain.meters.csv_format import read_line
 from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
+from infra.contracts.change_components import change_components
 from infra.contracts.contract_store import ContractStore
+from infra.contracts.corrections import Correcting
+from infra.contracts.event_payloads import utc_now
+from infra.contracts.replay import replay
 from infra.contracts.timeline_store import TimelineStore
+from infra.contracts.trail_store import TrailStore
+from infra.contracts.void_event import Target, void_event
 from infra.meters.reading_store import ReadingStore
 from tests.conftest import create_table
 
@@ -79,6 +86,30 @@ def test_an_event_costs_what_the_handbook_says(
     assert units() == refused
 
 
+def test_a_correction_costs_what_the_handbook_says(
+    engine_client: "DynamoDBClient", engine_table: str, units: Callable[[], float]
+) -> None:
+    """With the reads that it makes: 1 for the contract and, but for a patch, 1 for this short trail."""
+    contracts, trails = ContractStore(engine_client, engine_table), TrailStore(engine_client, engine_table)
+    names = (Component.ENERGY_SUPPLY,)
+    contract = contracts.create(Contract.new("1001", uuid4().hex, NOW, names, stored_at=NOW))
+    timelines = TimelineStore(engine_client, engine_table, audited=True)
+    timelines.apply(replace(start(2), type=EventType("supply_energy_end")), RECEPTION)
+    timelines.apply(start(1), RECEPTION)
+    target = Target(trails.entries(contract)[0].key, "reason")
+    by = Correcting(RECEPTION, utc_now, lambda: uuid4().hex)
+    taken = []
+    for correct in (
+        lambda: replay(contracts, trails, "1001", by, dry_run=False),
+        lambda: void_event(contracts, trails, "1001", target, by, dry_run=False),
+        lambda: change_components(contracts, "1001", tuple(Component), by, audited=True),
+    ):
+        units()
+        correct()
+        taken.append(units())
+    assert taken == [8, 8, 5]
+
+
 def test_a_day_of_minutes_is_read_for_five_units(
     engine_client: "DynamoDBClient", units: Callable[[], float]
 ) -> None:
@@ -93,7 +124,7 @@ def test_a_day_of_minutes_is_read_for_five_units(
     assert 4 <= units() <= 5
 
 
-def test_a_correction_costs_what_the_handbook_says(engine_client: "DynamoDBClient") -> None:
+def test_a_correction_of_readings_costs_what_the_handbook_says(engine_client: "DynamoDBClient") -> None:
     table = f"readings-{uuid4().hex}"
     create_table(engine_client, "ReadingsTable", table)
     store = ReadingStore(engine_client, table)

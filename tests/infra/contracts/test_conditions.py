@@ -15,8 +15,9 @@ from domain.contracts.trails import Reception, Source
 from domain.contracts.verdicts import Verdict, decide
 from infra.contracts.contract_items import key_of, to_item
 from infra.contracts.contract_store import ContractStore
-from infra.contracts.timeline_store import CONDITIONS, TimelineStore
-from infra.outcomes import WriteFailedError
+from infra.contracts.event_conditions import CONDITIONS
+from infra.contracts.timeline_store import TimelineStore
+from infra.write_outcomes import WriteFailedError
 from tests import small_cases
 
 if TYPE_CHECKING:

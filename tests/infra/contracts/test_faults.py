@@ -19,9 +19,10 @@ from domain.contracts.verdicts import Code, decide
 from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, refused_item
 from infra.contracts.contract_items import read_contract
 from infra.contracts.contract_store import ContractStore
-from infra.contracts.timeline_store import TimelineStore, update_of
+from infra.contracts.event_conditions import update_of
+from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
-from infra.outcomes import WriteFailedError
+from infra.write_outcomes import WriteFailedError
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Crash, Fault, FaultyNetwork

@@ -11,10 +11,12 @@ from domain.contracts.contract import Contract
 from domain.contracts.events import Component, ComponentEvent, EventType
 from domain.contracts.trails import Reception, Source
 from infra.contracts.contract_store import ContractStore
+from infra.contracts.corrections import Correcting
+from infra.contracts.event_payloads import utc_now
 from infra.contracts.replay import replay
 from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
-from infra.outcomes import BusyError
+from infra.write_outcomes import BusyError
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Fault, FaultyNetwork
@@ -49,8 +51,8 @@ def test_pages_lose_no_row_of_those_received_at_one_instant(
     trails = TrailStore(engine_client, engine_table)
     found, after = [], None
     while True:
-        page = trails.page(contract, 2, after, wanted)
-        found += [entry.event.key for entry in page.entries]
+        page = trails.page(contract.number, contract.generation, 2, after, wanted)
+        found += [row.key for row in page.rows]
         after = page.next_after
         if after is None:
             break
@@ -76,8 +78,9 @@ def test_a_replay_of_a_busy_contract_is_tried_again(
     engine: str, engine_table: str, out_of_order: Contract
 ) -> None:
     client = busy(engine, Fault.NONE, Fault.NONE, Fault.CONFLICT, Fault.CONFLICT)
+    by = Correcting(Reception(small_cases.instant(9), Source.API, "request"), utc_now, lambda: uuid4().hex)
     replayed = replay(
-        ContractStore(client, engine_table), TrailStore(client, engine_table), "1001", dry_run=False
+        ContractStore(client, engine_table), TrailStore(client, engine_table), "1001", by, dry_run=False
     )
     stored = ContractStore(client, engine_table).get("1001")
     assert stored == replayed.after

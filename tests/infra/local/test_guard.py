@@ -16,7 +16,7 @@ def refusal(*headers: tuple[str, str], method: str = "GET", path: str = "/", que
     return GUARD.refusal(Request(method, "http", path, query, headers))
 
 
-def test_a_host_is_known_by_its_name_on_any_port() -> None:
+def test_an_allowed_host_is_allowed_on_any_port() -> None:
     for host in ("127.0.0.1", "127.0.0.1:1", "[::1]:4566", "[::1]"):
         assert refusal(("host", host), KNOWN) is None, host
     for host in ("127.0.0.1.evil.example", "evil.example:127.0.0.1", "[::2]", ":4566", ""):
@@ -28,14 +28,14 @@ def test_a_request_with_two_hosts_or_none_is_refused() -> None:
     assert refusal(KNOWN) == "it is for another host"
 
 
-def test_each_of_several_origins_sites_and_tokens_counts() -> None:
+def test_each_of_several_origins_sites_and_tokens_is_checked() -> None:
     own = ("origin", "http://127.0.0.1:4566")
     assert refusal(HERE, KNOWN, own) is None
     assert refusal(HERE, KNOWN, own, PAGE) == "a page of another origin sent it"
     own, site = ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")
     assert refusal(HERE, KNOWN, own, site) == "a page of another site sent it"
     other = ("x-amz-security-token", "6" * 64)
-    assert refusal(HERE, KNOWN, other) == "it has not the session token of this run"
+    assert refusal(HERE, KNOWN, other) == "it does not have the session token of this run"
 
 
 def test_an_origin_with_another_scheme_is_another() -> None:
@@ -53,7 +53,7 @@ def test_a_presigned_url_is_for_reading_and_for_this_run() -> None:
 @pytest.mark.parametrize(
     "path", ["/_aws/execute-api/api/", "/_aws/execute-api/api/$default", "/_ministack/ready"]
 )
-def test_the_gateway_and_the_sign_of_readiness_need_no_token(path: str) -> None:
+def test_the_gateway_and_the_readiness_check_need_no_token(path: str) -> None:
     assert refusal(HERE, path=path) is None
     assert refusal(HERE, PAGE, path=path) == "a page of another origin sent it"
 
@@ -62,11 +62,11 @@ def test_the_gateway_and_the_sign_of_readiness_need_no_token(path: str) -> None:
     "path",
     ["/_aws/execute-api/", "/_aws/execute-api/api", "/_aws/execute-api//", "/x/_aws/execute-api/api/", "//"],
 )
-def test_what_the_emulator_would_not_take_for_the_gateway_needs_the_token(path: str) -> None:
-    assert refusal(HERE, path=path) == "it has not the session token of this run"
+def test_paths_that_only_resemble_the_gateway_need_the_token(path: str) -> None:
+    assert refusal(HERE, path=path) == "it does not have the session token of this run"
 
 
-def test_where_roles_are_enforced_credentials_are_the_emulators_matter() -> None:
+def test_with_iam_the_emulator_checks_credentials_itself() -> None:
     guard = Guard(("127.0.0.1",))
     assert guard.refusal(Request("GET", "http", "/", "", [HERE])) is None
     assert guard.refusal(Request("GET", "http", "/", "", [HERE, PAGE])) == "a page of another origin sent it"

@@ -35,12 +35,12 @@ def test_a_file_holds_one_event_a_list_or_one_on_each_line(text: str, events: li
     assert read_events(text, "events") == events
 
 
-def test_a_line_that_is_no_json_is_named() -> None:
-    with pytest.raises(CommandError, match=r"^events:3: no JSON"):
+def test_a_line_that_is_not_json_is_named() -> None:
+    with pytest.raises(CommandError, match=r"^events:3: not JSON"):
         read_events(f"{json.dumps(START)}\n\n{{\n", "events")
 
 
-def test_an_event_without_an_id_gets_one_of_its_own_and_others_keep_theirs() -> None:
+def test_an_event_without_an_id_gets_one_and_others_keep_theirs() -> None:
     assert with_id(START) == START
     without = {**START, "id": None}
     first, second = with_id(without), with_id(without)
@@ -49,7 +49,7 @@ def test_an_event_without_an_id_gets_one_of_its_own_and_others_keep_theirs() -> 
     assert with_id("no object") == "no object"
 
 
-def test_the_row_of_another_event_that_bore_the_id_is_not_taken_for_the_verdict() -> None:
+def test_the_row_of_another_event_with_the_same_id_is_not_used() -> None:
     event = _sent(START, "envelope").event
     assert event is not None
     row = Entry(event, ACCEPTED, "", Reception(datetime.now(UTC), Source.BUS, ""))
@@ -60,7 +60,7 @@ def test_the_row_of_another_event_that_bore_the_id_is_not_taken_for_the_verdict(
         assert not _is_row_of(_sent({**START, **change}, "envelope"), row)
 
 
-def test_what_a_terminal_would_obey_is_not_printed() -> None:
+def test_control_characters_are_not_printed() -> None:
     assert "\x1b" not in _sent({"type": "\x1b[2J"}, "envelope").line
 
 
@@ -72,13 +72,15 @@ def test_what_a_terminal_would_obey_is_not_printed() -> None:
         ({"FILE": "events.json"}, "no run is up in RUN_DIR="),
     ],
 )
-def test_what_a_person_forgot_is_one_line(tmp_path: Path, environment: dict[str, str], message: str) -> None:
+def test_a_missing_or_wrong_setting_is_reported_in_one_line(
+    tmp_path: Path, environment: dict[str, str], message: str
+) -> None:
     with pytest.raises(CommandError) as error:
         publish.publish({"RUN_DIR": str(tmp_path), **environment})
     assert message in str(error.value)
 
 
-def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "outputs.json").write_text("{}")
     with pytest.raises(CommandError, match=r"missing\.json cannot be read: No such file"):
         publish.publish({"RUN_DIR": str(tmp_path), "FILE": str(tmp_path / "missing.json")})

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from infra.commands.command_error import CommandError
-from infra.local.api import first_syntax_error
+from infra.local.api_process import first_syntax_error
 from infra.local.run import Settings
 
 
@@ -11,7 +11,7 @@ def settings(tmp_path: Path, **environment: str) -> Settings:
     return Settings.from_environment(environment, tmp_path)
 
 
-def test_a_local_run_lets_everybody_in_unless_told_otherwise(tmp_path: Path) -> None:
+def test_a_local_run_needs_no_credentials_unless_set(tmp_path: Path) -> None:
     default = {
         "Stage": "local",
         "AllowedHosts": "127.0.0.1,localhost,host.docker.internal",
@@ -22,8 +22,8 @@ def test_a_local_run_lets_everybody_in_unless_told_otherwise(tmp_path: Path) -> 
     }
     assert settings(tmp_path).parameters == default
     chosen = {"LOG_LEVEL": "DEBUG", "ENABLE_EVENT_AUDIT": "false", "REGISTRATION": "closed"}
-    told = settings(tmp_path, AUTH_MODE="required", **chosen)
-    assert told.parameters == {
+    chosen_settings = settings(tmp_path, AUTH_MODE="required", **chosen)
+    assert chosen_settings.parameters == {
         "Stage": "local",
         "AllowedHosts": "127.0.0.1,localhost,host.docker.internal",
         "AuthMode": "required",
@@ -48,12 +48,12 @@ def test_ports_and_folder_come_from_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "8000.0", "٣"])
-def test_a_port_that_is_none_is_told(tmp_path: Path, port: str) -> None:
+def test_an_invalid_port_is_reported(tmp_path: Path, port: str) -> None:
     with pytest.raises(CommandError, match="is not a port"):
         settings(tmp_path, PORT=port)
 
 
-def test_the_first_file_that_python_cannot_read_is_named_with_its_line(tmp_path: Path) -> None:
+def test_the_first_syntax_error_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "domain").mkdir()
     (tmp_path / "domain" / "good.py").write_text("x = 1\n")
     assert first_syntax_error(tmp_path) is None

@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from domain.meters.readings import Interval, Meter, MeterKind
 from infra.meters.reading_store import Counts, ReadingStore
-from infra.outcomes import PartlyAppliedError
+from infra.write_outcomes import PartlyAppliedError
 from tests.conftest import create_table
 from tests.readings import reading
 

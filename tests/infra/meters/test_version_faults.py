@@ -14,7 +14,7 @@ from domain.meters.history import Version
 from domain.meters.readings import Interval, Reading
 from infra.meters import reading_store
 from infra.meters.reading_store import Counts, ReadingStore
-from infra.outcomes import WriteFailedError, watch
+from infra.write_outcomes import WriteFailedError, watch
 from tests.conftest import create_table
 from tests.faults import Crash, Fault, FaultyNetwork
 from tests.readings import reading

@@ -6,7 +6,7 @@ import pytest
 from botocore.stub import Stubber
 
 from infra.commands.command_error import CommandError
-from infra.local.cloud import client_at
+from infra.local.emulator import client_at
 from infra.operate import destroy, forget, restore
 from infra.operate.command import run_steps, stack_outputs
 

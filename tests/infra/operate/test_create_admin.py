@@ -42,14 +42,14 @@ def test_an_admin_is_created_once_and_updated_when_the_command_is_repeated(cloud
     root = Admin.from_environment(ROOT)
     assert root is not None
 
-    assert ensure_admin(users, stores().credentials, root, NOW) == "created the admin root"
-    assert ensure_admin(users, stores().credentials, root, NOW) == "root is still an admin with this password"
+    assert ensure_admin(users, stores().api_keys, root, NOW) == "created the admin root"
+    assert ensure_admin(users, stores().api_keys, root, NOW) == "root is still an admin with this password"
     created = users.by_login("root")
     assert created is not None
     assert (created.role, created.is_active, created.version) == (Role.ADMIN, True, 1)
 
     # The password was lost: a person who may write to the table may set another.
-    assert ensure_admin(users, stores().credentials, root._replace(password="new horse"), NOW) == (
+    assert ensure_admin(users, stores().api_keys, root._replace(password="new horse"), NOW) == (
         "root is now an admin with this password"
     )
     updated = users.by_login("root")
@@ -60,9 +60,9 @@ def test_an_admin_is_created_once_and_updated_when_the_command_is_repeated(cloud
 
 def test_an_email_address_of_another_user_is_refused(cloud: None) -> None:
     users = stores().users
-    ensure_admin(users, stores().credentials, Admin("root", "same@example.com", "correct horse"), NOW)
+    ensure_admin(users, stores().api_keys, Admin("root", "same@example.com", "correct horse"), NOW)
     with pytest.raises(CommandError, match="set ADMIN_EMAIL"):
-        ensure_admin(users, stores().credentials, Admin("other", "same@example.com", "correct horse"), NOW)
+        ensure_admin(users, stores().api_keys, Admin("other", "same@example.com", "correct horse"), NOW)
 
 
 def test_without_a_terminal_the_error_asks_for_the_password_variable(
@@ -89,37 +89,37 @@ def test_a_missing_variable_is_named(
 
 
 def test_whoever_registered_the_name_before_loses_sessions_and_keys(cloud: None) -> None:
-    users, credentials = stores().users, stores().credentials
+    users, sessions, api_keys = stores().users, stores().sessions, stores().api_keys
     squatter = User("1" * 32, "root", "eve@example.com", NOW, NOW, hash_password("wrong horse"))
     users.create(squatter)
     key = ApiKey("2" * 16, squatter.id, "mine", Role.VIEWER, NOW, "secret hash")
-    credentials.add_api_key(key)
+    api_keys.create(key)
     session = Session.of(squatter, "3" * 32, "4" * 32, NOW)
-    credentials.start(session)
+    sessions.start(session)
 
-    ensure_admin(users, credentials, Admin("root", "root@example.com", "correct horse"), NOW)
+    ensure_admin(users, api_keys, Admin("root", "root@example.com", "correct horse"), NOW)
 
-    assert credentials.api_keys(squatter.id) == ()
-    assert caller_by_session(*credentials.session(squatter.id, session.id), NOW) is None
+    assert api_keys.list_of(squatter.id) == ()
+    assert caller_by_session(*sessions.get(squatter.id, session.id), NOW) is None
     # A key that was being made meanwhile counts as little.
-    credentials.add_api_key(key)
-    assert caller_by_key(*credentials.api_key(squatter.id, key.id)) is None
+    api_keys.create(key)
+    assert caller_by_key(*api_keys.get(squatter.id, key.id)) is None
     # One that the admin makes counts, also after the next start.
     admin = users.get(squatter.id)
     assert admin is not None
     own = replace(key, id="5" * 16, epoch=admin.key_epoch)
-    credentials.add_api_key(own)
-    ensure_admin(users, credentials, Admin("root", "root@example.com", "correct horse"), NOW)
-    assert caller_by_key(*credentials.api_key(squatter.id, own.id)) is not None
+    api_keys.create(own)
+    ensure_admin(users, api_keys, Admin("root", "root@example.com", "correct horse"), NOW)
+    assert caller_by_key(*api_keys.get(squatter.id, own.id)) is not None
 
 
 def test_keys_and_users_stored_before_there_were_epochs_still_count(cloud: None) -> None:
-    users, credentials = stores().users, stores().credentials
+    users, api_keys = stores().users, stores().api_keys
     user = User("1" * 32, "ada", "ada@example.com", NOW, NOW, "hash")
     users.create(user)
-    credentials.add_api_key(ApiKey("2" * 16, user.id, "mine", Role.VIEWER, NOW, "secret hash"))
+    api_keys.create(ApiKey("2" * 16, user.id, "mine", Role.VIEWER, NOW, "secret hash"))
     for name in ("USER", f"KEY#{'2' * 16}"):
         key = {"pk": {"S": f"USER#{user.id}"}, "sk": {"S": name}}
         users.client.update_item(TableName=users.table, Key=key, UpdateExpression="REMOVE key_epoch")
 
-    assert caller_by_key(*credentials.api_key(user.id, "2" * 16)) is not None
+    assert caller_by_key(*api_keys.get(user.id, "2" * 16)) is not None

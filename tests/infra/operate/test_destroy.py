@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from infra.commands.command_error import CommandError
-from infra.local.cloud import Emulator
+from infra.local.emulator import Emulator
 from infra.operate.destroy import destroy
 
 TABLE = {

@@ -30,38 +30,40 @@ def passes(store: ThrottleStore, subject: str = "ada", at: datetime = NOW) -> bo
     return True
 
 
-def test_a_window_begins_with_the_first_try_and_takes_exactly_the_limit(store: ThrottleStore) -> None:
+def test_a_window_starts_with_the_first_attempt_and_allows_exactly_the_limit(store: ThrottleStore) -> None:
     assert [passes(store) for _ in range(7)] == [True] * 5 + [False] * 2
     assert not passes(store, at=NOW + timedelta(seconds=59))
     assert [passes(store, at=NOW + timedelta(seconds=60)) for _ in range(6)] == [True] * 5 + [False]
 
 
-def test_what_is_left_of_the_window_is_told(store: ThrottleStore) -> None:
-    for _ in range(LIMIT.tries):
+def test_the_error_says_how_long_the_window_lasts(store: ThrottleStore) -> None:
+    for _ in range(LIMIT.attempts):
         store.count(LIMIT, "ada", NOW)
-    with pytest.raises(ThrottledError) as told:
+    with pytest.raises(ThrottledError) as raised:
         store.count(LIMIT, "ada", NOW + timedelta(seconds=20))
-    assert told.value.retry_after == 40
+    assert raised.value.retry_after == 40
 
 
 def test_subjects_and_kinds_do_not_share_a_counter(store: ThrottleStore) -> None:
-    for _ in range(LIMIT.tries):
+    for _ in range(LIMIT.attempts):
         store.count(LIMIT, "ada", NOW)
     assert passes(store, "eve")
     store.count(Limit("source", 5, 60), "ada", NOW)
 
 
 @pytest.mark.parametrize("at", [NOW, NOW + timedelta(seconds=61)], ids=["first window", "next window"])
-def test_of_any_number_at_once_exactly_the_limit_passes(store: ThrottleStore, at: datetime) -> None:
+def test_of_any_number_of_concurrent_attempts_exactly_the_limit_passes(
+    store: ThrottleStore, at: datetime
+) -> None:
     if at != NOW:
         passes(store)
     with ThreadPoolExecutor(20) as pool:
         passed = list(pool.map(lambda _: passes(store, at=at), range(100)))
 
-    assert passed.count(True) == LIMIT.tries
+    assert passed.count(True) == LIMIT.attempts
 
 
-def test_the_table_holds_no_names_and_forgets_them(
+def test_the_table_contains_no_names_and_its_items_expire(
     store: ThrottleStore, engine_client: "DynamoDBClient"
 ) -> None:
     store.count(LIMIT, "ada@example.com", NOW)
@@ -83,5 +85,5 @@ def test_the_table_holds_no_names_and_forgets_them(
         ("", ""),
     ],
 )
-def test_a_caller_of_many_addresses_is_one_source(address: str, source: str) -> None:
+def test_the_addresses_of_one_network_are_one_source(address: str, source: str) -> None:
     assert source_of(address) == source

@@ -157,7 +157,7 @@ def test_a_replay_does_not_overwrite_an_event_that_comes_in_between(
     create(api)
     send(api, "supply_energy_end", at=2, date="2024-06-01")
     send(api, at=1)
-    replace_states = ContractStore.replace_states
+    correct = ContractStore.correct
     kind = EventType.HEATPUMP_OPTIMIZATION_START
     late = [ComponentEvent(kind, "1001", date(2024, 5, 1), datetime(2023, 12, 9, tzinfo=UTC), "late")]
 
@@ -165,9 +165,9 @@ def test_a_replay_does_not_overwrite_an_event_that_comes_in_between(
         if late:
             reception = Reception(datetime.now(UTC), Source.BUS, "request")
             assert stores().timelines.apply(late.pop(), reception).verdict.accepted
-        return replace_states(store, *states)
+        return correct(store, *states)
 
-    monkeypatch.setattr(ContractStore, "replace_states", slow)
+    monkeypatch.setattr(ContractStore, "correct", slow)
     replayed = api.post("/contract/1001/replay?dry_run=false").json()
     assert replayed["events"] == 3
     timeline = api.get("/1001/contract_timeline").json()["components"]

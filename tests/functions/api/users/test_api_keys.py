@@ -15,7 +15,7 @@ def shown(key: str) -> Headers:
     return {"X-API-Key": key}
 
 
-def test_a_key_is_shown_once_and_only_its_hash_is_kept(closed: None, api: TestClient) -> None:
+def test_a_key_is_shown_once_and_only_its_hash_is_stored(closed: None, api: TestClient) -> None:
     owner = enter(api, Role.OPERATOR)
     made = make_key(api, owner, Role.OPERATOR)
     listed = api.get("/api/v1/api-keys", headers=owner)
@@ -37,13 +37,13 @@ def test_a_key_acts_as_its_owner_with_its_own_role(closed: None, api: TestClient
     assert api.post("/contract", json={}, headers=viewing).status_code == 403
 
 
-def test_nobody_makes_a_key_that_may_more(closed: None, api: TestClient) -> None:
+def test_a_key_cannot_have_a_higher_role_than_its_owner(closed: None, api: TestClient) -> None:
     owner = enter(api, Role.OPERATOR)
     answer = api.post("/api/v1/api-keys", json={"name": "x", "role": "admin"}, headers=owner)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-def test_a_key_makes_no_keys_and_changes_no_passwords(closed: None, api: TestClient) -> None:
+def test_a_key_cannot_create_keys_or_change_passwords(closed: None, api: TestClient) -> None:
     key = shown(make_key(api, enter(api, Role.ADMIN), Role.ADMIN)["key"])
     for method, path, body in [
         ("POST", "/api/v1/api-keys", {"name": "x"}),
@@ -53,7 +53,7 @@ def test_a_key_makes_no_keys_and_changes_no_passwords(closed: None, api: TestCli
         assert api.request(method, path, json=body, headers=key).status_code == 403
 
 
-def test_a_revoked_key_lets_nobody_in(closed: None, api: TestClient) -> None:
+def test_a_revoked_key_is_refused(closed: None, api: TestClient) -> None:
     owner = enter(api, Role.VIEWER)
     made, other = make_key(api, owner, Role.VIEWER), make_key(api, owner, Role.VIEWER, "other")
 
@@ -65,7 +65,7 @@ def test_a_revoked_key_lets_nobody_in(closed: None, api: TestClient) -> None:
     assert (again.status_code, again.json()["code"]) == (404, "api_key_not_found")
 
 
-def test_a_foreign_key_looks_like_a_missing_one(closed: None, api: TestClient) -> None:
+def test_the_key_of_another_user_is_answered_like_a_missing_key(closed: None, api: TestClient) -> None:
     made = make_key(api, enter(api, Role.VIEWER, "ada"), Role.VIEWER)
     eve = enter(api, Role.ADMIN, "eve")
 
@@ -77,7 +77,7 @@ def test_a_foreign_key_looks_like_a_missing_one(closed: None, api: TestClient) -
     assert api.get("/contract", headers=shown(made["key"])).status_code == 200
 
 
-def test_a_secret_under_another_keys_name_is_none(closed: None, api: TestClient) -> None:
+def test_a_secret_with_the_id_of_another_key_is_refused(closed: None, api: TestClient) -> None:
     ada, eve = enter(api, Role.ADMIN, "ada"), enter(api, Role.VIEWER, "eve")
     theirs, mine = make_key(api, ada, Role.ADMIN)["key"], make_key(api, eve, Role.VIEWER)["key"]
 
@@ -88,7 +88,7 @@ def test_a_secret_under_another_keys_name_is_none(closed: None, api: TestClient)
     assert api.get("/api/v1/users", headers=shown(theirs)).status_code == 200
 
 
-def test_the_use_of_a_key_is_noted(closed: None, api: TestClient) -> None:
+def test_the_use_of_a_key_is_recorded(closed: None, api: TestClient) -> None:
     make_user("ada")
     ada = bearer(log_in(api, "ada"))
     made = make_key(api, ada, Role.VIEWER)
@@ -100,7 +100,7 @@ def test_the_use_of_a_key_is_noted(closed: None, api: TestClient) -> None:
     assert abs((datetime.fromisoformat(listed["last_used_at"]) - before).total_seconds()) < 60
 
 
-def test_a_user_has_so_many_keys_and_no_more(closed: None, api: TestClient) -> None:
+def test_the_number_of_keys_of_a_user_is_limited(closed: None, api: TestClient) -> None:
     owner = enter(api, Role.VIEWER)
     for number in range(MAX_API_KEYS):
         make_key(api, owner, Role.VIEWER, str(number))

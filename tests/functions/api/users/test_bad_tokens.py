@@ -1,4 +1,4 @@
-"""Credentials that do not count, for 33 reasons, and the one answer to all of them."""
+"""Invalid credentials of every kind, and the one answer to all of them."""
 
 import base64
 import hmac
@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from domain.users import Role
 from infra.secrets import signing_keys
 from infra.stores import stores
-from infra.users.access_tokens import AUDIENCE, ISSUER, PURPOSE, Claims, InvalidTokenError, Kind
+from infra.users.tokens import AUDIENCE, ISSUER, PURPOSE, Claims, InvalidTokenError, Kind
 from tests.functions.api.people import Headers, bearer, log_in, make_user
 
 SECRET = "s" * 64
@@ -38,7 +38,7 @@ def tokens(closed: None, api: TestClient) -> dict[str, Any]:
 
 @pytest.fixture
 def forge(tokens: dict[str, Any]) -> Forge:
-    """Return what signs a token like a good one, but for what is changed of it."""
+    """Return a function that signs a valid token, with the given changes."""
     key = signing_keys("signing", PURPOSE)[0]
     good = jwt.decode(tokens["access_token"], key.secret, ["HS256"], audience=AUDIENCE)
 
@@ -58,13 +58,11 @@ def forge(tokens: dict[str, Any]) -> Forge:
     return sign
 
 
-def bad_headers(tokens: dict[str, Any], forge: Forge) -> dict[str, Headers]:
-    """Return what to send, by what is wrong with it."""
-    good = forge()
-    head, payload, signature = good.split(".")
-    at = int(NOW.timestamp())
+def bad_signatures(forge: Forge) -> dict[str, str]:
+    """Return tokens whose header or signature is wrong, by what is wrong."""
+    payload = forge().split(".")[1]
     cursors = signing_keys("signing", "cursors")[0].secret
-    bad = {
+    return {
         "alg none, unsigned": f"{part({'alg': 'none', 'typ': 'JWT'})}.{payload}.",
         "alg none, signed": forge(header={"alg": "none"}),
         "alg None in another case": forge(header={"alg": "nOnE"}),
@@ -73,12 +71,21 @@ def bad_headers(tokens: dict[str, Any], forge: Forge) -> dict[str, Headers]:
         "no alg": forge(header={"alg": None}),
         "wrong key": forge(secret=b"k" * 32),
         "empty key": forge(secret=b""),
-        "the secret itself for a key": forge(secret=SECRET.encode()),
+        "the secret itself as key": forge(secret=SECRET.encode()),
         "key of another purpose": forge(secret=cursors),
         "wrong kid": forge(header={"kid": "0" * 16}),
         "no kid": forge(header={"kid": None}),
-        "kid that is no text": forge(header={"kid": 1}),
+        "kid that is not text": forge(header={"kid": 1}),
         "critical extension": forge(header={"crit": ["x"], "x": 1}),
+    }
+
+
+def bad_claims(forge: Forge) -> dict[str, str]:
+    """Return tokens whose claims or spelling is wrong, by what is wrong."""
+    good = forge()
+    head, payload, signature = good.split(".")
+    at = int(NOW.timestamp())
+    return {
         "expired": forge({"exp": at - 1, "iat": at - 901}),
         "issued in the future": forge({"iat": at + 3600, "exp": at + 4500}),
         "not yet": forge({"nbf": at + 3600}),
@@ -89,7 +96,7 @@ def bad_headers(tokens: dict[str, Any], forge: Forge) -> dict[str, Headers]:
         "no type": forge(without="typ"),
         "no expiry": forge(without="exp"),
         "no id": forge(without="jti"),
-        "subject that is no text": forge({"sub": 1}),
+        "subject that is not text": forge({"sub": 1}),
         "unknown user": forge({"sub": "0" * 32}),
         "unknown session": forge({"sid": "0" * 32}),
         "truncated": good[:-1],
@@ -99,6 +106,12 @@ def bad_headers(tokens: dict[str, Any], forge: Forge) -> dict[str, Headers]:
         "oversized": forge({"padding": "x" * 8000}),
         "deeply nested": f"{part(b'[' * 600)}.{payload}.{signature}",
     }
+
+
+def bad_headers(tokens: dict[str, Any], forge: Forge) -> dict[str, Headers]:
+    """Return the headers to send, by what is wrong with them."""
+    good = forge()
+    bad = bad_signatures(forge) | bad_claims(forge)
     headers = {name: {"Authorization": f"Bearer {token}"} for name, token in bad.items()}
     return headers | {
         "a refresh token": {"Authorization": f"Bearer {tokens['refresh_token']}"},
@@ -108,11 +121,11 @@ def bad_headers(tokens: dict[str, Any], forge: Forge) -> dict[str, Headers]:
         "two tokens": {"Authorization": f"Bearer {good} {good}"},
         "a key of another form": {"X-API-Key": "eo_x"},
         "an unknown key": {"X-API-Key": f"eo_{'0' * 32}_{'0' * 16}_{'0' * 64}"},
-        "a token for a key": {"X-API-Key": good},
+        "a token as API key": {"X-API-Key": good},
     }
 
 
-def test_the_forger_can_make_a_good_token(api: TestClient, forge: Forge) -> None:
+def test_an_unchanged_forged_token_is_valid(api: TestClient, forge: Forge) -> None:
     assert api.get("/contract", headers={"Authorization": f"Bearer {forge()}"}).status_code == 200
     assert api.get("/contract", headers={"Authorization": f"bEARER {forge()}"}).status_code == 200
 
@@ -139,12 +152,14 @@ def test_bad_credentials_all_get_one_and_the_same_answer(
     assert len(names) == len(bad)
 
 
-def test_two_credentials_at_once_are_none(api: TestClient, forge: Forge) -> None:
+def test_two_credentials_in_one_request_are_refused(api: TestClient, forge: Forge) -> None:
     both = [("Authorization", f"Bearer {forge()}"), ("Authorization", f"Bearer {forge()}")]
     assert api.get("/contract", headers=both).status_code == 401
 
 
-def test_a_token_of_the_previous_key_counts_until_that_is_gone(closed: None, api: TestClient) -> None:
+def test_a_token_of_the_previous_key_is_valid_until_that_key_is_removed(
+    closed: None, api: TestClient
+) -> None:
     def rotate(**secret: str | None) -> None:
         boto3.client("secretsmanager").put_secret_value(SecretId="signing", SecretString=json.dumps(secret))
         parameters.clear_caches()  # type: ignore[no-untyped-call]
@@ -162,14 +177,14 @@ def test_a_token_of_the_previous_key_counts_until_that_is_gone(closed: None, api
     rotate(current=SECRET)
 
 
-def test_what_an_access_token_says_is_no_more_than_where_to_look(tokens: dict[str, Any]) -> None:
+def test_an_access_token_contains_only_ids_and_times(tokens: dict[str, Any]) -> None:
     claims = jwt.decode(tokens["access_token"], options={"verify_signature": False})
     assert set(claims) == {"iss", "aud", "sub", "sid", "jti", "typ", "iat", "exp"}
     assert claims["exp"] - claims["iat"] == 900 == tokens["expires_in"]
     assert jwt.get_unverified_header(tokens["access_token"])["alg"] == "HS256"
 
 
-def test_a_token_outlives_its_time_by_not_a_second(closed: None, api: TestClient) -> None:
+def test_a_token_is_invalid_from_the_second_of_its_expiry(closed: None, api: TestClient) -> None:
     make_user("ada")
     log_in(api, "ada")
     maker = stores().tokens

@@ -26,7 +26,7 @@ from tests.functions.api.people import PASSWORD, make_user
 
 JSON = {"Content-Type": "application/json"}
 WRONG = PASSWORD[::-1]
-TRIES = PER_ACCOUNT_AND_SOURCE.tries
+TRIES = PER_ACCOUNT_AND_SOURCE.attempts
 
 From = Callable[[str], TestClient]
 
@@ -42,7 +42,7 @@ def status(caller: TestClient, name: str, password: str = WRONG) -> int:
     return caller.post("/token", data={"username": name, "password": password}).status_code
 
 
-def test_an_account_is_one_by_whichever_name(caller_from: From) -> None:
+def test_all_names_of_a_user_count_as_one_account(caller_from: From) -> None:
     make_user("ada")
     caller = caller_from("192.0.2.1")
     names = ["ada", "ada@example.com", "ADA", "Ada@Example.com"] * (TRIES // 2)
@@ -52,7 +52,7 @@ def test_an_account_is_one_by_whichever_name(caller_from: From) -> None:
     assert statuses == [401] * TRIES + [429] * (len(names) - TRIES)
 
 
-def test_wrong_passwords_from_elsewhere_do_not_close_an_account(caller_from: From) -> None:
+def test_wrong_passwords_from_another_source_do_not_lock_an_account(caller_from: From) -> None:
     make_user("ada")
     attacker, owner = caller_from("192.0.2.1"), caller_from("192.0.2.2")
     assert [status(attacker, "ada") for _ in range(TRIES + 2)] == [401] * TRIES + [429] * 2
@@ -62,14 +62,14 @@ def test_wrong_passwords_from_elsewhere_do_not_close_an_account(caller_from: Fro
 
 
 def exhaust(user_id: str) -> None:
-    """Count as many tries as an account has, as if many sources had made them."""
+    """Use up the limit of an account, as if many sources had done it."""
     store, now = stores().throttles, datetime.now(UTC)
-    for _ in range(PER_ACCOUNT.tries):
+    for _ in range(PER_ACCOUNT.attempts):
         with suppress(ThrottledError):
             store.count(PER_ACCOUNT, account_of(user_id, ""), now)
 
 
-def test_many_sources_exhaust_an_account_but_never_for_where_it_is_known(caller_from: From) -> None:
+def test_many_sources_exhaust_the_limit_of_an_account_but_not_for_known_sources(caller_from: From) -> None:
     user = make_user("ada")
     known, other = caller_from("192.0.2.1"), caller_from("192.0.2.2")
     assert status(known, "ada", PASSWORD) == 200
@@ -83,7 +83,7 @@ def test_many_sources_exhaust_an_account_but_never_for_where_it_is_known(caller_
     assert status(known, "eve", PASSWORD) == 429
 
 
-def test_a_source_is_known_for_some_weeks(cloud: None) -> None:
+def test_a_source_is_known_for_30_days_after_a_login(cloud: None) -> None:
     store, now = stores().throttles, datetime.now(UTC)
     store.remember("user 1", "192.0.2.1", now)
     for seconds, known in ((KNOWN_FOR_SECONDS - 5, True), (KNOWN_FOR_SECONDS + 5, False)):

@@ -19,7 +19,7 @@ changes = pytest.mark.parametrize("change", CHANGES, ids=["password", "email"])
 
 @changes
 @pytest.mark.parametrize("proof", [{}, {"current_password": "wrong password"}], ids=["none", "wrong"])
-def test_ones_own_need_the_current_password_however_young_the_login(
+def test_own_credentials_need_the_current_password_even_right_after_the_login(
     closed: None, api: TestClient, change: dict[str, Any], proof: dict[str, str]
 ) -> None:
     shown = enter(api, Role.VIEWER, "ada")
@@ -40,7 +40,9 @@ def test_sending_the_same_email_address_again_needs_no_proof(closed: None, api: 
 
 
 @changes
-def test_admins_change_their_own_nowhere_else(closed: None, api: TestClient, change: dict[str, Any]) -> None:
+def test_admins_change_their_own_credentials_only_at_users_me(
+    closed: None, api: TestClient, change: dict[str, Any]
+) -> None:
     admin = make_user("admin", Role.ADMIN)
     shown = bearer(log_in(api, "admin"))
 
@@ -53,7 +55,7 @@ def test_admins_change_their_own_nowhere_else(closed: None, api: TestClient, cha
 
 
 @changes
-def test_an_api_key_changes_nobodys(closed: None, api: TestClient, change: dict[str, Any]) -> None:
+def test_an_api_key_cannot_change_credentials(closed: None, api: TestClient, change: dict[str, Any]) -> None:
     admin, other = make_user("admin", Role.ADMIN), make_user("other", Role.ADMIN)
     key = {"X-API-Key": make_key(api, bearer(log_in(api, "admin")), Role.ADMIN)["key"]}
 
@@ -66,31 +68,31 @@ def test_an_api_key_changes_nobodys(closed: None, api: TestClient, change: dict[
 
 
 @changes
-def test_another_admins_session_changes_them(closed: None, api: TestClient, change: dict[str, Any]) -> None:
+def test_the_session_of_another_admin_can_change_credentials(
+    closed: None, api: TestClient, change: dict[str, Any]
+) -> None:
     user, shown = make_user("ada"), enter(api, Role.ADMIN)
     assert api.put(f"/api/v1/users/{user.id}", json=change, headers=shown).status_code == 200
     assert stores().users.get(user.id) != user
 
 
-def test_guesses_of_the_current_password_are_throttled_apart_from_logins(
-    closed: None, api: TestClient
-) -> None:
+def test_guesses_of_the_current_password_have_their_own_throttle(closed: None, api: TestClient) -> None:
     user = make_user("ada")
     shown = bearer(log_in(api, "ada"))
-    # A user id may be tried as a name, by anybody; that is no guess of this user's.
-    for _ in range(PER_CURRENT_PASSWORD.tries):
+    # Anyone may try a user id as a username; that is not an attempt of this user.
+    for _ in range(PER_CURRENT_PASSWORD.attempts):
         api.post("/token", data={"username": user.id, "password": "wrong password"})
     change = {"password": NEW, "current_password": "wrong password"}
 
     statuses = [
         api.put("/api/v1/users/me", json=change, headers=shown).status_code
-        for _ in range(PER_CURRENT_PASSWORD.tries + 2)
+        for _ in range(PER_CURRENT_PASSWORD.attempts + 2)
     ]
 
-    assert statuses == [400] * PER_CURRENT_PASSWORD.tries + [429] * 2
+    assert statuses == [400] * PER_CURRENT_PASSWORD.attempts + [429] * 2
 
 
-def test_a_session_that_ends_meanwhile_changes_nothing(closed: None, api: TestClient) -> None:
+def test_a_session_that_ends_during_the_request_changes_nothing(closed: None, api: TestClient) -> None:
     user = make_user("ada")
     shown = bearer(log_in(api, "ada"))
 

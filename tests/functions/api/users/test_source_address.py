@@ -31,7 +31,7 @@ def login(number: int, source: str, headers: dict[str, str]) -> int:
     return int(handler(event, Context())["statusCode"])
 
 
-def test_a_header_does_not_make_another_source(cloud: None) -> None:
+def test_a_header_does_not_change_the_source(cloud: None) -> None:
     statuses = [
         login(
             number,
@@ -42,9 +42,9 @@ def test_a_header_does_not_make_another_source(cloud: None) -> None:
                 "x-real-ip": f"10.2.0.{number % 250}",
             },
         )
-        for number in range(PER_SOURCE.tries + 2)
+        for number in range(PER_SOURCE.attempts + 2)
     ]
 
-    assert statuses == [401] * PER_SOURCE.tries + [429] * 2
+    assert statuses == [401] * PER_SOURCE.attempts + [429] * 2
     # Another address is another source, also when it says that it is the first.
     assert login(1000, "192.0.2.2", {"x-forwarded-for": "192.0.2.1"}) == 401
