@@ -128,7 +128,9 @@ async def get_readings(
     meter = existing_meter(meters, smart_meter_id)
     area = zone_of(meter, query.tz)
     asked = query.model_dump_json(include={"start", "end", "resolution", "known_at"})
-    scope = f"readings {smart_meter_id} {asked} {area.key}"
+    # Periods of one zone do not go on with those of another; single readings have none.
+    periods_of = "" if query.resolution is Resolution.RAW else area.key
+    scope = f"readings {smart_meter_id} {asked} {periods_of}"
     position = (
         Position(query.start) if query.cursor is None else parse_position(seal.open(scope, query.cursor))
     )
