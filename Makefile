@@ -15,7 +15,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive announce rebuild-portfolio compare-portfolio import create-admin destroy forget restore test fast e2e proof bench check scan licences audit \
+.PHONY: help run export publish dlq redrive announce rebuild-portfolio compare-portfolio rebuild-sums import create-admin destroy forget restore test fast e2e proof bench check scan licences audit \
 	format lock build sam-check clean-run dynamodb-local
 
 # What is run is run again: without bytecode each process, and the tests start dozens, would compile all it imports.
@@ -30,8 +30,9 @@ help:  ## list the targets
 run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, BIND_HOST=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
 	@exec $(BIN)/python -m infra.local
 
-export: $(VENV)/synced  ## save readings of the running service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=.)
-	@$(BIN)/python -m infra.local.export "$(METER)" "$(START)" "$(END)" --folder "$(or $(FOLDER),.)"
+export: $(VENV)/synced  ## save readings of the running service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=. RESOLUTION=day TZ=Europe/Berlin)
+	@$(BIN)/python -m infra.local.export "$(METER)" "$(START)" "$(END)" --folder "$(or $(FOLDER),.)" \
+		$(if $(RESOLUTION),--resolution "$(RESOLUTION)") $(if $(filter command,$(origin TZ)),--tz "$(TZ)")
 
 publish: $(VENV)/synced  ## send the events in FILE= (- is stdin) to the bus and print the verdicts (RUN_DIR=, WAIT= seconds)
 	@exec $(BIN)/python -m infra.local.publish
@@ -62,6 +63,9 @@ destroy: $(VENV)/synced  ## delete a deployed stage that is not protected, with 
 
 forget: $(VENV)/synced  ## delete customers' data from a deployed stage (STACK=, CONTRACTS=1,2 METERS=a,b CONFIRM= the stack)
 	@$(BIN)/python -m infra.operate.forget
+
+rebuild-sums: $(VENV)/synced  ## store the sums of hours from before sums were stored (STACK=, METERS=a,b or else all)
+	@$(BIN)/python -m infra.operate.rebuild_sums
 
 restore: $(VENV)/synced  ## copy a restored table back (TABLE= of the stack, FROM=, PREFIX=CONTRACT#1001 for a part, CONFIRM= the table)
 	@$(BIN)/python -m infra.operate.restore

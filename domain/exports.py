@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from domain.contracts.events import Component
 from domain.meters.csv_format import ExtraColumn
+from domain.meters.local_periods import Resolution
 from domain.meters.readings import Interval
 from domain.users import Caller
 
@@ -92,7 +93,8 @@ CONTRACTS = "#contracts"
 class ExportJob:
     """The order for one file, and how far it has come.
 
-    The file has the extra `columns`, and what was known at `known_at`, or else when it is written.
+    The file has the extra `columns`, and what was known at `known_at`, or else when it is written. It is summed up
+    by the periods of `timezone`, or else of the meter's, unless its `resolution` is raw.
     `attempt` counts the claims; the last one owns the job until `lease_until`. `due_at` is when a
     pending job is recovered, should nothing have happened to it.
     """
@@ -113,6 +115,8 @@ class ExportJob:
     columns: tuple[ExtraColumn, ...] = ()
     known_at: datetime | None = None
     contracts: ContractsOrder | None = None
+    resolution: Resolution = Resolution.RAW
+    timezone: str | None = None
 
     @property
     def filename(self) -> str:
@@ -294,3 +298,8 @@ def meter_not_found(meter_id: str) -> Failure:
         f"Smart meter '{meter_id}' not found",
         "No readings have been stored under this smart_meter_id.",
     )
+
+
+def time_zone_unsupported(reason: str) -> Failure:
+    """Return the failure of a job whose readings no sums of its time zone can be given of."""
+    return Failure("TIME_ZONE_UNSUPPORTED", "The readings cannot be summed up in this time zone", reason)

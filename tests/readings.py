@@ -6,7 +6,7 @@ from datetime import datetime
 from domain.meters.readings import Interval, Quality, Reading, format_timestamp
 from domain.meters.simulation import simulate
 from domain.meters.summaries import HourSums
-from domain.meters.sums import sum_lines
+from domain.meters.sums import sum_quarters
 
 
 def reading(at: datetime, *values: str, quality: Quality = Quality.MEASURED, created_at: int = 0) -> Reading:
@@ -18,4 +18,9 @@ def reading(at: datetime, *values: str, quality: Quality = Quality.MEASURED, cre
 def simulated_sums(interval: Interval) -> Iterator[HourSums]:
     """Give the sums of the simulated meter's hours."""
     for lines in simulate("123", interval):
-        yield HourSums(lines[:13].decode(), sum_lines(lines), 1)
+        yield HourSums(hour_begin(lines), sum_quarters(lines), 1)
+
+
+def hour_begin(lines: bytes) -> datetime:
+    """Return the begin of the hour of UTC that lines are of."""
+    return datetime.fromisoformat(lines[:13].decode() + ":00:00+00:00")

@@ -1,6 +1,6 @@
 """The periods that may be exported, and the instants as of which readings may be asked for."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from domain.meters.readings import Interval
 
@@ -33,6 +33,18 @@ def check_period(period: Interval, now: datetime) -> None:
         raise PeriodError("end_datetime", "must be at least 1 minute after start_datetime")
     if period.end - period.start > MAX_LENGTH:
         raise PeriodError("end_datetime", "must be at most 366 days after start_datetime")
+
+
+def check_days(first: date, end: date) -> None:
+    """Refuse days, from `first` up to, but without, `end`, that one answer may not have.
+
+    Raises:
+        PeriodError: there are none, or too many.
+    """
+    if end <= first:
+        raise PeriodError("to", "must be after from")
+    if end - first > MAX_LENGTH:
+        raise PeriodError("to", f"must be at most {MAX_LENGTH.days} days after from")
 
 
 def check_known_at(known_at: datetime | None, now: datetime) -> None:

@@ -26,11 +26,16 @@ class MeterKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """A smart meter: its readings are stored, or made by `domain.meters.simulation` when asked for."""
+    """A smart meter: its readings are stored, or made by `domain.meters.simulation` when asked for.
+
+    It is expected to send a reading every `interval_seconds`, and its days are those of `timezone`, an IANA name.
+    """
 
     id: str
     kind: MeterKind
     created_at: datetime
+    interval_seconds: int | None = None
+    timezone: str | None = None
 
 
 class Quality(StrEnum):

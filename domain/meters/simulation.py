@@ -21,6 +21,8 @@ _WEEKEND = (240, 200, 170, 160, 150, 160, 210, 320, 480, 620, 640, 680,
 # fmt: on
 _SEASON_PERCENT = (125, 121, 111, 100, 92, 87, 85, 87, 93, 103, 114, 123)
 
+INTERVAL_SECONDS = 60
+
 _HOUR = timedelta(hours=1)
 _MINUTES = tuple(f":{minute:02}:00Z," for minute in range(60))
 

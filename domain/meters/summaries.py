@@ -1,50 +1,45 @@
-"""Sums and means of readings by UTC hour or day, from the sums of hours; one answer is bounded."""
+"""Sums and means of readings by local period, from the sums of quarter hours; one answer is bounded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
-from itertools import groupby
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
+from domain.meters.local_periods import Period, Resolution, period_at
 from domain.meters.readings import Quality
 from domain.meters.sums import Sums, add, mean
+from domain.meters.time_zones import QUARTER
 
-
-class Resolution(StrEnum):
-    """How closely readings are shown."""
-
-    RAW = "raw"
-    HOUR = "hour"
-    DAY = "day"
-
-
-_PERIODS: Mapping[Resolution, tuple[int, str]] = {
-    # As much of an hour's name as names the period, and what completes it to its beginning.
-    Resolution.HOUR: (13, ":00:00+00:00"),
-    Resolution.DAY: (10, "T00:00:00+00:00"),
-}
-
-MAX_COST = 24_000_000
-"""Cost of the hours that are summed before an answer ends with the period: some years of minutes with stored sums,
-two weeks of seconds; four months of minutes that have to be made or read line by line."""
+ENOUGH_COST = 24_000_000
+"""Cost of the hours that are summed before an answer ends with the period: more than a year of minutes with stored
+sums, two weeks of seconds; four months of minutes that have to be made or read line by line."""
+MAX_COST = 2 * ENOUGH_COST
+"""Cost of the hours after which an answer ends within a period, which the next one goes on with: more than a month
+of seconds with stored sums."""
 
 
 class HourSums(NamedTuple):
-    """The sums of the readings of an hour, or of the part that is asked for, and what getting them cost.
+    """The sums of an hour of UTC by quarter (0 to 3), or of the part that is asked for, and what getting them cost.
 
     The unit of cost is a byte of lines that are summed; reading stored sums costs less.
     """
 
-    hour: str
-    sums: Sums
+    hour: datetime
+    quarters: Mapping[int, Sums]
     cost: int
+
+    def by_time(self) -> Iterator[tuple[datetime, Sums]]:
+        """Give the sums with the begins of the quarters."""
+        for quarter in sorted(self.quarters):
+            yield self.hour + quarter * QUARTER, self.quarters[quarter]
 
 
 class Summary(NamedTuple):
-    """The readings of one UTC hour or day: energy in sum, the rest in the mean, None where none had the value."""
+    """The readings of one period: energy in sum, the rest in the mean, None where none had the value."""
 
-    at: datetime
+    period: Period
     energy_kwh: Decimal | None
     power_kw: Decimal | None
     voltage_v: Decimal | None
@@ -53,33 +48,95 @@ class Summary(NamedTuple):
     qualities: Mapping[Quality, int]
 
 
+class Begun(NamedTuple):
+    """A period that is summed in part: an instant in it, and the sums so far."""
+
+    at: datetime
+    sums: Sums
+
+
+class Position(NamedTuple):
+    """Where to go on: the hours from `start` are still to be summed, after what was `begun`."""
+
+    start: datetime
+    begun: Begun | None = None
+
+
 class SummaryPage(NamedTuple):
-    """Some summaries in the order of time, and the begin of the period to go on with, if any."""
+    """Some summaries in the order of time, and the position to go on from, if any."""
 
     summaries: list[Summary]
-    next_start: datetime | None
+    following: Position | None
 
 
-def summarise(hours: Iterable[HourSums], resolution: Resolution, limit: int) -> SummaryPage:
-    """Sum up `hours`, in the order of time, by hour or by day.
+@dataclass
+class _Open:
+    """A period whose sums are still arriving."""
 
-    The page ends after `limit` periods, or with the period in which `MAX_COST` is reached.
+    period: Period
+    parts: list[Sums] = field(default_factory=list)
+
+    def begun(self) -> Begun:
+        return Begun(self.period.begin, add(self.parts))
+
+    def summary(self) -> Summary:
+        sums = add(self.parts)
+        energy, *others = zip(sums.totals, sums.counts, strict=True)
+        power, voltage, current = (mean(*other) for other in others)
+        total = energy[0] if energy[1] else None
+        return Summary(self.period, total, power, voltage, current, sums.readings, sums.qualities)
+
+
+def summarise(
+    hours: Iterable[HourSums],
+    area: ZoneInfo,
+    resolution: Resolution,
+    limit: int,
+    begun: Begun | None = None,
+) -> SummaryPage:
+    """Sum up `hours`, in the order of time, by the periods of a zone, after what an earlier page has `begun`.
+
+    The page ends after `limit` periods, or with the period in which `ENOUGH_COST` is reached, or within a period
+    at `MAX_COST`.
+
+    Raises:
+        UnsupportedZoneError: the zone's local times are not whole quarter hours of UTC about then.
     """
-    length, rest = _PERIODS[resolution]
     summaries: list[Summary] = []
+    opened = _Open(period_at(area, resolution, begun.at), [begun.sums]) if begun else None
     cost = 0
-    for period, group in groupby(hours, lambda hour: hour.hour[:length]):
-        at = datetime.fromisoformat(period + rest)
-        if len(summaries) == limit or cost >= MAX_COST:
-            return SummaryPage(summaries, at)
-        parts = list(group)
-        cost += sum(part.cost for part in parts)
-        summaries.append(_summary_of(at, add(part.sums for part in parts)))
-    return SummaryPage(summaries, None)
+    for hour in hours:
+        if cost >= MAX_COST:
+            return SummaryPage(summaries, Position(hour.hour, opened.begun() if opened else None))
+        cost += hour.cost
+        for at, sums in hour.by_time():
+            if opened and at >= opened.period.end:
+                summaries.append(opened.summary())
+                opened = None
+                if len(summaries) == limit or cost >= ENOUGH_COST:
+                    return SummaryPage(summaries, Position(at))
+            opened = opened or _Open(period_at(area, resolution, at))
+            opened.parts.append(sums)
+    return SummaryPage([*summaries, opened.summary()] if opened else summaries, None)
 
 
-def _summary_of(at: datetime, sums: Sums) -> Summary:
-    energy, *others = zip(sums.totals, sums.counts, strict=True)
-    power, voltage, current = (mean(*other) for other in others)
-    total = energy[0] if energy[1] else None
-    return Summary(at, total, power, voltage, current, sums.readings, sums.qualities)
+def stream_summaries(
+    hours: Iterable[HourSums], area: ZoneInfo, resolution: Resolution
+) -> Iterator[tuple[datetime, list[Summary]]]:
+    """Give with each hour the summaries of the periods that end before it, and at last the rest.
+
+    Raises:
+        UnsupportedZoneError: the zone's local times are not whole quarter hours of UTC about then.
+    """
+    opened: _Open | None = None
+    for hour in hours:
+        finished = []
+        for at, sums in hour.by_time():
+            if opened and at >= opened.period.end:
+                finished.append(opened.summary())
+                opened = None
+            opened = opened or _Open(period_at(area, resolution, at))
+            opened.parts.append(sums)
+        yield hour.hour, finished
+    if opened:
+        yield opened.period.begin, [opened.summary()]

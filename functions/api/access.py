@@ -65,6 +65,8 @@ ACCESS_RULES = {
     # Smart meters and exports. The routes of a job check whose job it is.
     ("GET", "/api/meters"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}"): AccessRule.VIEWER,
+    ("PUT", "/api/meters/{smart_meter_id}"): AccessRule.OPERATOR,
+    ("GET", "/api/meters/{smart_meter_id}/completeness"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}/readings"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}/readings/history"): AccessRule.VIEWER,
     ("PUT", "/api/meters/{smart_meter_id}/readings"): AccessRule.OPERATOR,

@@ -14,7 +14,7 @@ from functions.api.dependencies import check_query, provided
 from functions.api.error_shape import describe
 from functions.api.error_statuses import add_error_handlers
 from functions.api.exports import exports
-from functions.api.meters import meters, readings
+from functions.api.meters import completeness, meters, readings
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
 from functions.api.portfolio import portfolio
@@ -110,6 +110,7 @@ def create_app(
         portfolio.router,
         exports.router,
         meters.router,
+        completeness.router,
         readings.router,
     ):
         app.include_router(part)

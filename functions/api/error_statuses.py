@@ -11,6 +11,9 @@ domain.meters.periods.PeriodError                  400 validation_error
 domain.exports.TooManyExportsError                 429 too_many_exports
 domain.meters.readings.MeterIsSimulatedError       409 meter_is_simulated
 domain.meters.readings.MeterNotFoundError          404 meter_not_found
+domain.meters.completeness.IntervalUnknownError    409 interval_unknown
+domain.meters.completeness.TooManyGapsError        400 too_many_gaps
+domain.meters.time_zones.UnsupportedZoneError      400 time_zone_unsupported
 domain.contracts.trails.AlreadyVoidedError         409 already_voided
 domain.contracts.trails.AuditDisabledError         409 audit_disabled
 domain.contracts.trails.EventNotFoundError         404 event_not_found
@@ -67,8 +70,10 @@ from domain.exports import (
     ExportNotReadyError,
     TooManyExportsError,
 )
+from domain.meters.completeness import IntervalUnknownError, TooManyGapsError
 from domain.meters.periods import PeriodError
 from domain.meters.readings import MeterIsSimulatedError, MeterNotFoundError
+from domain.meters.time_zones import UnsupportedZoneError
 from domain.meters.uploads import InvalidReadingsError, TooManyReadingsError
 from domain.users import (
     ApiKeyNotFoundError,
@@ -136,6 +141,9 @@ _STATUS_OF: dict[type[Exception], tuple[int, str]] = {
     WrongPasswordError: (400, "wrong_password"),
     MeterIsSimulatedError: (409, "meter_is_simulated"),
     MeterNotFoundError: (404, "meter_not_found"),
+    IntervalUnknownError: (409, "interval_unknown"),
+    TooManyGapsError: (400, "too_many_gaps"),
+    UnsupportedZoneError: (400, "time_zone_unsupported"),
 }
 
 

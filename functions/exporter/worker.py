@@ -1,7 +1,7 @@
 """One attempt at one export: claim, write, complete; safe to be interrupted anywhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -18,13 +18,17 @@ from domain.exports import (
     Refusal,
 )
 from domain.meters.csv_format import TIMESTAMP_LENGTH, header
-from domain.meters.readings import Meter
+from domain.meters.local_periods import Resolution
+from domain.meters.readings import Meter, format_timestamp
+from domain.meters.summaries import stream_summaries
+from domain.meters.summary_csv import SUMMARY_HEADER, format_summary
+from domain.meters.time_zones import DEFAULT_ZONE, UnsupportedZoneError, zone
 from infra.exports.contract_lines import HEADER as CONTRACTS_HEADER
 from infra.exports.contract_lines import ContractLines
 from infra.exports.files import ExportFiles, Upload, Written
 from infra.exports.job_store import ExportStore
 from infra.meters.meter_store import MeterStore
-from infra.meters.reading_queries import ReadingQueries
+from infra.meters.reading_sums import SumQueries
 from infra.telemetry import count, logger
 
 
@@ -46,7 +50,7 @@ class Worker:
 
     jobs: ExportStore
     meters: MeterStore
-    readings: ReadingQueries
+    readings: SumQueries
     files: ExportFiles
     report_every: timedelta = timedelta(seconds=1)
     now: Callable[[], datetime] = field(default=_utc_now)
@@ -94,20 +98,39 @@ class Worker:
         if meter is None:
             self._change(job, exports.fail, exports.meter_not_found(job.meter_id))
             return
-        with self.files.create(job.key) as upload:
-            self._write(job, meter, upload)
-            written = upload.finish()
+        try:
+            with self.files.create(job.key) as upload:
+                self._write(job, meter, upload)
+                written = upload.finish()
+        except UnsupportedZoneError as error:
+            self._change(job, exports.fail, exports.time_zone_unsupported(str(error)))
+            return
         self._complete(job, ExportFile(job.key, *written, expires_at=self.now() + FILE_LIFETIME))
 
     def _write(self, job: ExportJob, meter: Meter, upload: Upload) -> None:
         self._wait_until_settled(job)
-        upload.write(header(job.columns))
+        is_raw = job.resolution is Resolution.RAW
+        upload.write(header(job.columns) if is_raw else SUMMARY_HEADER)
         reported_at = self.now()
-        for lines in self.readings.lines(meter, job.period, job.columns, job.known_at):
-            upload.write(lines)
+        for timestamp, lines in self._lines(job, meter) if is_raw else self._summaries(job, meter):
+            if lines:
+                upload.write(lines)
             if self.now() - reported_at >= self.report_every:
-                _unless_refused(self._change(job, exports.report, _progress(job, lines)))
+                _unless_refused(self._change(job, exports.report, _progress(job, timestamp)))
                 reported_at = self.now()
+
+    def _lines(self, job: ExportJob, meter: Meter) -> Iterator[tuple[bytes, bytes]]:
+        """Give the lines of each hour, and their first timestamp."""
+        for lines in self.readings.lines(meter, job.period, job.columns, job.known_at):
+            yield lines[:TIMESTAMP_LENGTH], lines
+
+    def _summaries(self, job: ExportJob, meter: Meter) -> Iterator[tuple[bytes, bytes]]:
+        """Give with the timestamp of each hour the lines of the periods that end before it."""
+        hours = self.readings.sums(meter, job.period, job.known_at)
+        area = zone(job.timezone or meter.timezone or DEFAULT_ZONE)
+        for at, summaries in stream_summaries(hours, area, job.resolution):
+            lines = b"".join(format_summary(meter.id, summary) for summary in summaries)
+            yield format_timestamp(at).encode(), lines
 
     def _wait_until_settled(self, job: ExportJob) -> None:
         """Wait for writes that may still be recorded at the instant whose knowledge is asked for."""
@@ -166,7 +189,7 @@ def _unless_refused(answer: ExportJob | Refusal) -> ExportJob:
     return answer
 
 
-def _progress(job: ExportJob, lines: bytes) -> int:
-    """Return the percentage of the period that lies before `lines`; 100 is for a finished job."""
-    at = datetime.fromisoformat(lines[:TIMESTAMP_LENGTH].decode())
+def _progress(job: ExportJob, timestamp: bytes) -> int:
+    """Return the percentage of the period that lies before `timestamp`; 100 is for a finished job."""
+    at = datetime.fromisoformat(timestamp.decode())
     return max(0, int(99 * ((at - job.period.start) / (job.period.end - job.period.start))))

@@ -8,6 +8,7 @@ from domain.contracts.events import Component
 from domain.exports import ContractsOrder, ExportFile, ExportJob, Failure, Format, Status
 from domain.instants import from_micros, to_micros
 from domain.meters.csv_format import ExtraColumn
+from domain.meters.local_periods import Resolution
 from domain.meters.readings import Interval
 from infra.telemetry import logger
 
@@ -58,6 +59,10 @@ def to_item(stored: StoredJob) -> dict[str, Any]:
         item["known_at"] = number_of(job.known_at)
     if job.contracts:
         item["contracts"] = {"M": _order_item(job.contracts)}
+    if job.resolution is not Resolution.RAW:
+        item["resolution"] = {"S": job.resolution}
+    if job.timezone:
+        item["timezone"] = {"S": job.timezone}
     if job.file:
         item["file"] = {"M": _file_item(job.file)}
     if job.failure:
@@ -112,6 +117,8 @@ def to_job(item: Item) -> StoredJob:
         columns=tuple(ExtraColumn(column["S"]) for column in item.get("columns", {"L": []})["L"]),
         known_at=_instant(item["known_at"]) if "known_at" in item else None,
         contracts=_to_order(item["contracts"]["M"]) if "contracts" in item else None,
+        resolution=Resolution(item["resolution"]["S"]) if "resolution" in item else Resolution.RAW,
+        timezone=item["timezone"]["S"] if "timezone" in item else None,
     )
     return StoredJob(job, item["change"]["S"])
 

@@ -121,7 +121,7 @@ def _error_in(body: str, stack: Stack) -> str | None:
     """Return why the ingestion function cannot apply a message; None if the message is valid."""
     try:
         if has_readings(body):
-            meter_id, _ = read_readings(body, datetime.now(UTC))
+            meter_id = read_readings(body, datetime.now(UTC)).meter_id
             return str(MeterIsSimulatedError(meter_id)) if stack.is_simulated(meter_id) else None
         decided = stack.decided([read_message(body).event], since=EARLIEST)
     except (MalformedMessageError, InvalidReadingsError) as error:

@@ -1,6 +1,7 @@
 """Requests an export from a running service, shows its progress, and saves the file.
 
-`make export METER=123 START=2024-01-01T00:00:00Z END=2024-02-01T00:00:00Z`
+`make export METER=123 START=2024-01-01T00:00:00Z END=2024-02-01T00:00:00Z`; with RESOLUTION=day and
+TZ=Europe/Berlin, as arguments of make, summed up by local day.
 """
 
 import argparse
@@ -32,11 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("start", help="first instant, such as 2024-01-01T00:00:00Z")
     parser.add_argument("end", help="instant after the last")
     parser.add_argument("--folder", type=Path, default=Path(), help="where to save the file")
+    parser.add_argument("--resolution", default="raw", help="raw, quarter_hour, hour, day or month")
+    parser.add_argument("--tz", help="time zone of the periods, such as Europe/Berlin; else the meter's")
     given = parser.parse_args(arguments)
     console = Console()
     try:
         api = api_url(Path(os.environ.get("RUN_DIR") or ".run"))
         request = {"smart_meter_id": given.meter, "start_datetime": given.start, "end_datetime": given.end}
+        request |= {"resolution": given.resolution} | ({"tz": given.tz} if given.tz else {})
         job_id = json.loads(call(f"{api}/api/export/csv", request))["job_id"]
         info = wait_for(api, job_id, console)
         content = download(api, info)
@@ -47,7 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    print(f"{path}: {info['record_count']:,} readings, {len(content):,} bytes")
+    print(
+        f"{path}: {info['record_count']:,} {'readings' if given.resolution == 'raw' else 'periods'}, {len(content):,} bytes"
+    )
     return 0
 
 

@@ -1,21 +1,27 @@
 """The register of smart meters in DynamoDB; a meter's item stands before those of its hours."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from domain.instants import from_micros, to_micros
 from domain.meters.readings import Meter, MeterKind
-from infra.aws import write_errors_classified
+from domain.meters.simulation import INTERVAL_SECONDS
+from infra.aws import BusyError, write_errors_classified
 from infra.paging import list_items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Condition of the write below.
+# Condition of registering a meter.
 IS_NEW = "attribute_not_exists(#pk)"
+
+_MAX_KEYS = 100  # of one BatchGetItem
+_ATTEMPTS = 8
 
 _SORT_KEY = "METER"
 _LISTED_AS = "meter"
@@ -62,6 +68,56 @@ class MeterStore:
                 ExpressionAttributeNames={"#pk": "pk"},
             )
 
+    def change(self, meter_id: str, settings: Mapping[str, int | str | None], now: datetime) -> Meter:
+        """Set what `settings` names, `interval_seconds` and `timezone`, or remove it where it is None.
+
+        A meter that is not known is registered. Nothing else of a known one changes, so that the write needs no
+        condition: its resend stores the same again.
+
+        Raises:
+            OutcomeUnknownError: the answer to the write was lost.
+            BusyError: nothing is stored, since DynamoDB had no time.
+        """
+        return self._update(meter_id, settings, now, "#{0} = :{0}")
+
+    def supplement(self, meter_id: str, settings: Mapping[str, int | str | None], now: datetime) -> None:
+        """Set what `settings` names where nothing is known of it yet; a meter that is not known is registered.
+
+        Raises:
+            OutcomeUnknownError: the answer to the write was lost.
+            BusyError: nothing is stored, since DynamoDB had no time.
+        """
+        self._update(meter_id, settings, now, "#{0} = if_not_exists(#{0}, :{0})")
+
+    def _update(
+        self, meter_id: str, settings: Mapping[str, int | str | None], now: datetime, clause: str
+    ) -> Meter:
+        registered: dict[str, Any] = {
+            "listed_as": {"S": _LISTED_AS},
+            "meter_id": {"S": meter_id},
+            "meter_kind": {"S": MeterKind.METERED},
+            "created_at": {"N": str(to_micros(now))},
+        }
+        stated = {name: _value_of(value) for name, value in settings.items() if value is not None}
+        removed = [f"#{name}" for name in settings if name not in stated]
+        sets = [
+            *(f"#{name} = if_not_exists(#{name}, :{name})" for name in registered),
+            *(clause.format(name) for name in stated),
+        ]
+        with write_errors_classified():
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key=_key_of(meter_id),
+                UpdateExpression=f"SET {', '.join(sets)}"
+                + (f" REMOVE {', '.join(removed)}" if removed else ""),
+                ExpressionAttributeNames={f"#{name}": name for name in (*registered, *settings)},
+                ExpressionAttributeValues={
+                    f":{name}": value for name, value in (registered | stated).items()
+                },
+                ReturnValues="ALL_NEW",
+            )
+        return _to_meter(answer["Attributes"])
+
     def get(self, meter_id: str) -> Meter | None:
         """Read a meter, consistently."""
         answer = self.client.get_item(TableName=self.table, Key=_key_of(meter_id), ConsistentRead=True)
@@ -74,8 +130,26 @@ class MeterStore:
     def page(self, limit: int, after: str | None) -> Page:
         """List meters in the order of their ids; a new one shows up within about a second."""
         start = _key_of(after) | _listing_key(after) if after is not None else None
-        items, last = list_items(self.client, self.table, ("listed_as", _LISTED_AS), limit, start)
-        return Page(tuple(map(_to_meter, items)), last["meter_id"]["S"] if last else None)
+        listed, last = list_items(self.client, self.table, ("listed_as", _LISTED_AS), limit, start)
+        # The index has not all of an item, and cannot be given more without being made anew.
+        keys = [{"pk": item["pk"], "sk": item["sk"]} for item in listed]
+        items = [
+            item
+            for first in range(0, len(keys), _MAX_KEYS)
+            for item in self._read(keys[first : first + _MAX_KEYS])
+        ]
+        meters = sorted(map(_to_meter, items), key=attrgetter("id"))
+        return Page(tuple(meters), last["meter_id"]["S"] if last else None)
+
+    def _read(self, keys: list[dict[str, Any]]) -> Iterator[Item]:
+        request: Any = {self.table: {"Keys": keys, "ConsistentRead": True}}
+        for _ in range(_ATTEMPTS):
+            answer = self.client.batch_get_item(RequestItems=request)
+            yield from answer["Responses"].get(self.table, [])
+            request = answer.get("UnprocessedKeys")
+            if not request:
+                return
+        raise BusyError
 
 
 def _key_of(meter_id: str) -> dict[str, Any]:
@@ -86,9 +160,17 @@ def _listing_key(meter_id: str) -> dict[str, Any]:
     return {"listed_as": {"S": _LISTED_AS}, "meter_id": {"S": meter_id}}
 
 
+def _value_of(value: int | str) -> Any:  # noqa: ANN401 - DynamoDB's JSON
+    return {"S": value} if isinstance(value, str) else {"N": str(value)}
+
+
 def _to_meter(item: Item) -> Meter:
+    kind = MeterKind(item["meter_kind"]["S"])
+    usual = INTERVAL_SECONDS if kind is MeterKind.SIMULATED else None
     return Meter(
         id=item["meter_id"]["S"],
-        kind=MeterKind(item["meter_kind"]["S"]),
+        kind=kind,
         created_at=from_micros(int(item["created_at"]["N"])),
+        interval_seconds=int(item["interval_seconds"]["N"]) if "interval_seconds" in item else usual,
+        timezone=item["timezone"]["S"] if "timezone" in item else None,
     )

@@ -13,6 +13,7 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from domain.actors import Actor, ActorKind
+from domain.meters.completeness import minutes_of
 from domain.meters.csv_format import TIMESTAMP_LENGTH
 from domain.meters.readings import Quality
 from domain.meters.sums import Sums
@@ -31,6 +32,10 @@ _USUAL_FACTS = (
 )
 # A past version takes at most about 100 bytes; an item may have 400 KB.
 _VERSIONS_OF_AN_ITEM = 3600
+
+# The minutes of a quarter hour that have a reading at their begin, by the number of readings.
+_EVEN_MINUTES = {count: sum(1 << minute for minute in range(0, 15, 15 // count)) for count in (1, 3, 5, 15)}
+_EVEN_MINUTES |= dict.fromkeys((30, 60, 90, 180, 450, 900), _EVEN_MINUTES[15])
 
 _QUALITIES = tuple(Quality)
 _UNKNOWN = -1  # of a confirmation, which never comes before its reading was made
@@ -95,7 +100,7 @@ def to_block(item: Item) -> HourBlock:
     lines = decompress(item["body"]["B"])
     if "facts" not in item:
         return HourBlock(lines, (FORMER,), sums=None)
-    sums, changed_at, origin_facts, places, deleted = _unpack(item["facts"]["B"])
+    sums, changed_at, origin_facts, places, deleted, *_ = _unpack(item["facts"]["B"])
     origins = _to_origins(origin_facts)
     count = 1 if lines else 0
     return HourBlock(
@@ -108,18 +113,20 @@ def to_block(item: Item) -> HourBlock:
 
 
 class HourFacts(NamedTuple):
-    """The sums of an hour by quarter, and when it was changed last."""
+    """The sums of an hour by quarter, when it was changed last, and the mask of the minutes with a reading."""
 
     sums: dict[int, Sums]
     changed_at: int
+    minutes: int
 
 
 def to_facts(item: Item) -> HourFacts | None:
     """Read what an hour's item says without its lines; None where it was stored before facts were."""
     if "facts" not in item:
         return None
-    sums, changed_at, *_ = _unpack(item["facts"]["B"])
-    return HourFacts(_to_sums(sums), changed_at)
+    packed, changed_at, _, _, _, *minutes = _unpack(item["facts"]["B"])
+    sums = _to_sums(packed)
+    return HourFacts(sums, changed_at, minutes[0] if minutes else _usual_minutes(sums))
 
 
 def count_of(item: Item) -> int:
@@ -171,16 +178,27 @@ def _facts_of(block: HourBlock) -> list[Any]:
     origins = list(dict.fromkeys((*block.origins, *block.deleted.values())))
     places = {origin: place for place, origin in enumerate(origins)}
     by_line = _differences([places[origin] for origin in block.origins]) if len(block.origins) > 1 else []
+    sums = block.sums or {}
+    minutes = minutes_of(block.lines)
     return [
-        [[quarter, *_sums_facts(sums)] for quarter, sums in sorted((block.sums or {}).items())],
+        [[quarter, *sums_facts(part)] for quarter, part in sorted(sums.items())],
         block.changed_at,
         _origin_facts(origins),
         by_line,
         [[timestamp.decode(), places[origin]] for timestamp, origin in sorted(block.deleted.items())],
+        *([] if minutes == _usual_minutes(sums) else [minutes]),
     ]
 
 
-def _sums_facts(sums: Sums) -> list[Any]:
+def _usual_minutes(sums: Mapping[int, Sums]) -> int:
+    """Return the mask of an hour of as many readings, if they are spread evenly; others are stored."""
+    minutes = 0
+    for quarter, part in sums.items():
+        minutes |= _EVEN_MINUTES.get(part.readings, 0) << quarter * 15
+    return minutes
+
+
+def sums_facts(sums: Sums) -> list[Any]:
     """Return sums as JSON: the counts and qualities only where not all readings are complete and measured."""
     facts: list[Any] = [sums.readings, *(f"{total:f}" for total in sums.totals)]
     plain = set(sums.counts) == {sums.readings} and list(sums.qualities) == [Quality.MEASURED]
@@ -188,10 +206,11 @@ def _sums_facts(sums: Sums) -> list[Any]:
 
 
 def _to_sums(facts: Iterable[Sequence[Any]]) -> dict[int, Sums]:
-    return {quarter: _sums_from(*rest) for quarter, *rest in facts}
+    return {quarter: sums_from(*rest) for quarter, *rest in facts}
 
 
-def _sums_from(readings: int, *facts: Any) -> Sums:  # noqa: ANN401 - JSON
+def sums_from(readings: int, *facts: Any) -> Sums:  # noqa: ANN401 - JSON
+    """Read what `sums_facts` wrote."""
     totals, more = facts[:4], facts[4:]
     counts, qualities = more or ([readings] * 4, {"0": readings})
     return Sums(

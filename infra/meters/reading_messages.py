@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from domain.actors import Actor, publisher
 from domain.instants import MalformedTimeError, parse_instant
-from domain.meters.readings import MeterIsSimulatedError, Reading
+from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError, Problem
 from infra.aws import DEPENDENCY_ERRORS
-from infra.meters.store_upload import load_exactly, read_detail, store_upload
+from infra.meters.store_upload import SentReadings, load_exactly, read_detail, store_upload
 from infra.parallel import in_parallel
 from infra.stores import stores
 from infra.telemetry import logger
@@ -36,8 +36,8 @@ def _envelope(body: str) -> Mapping[str, Any]:
     return envelope if isinstance(envelope, dict) else {}
 
 
-def read_readings(body: str, now: datetime) -> tuple[str, list[Reading]]:
-    """Read the id of a meter, and the readings that a message holds for it.
+def read_readings(body: str, now: datetime) -> SentReadings:
+    """Read the readings that a message holds, and whose they are.
 
     They were made at the envelope's time where the publisher does not say.
 
@@ -73,8 +73,8 @@ def store_readings(body: str, now: datetime) -> None:
         MeterIsSimulatedError: the meter stores none.
         OutcomeUnknownError: they may have been stored; storing them again is harmless.
     """
-    meter_id, readings = read_readings(body, now)
-    store_upload(stores().meters, stores().readings, meter_id, readings, publisher_of(body), now)
+    sent = read_readings(body, now)
+    store_upload(stores().meters, stores().readings, sent, publisher_of(body), now)
 
 
 class Upload(NamedTuple):

@@ -1,7 +1,7 @@
 """Reading what is stored of meters: lines, sums and versions, as they are now or were known earlier."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,20 +10,13 @@ from domain.meters.csv_format import ExtraColumn, append_columns, clip, split_cl
 from domain.meters.history import Version, known_at, version_in_force, versions_in
 from domain.meters.readings import Interval, Meter, MeterKind, format_timestamp, hour_of
 from domain.meters.simulation import simulate
-from domain.meters.summaries import HourSums
-from domain.meters.sums import Sums, add, sum_lines
 from domain.meters.versions import FORMER, HourBlock, Origin, PastVersions
 from infra.meters.meter_store import partition_of
-from infra.meters.reading_items import decompress, hour_key, past_prefix, to_block, to_facts, to_past
+from infra.meters.reading_items import decompress, hour_key, past_prefix, to_block, to_past
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_HOUR = timedelta(hours=1)
-# What getting the sums of an hour costs, in bytes of lines that are summed.
-_HOUR_COST = 4_000
-_STORED_SUMS_COST = 1_000
-_STORED_READING_COST = 16  # reading the item grows with its lines, although they stay unread
 _MAX_PAST_QUERIES = 20
 
 Timestamps = tuple[bytes, bytes]
@@ -94,44 +87,6 @@ class ReadingQueries:
             if inside:
                 yield Block(inside, origins)
 
-    def sums(self, meter: Meter, interval: Interval, known_at: datetime | None = None) -> Iterator[HourSums]:
-        """Give the sums of each hour in `interval` that has readings, from what is stored where it is whole."""
-        if meter.kind is MeterKind.SIMULATED:
-            for lines in simulate(meter.id, interval):
-                yield HourSums(lines[:13].decode(), sum_lines(lines), _HOUR_COST + len(lines))
-            return
-        for item in self._hours(meter.id, interval.timestamps, ["sk", "facts"]):
-            hour = item["sk"]["S"].removeprefix("HOUR#")
-            found = self._stored_sums(item, interval, known_at)
-            cost = _STORED_SUMS_COST + _STORED_READING_COST * found.readings if found else 0
-            if found is None:
-                found, cost = self._summed(meter, hour, interval, known_at)
-            if found.readings:
-                yield HourSums(hour, found, cost)
-
-    def _stored_sums(self, item: Any, interval: Interval, known_at: datetime | None) -> Sums | None:  # noqa: ANN401
-        """Return the stored sums of an hour where they answer, which a cut or corrected hour's do not."""
-        begin = datetime.fromisoformat(item["sk"]["S"].removeprefix("HOUR#") + ":00:00+00:00")
-        is_whole = interval.start <= begin and begin + _HOUR <= interval.end
-        facts = to_facts(item) if is_whole else None
-        if facts is None or _is_changed_after(facts.changed_at, known_at):
-            return None
-        return add(facts.sums.values())
-
-    def _summed(
-        self, meter: Meter, hour: str, interval: Interval, known_at: datetime | None
-    ) -> tuple[Sums, int]:
-        """Sum the lines of an hour."""
-        begin = datetime.fromisoformat(hour + ":00:00+00:00")
-        part = Interval(max(begin, interval.start), min(begin + _HOUR, interval.end))
-        cost, found = _HOUR_COST, []
-        for lines, origins in self.blocks(meter, part, known_at):
-            cost += len(lines)
-            count = lines.count(b"\n")
-            qualities = [origin.quality for origin in origins]
-            found.append(sum_lines(lines, qualities if len(qualities) == count else qualities * count))
-        return add(found), cost
-
     def versions(self, meter_id: str, at: datetime, limit: int, position: str | None) -> VersionPage:
         """List the versions of the reading at `at` in the order they were recorded, the newest last.
 
@@ -164,7 +119,7 @@ class ReadingQueries:
     def _known(self, meter_id: str, item: Any, known_at_instant: datetime | None) -> HourBlock:  # noqa: ANN401
         """Read an hour's block as it was known; hours that were not changed after that need nothing else."""
         block = to_block(item)
-        if known_at_instant is None or not _is_changed_after(block.changed_at, known_at_instant):
+        if known_at_instant is None or not is_changed_after(block.changed_at, known_at_instant):
             return block
         instant = to_micros(known_at_instant)
         return known_at(block, self._past_after(meter_id, item, instant), instant)
@@ -236,5 +191,6 @@ class ReadingQueries:
             yield from page["Items"]
 
 
-def _is_changed_after(changed_at: int, known_at: datetime | None) -> bool:
+def is_changed_after(changed_at: int, known_at: datetime | None) -> bool:
+    """Tell whether an hour that was changed last at `changed_at` has changed since what is asked for was known."""
     return known_at is not None and changed_at > to_micros(known_at)

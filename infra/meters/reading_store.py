@@ -5,8 +5,10 @@ hour together with the versions it put aside, on condition that the hour is stil
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, islice
@@ -19,12 +21,13 @@ from domain.instants import to_micros
 from domain.meters import corrections
 from domain.meters.corrections import Change, Effect, has_outdated
 from domain.meters.readings import Interval, Reading
+from domain.meters.sums import sum_quarters
 from domain.meters.uploads import MAX_HOURS, MAX_STORED_READINGS, TooManyReadingsError
 from domain.meters.versions import HourBlock
 from infra.aws import RANDOM, write_errors_classified
 from infra.meters.meter_store import partition_of
 from infra.meters.reading_items import StoredHour, count_of, hour_item, hour_key, past_items, to_hour
-from infra.meters.reading_queries import ReadingQueries
+from infra.meters.reading_sums import SumQueries
 from infra.write_outcomes import BusyError, PartlyAppliedError
 
 # Conditions of the writes below. An hour may have been written by another upload; past versions are named
@@ -36,6 +39,8 @@ IS_UNCHANGED = "#version = :version"
 _MAX_ITEMS = 100
 _MAX_BYTES = 3_000_000
 _BATCHES_AT_ONCE = 4
+_REBUILT_AT_ONCE = 100
+_ALL_TIME = (b"2000-01-01T00:00:00Z", b"2101-01-02T00:00:00Z")
 _COUNTED_FROM = 250
 """From so many hours on, what is stored of them is counted before the first write."""
 # Another upload was faster, or is at it; what is lost to it is applied again.
@@ -80,7 +85,7 @@ def _pause(attempt: int) -> float:
     return RANDOM.uniform(0, min(_MAX_PAUSE, 0.01 * 2**attempt))
 
 
-class ReadingStore(ReadingQueries):
+class ReadingStore(SumQueries):
     """The readings of one table."""
 
     now: Callable[[], datetime] = staticmethod(_utc_now)
@@ -137,6 +142,27 @@ class ReadingStore(ReadingQueries):
                 raise TooManyReadingsError("end")
         _, deleted = self._change(meter_id, names, apply)
         return deleted
+
+    def rebuild_sums(self, meter_id: str) -> int:
+        """Store the sums of the hours of a meter that have none, and return how many those were.
+
+        An hour that another write has changed meanwhile has got its sums by that.
+        """
+        count = 0
+        names = (
+            item["sk"]["S"].removeprefix("HOUR#")
+            for item in self._hours(meter_id, _ALL_TIME, ["sk", "facts"])
+            if "facts" not in item
+        )
+        while batch := list(islice(names, _REBUILT_AT_ONCE)):
+            for item in self._get(meter_id, batch):
+                stored = to_hour(item)
+                if stored.block.sums is None:
+                    block = replace(stored.block, sums=sum_quarters(stored.block.lines))
+                    name = item["sk"]["S"].removeprefix("HOUR#")
+                    change = Change(block, [], Counter(), is_change=True)
+                    count += self._write_all(self._writes(meter_id, name, stored.version, change))
+        return count
 
     def _count_stored(self, meter_id: str, names: Sequence[str]) -> set[str]:
         """Return the hours of those named of which nothing is stored.

@@ -1,16 +1,19 @@
 """Readings that are sent in: read strictly, and stored; free of FastAPI, so that any function can use it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import NamedTuple
 
 from domain.actors import Actor
 from domain.instants import MalformedTimeError, to_micros
+from domain.meters.completeness import INTERVALS
 from domain.meters.csv_uploads import read_csv
 from domain.meters.json_uploads import read_entries
 from domain.meters.readings import Meter, MeterIsSimulatedError, MeterKind, Reading, is_meter_id
+from domain.meters.time_zones import UnknownZoneError, zone
 from domain.meters.uploads import MAX_AHEAD, InvalidReadingsError, Problem, ReadingParser
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import Counts, ReadingStore
@@ -80,8 +83,16 @@ def _exactly(text: str) -> Decimal:
         return _NO_NUMBER
 
 
-def read_detail(detail: object, now: datetime, default_created_at: datetime) -> tuple[str, list[Reading]]:
-    """Read the detail of a `meter_readings` event: the meter's id and its readings.
+class SentReadings(NamedTuple):
+    """What a `meter_readings` event holds: a meter's id, its readings, and what it says of the meter itself."""
+
+    meter_id: str
+    readings: list[Reading]
+    settings: Mapping[str, int | str] = MappingProxyType({})
+
+
+def read_detail(detail: object, now: datetime, default_created_at: datetime) -> SentReadings:
+    """Read the detail of a `meter_readings` event.
 
     They were made at `default_created_at` where the detail does not say.
 
@@ -90,12 +101,28 @@ def read_detail(detail: object, now: datetime, default_created_at: datetime) -> 
     """
     says_when = isinstance(detail, Mapping) and detail.get("created_at") is not None
     arrival = Arrival(now, None if says_when else default_created_at)
-    readings = _read_document(detail, arrival, "smart_meter_id")
+    readings = _read_document(detail, arrival, "smart_meter_id", "interval_seconds", "timezone")
     assert isinstance(detail, Mapping)  # noqa: S101 - else it has been refused
     meter_id = detail.get("smart_meter_id")
     if not isinstance(meter_id, str) or not is_meter_id(meter_id):
         raise InvalidReadingsError([Problem("smart_meter_id", "must be the id of a smart meter")])
-    return meter_id, readings
+    return SentReadings(meter_id, readings, _read_settings(detail))
+
+
+def _read_settings(detail: Mapping[str, object]) -> dict[str, int | str]:
+    settings: dict[str, int | str] = {}
+    seconds, name = detail.get("interval_seconds"), detail.get("timezone")
+    if seconds is not None:
+        if not isinstance(seconds, Decimal) or seconds not in INTERVALS:
+            choices = ", ".join(map(str, INTERVALS))
+            raise InvalidReadingsError([Problem("interval_seconds", f"must be one of {choices}")])
+        settings["interval_seconds"] = int(seconds)
+    if name is not None:
+        try:
+            settings["timezone"] = zone(name if isinstance(name, str) else "").key
+        except UnknownZoneError as error:
+            raise InvalidReadingsError([Problem("timezone", str(error))]) from error
+    return settings
 
 
 def _read_document(document: object, arrival: Arrival, *fields: str) -> list[Reading]:
@@ -138,24 +165,23 @@ def require_metered(meter: Meter) -> None:
 
 
 def store_upload(
-    meters: MeterStore,
-    store: ReadingStore,
-    meter_id: str,
-    readings: Sequence[Reading],
-    actor: Actor,
-    now: datetime,
+    meters: MeterStore, store: ReadingStore, sent: SentReadings, actor: Actor, now: datetime
 ) -> Counts:
-    """Store readings; a meter that is not known yet is registered, unless there are none.
+    """Store readings; a meter that is not known yet is registered, unless nothing is sent.
+
+    What is said of the meter itself is stored where nothing is known of it.
 
     Raises:
         MeterIsSimulatedError: the meter stores no readings.
         TooManyReadingsError: too much is stored in the hours that they touch.
     """
-    meter = meters.get(meter_id)
+    meter = meters.get(sent.meter_id)
     if meter is not None:
         require_metered(meter)
-    elif readings:
-        meters.register(Meter(meter_id, MeterKind.METERED, created_at=now))
-    counts = store.store(meter_id, readings, actor)
-    logger.info("Readings stored", smart_meter_id=meter_id, **counts._asdict())
+    if sent.settings and (meter is None or any(getattr(meter, name) is None for name in sent.settings)):
+        meters.supplement(sent.meter_id, sent.settings, now)
+    elif meter is None and sent.readings:
+        meters.register(Meter(sent.meter_id, MeterKind.METERED, created_at=now))
+    counts = store.store(sent.meter_id, sent.readings, actor)
+    logger.info("Readings stored", smart_meter_id=sent.meter_id, **counts._asdict())
     return counts

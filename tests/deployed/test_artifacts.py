@@ -67,3 +67,14 @@ def test_the_layer_contains_every_module_that_the_code_imports(artifacts: Path) 
 def test_the_layer_is_sufficient_to_create_each_client_that_the_functions_use(artifacts: Path) -> None:
     clients = f"for name in {AWS_SERVICES}: boto3.client(name, region_name='eu-central-1')"
     run_in_layer(artifacts, f"import boto3\n{clients}")
+
+
+def test_the_artifact_has_every_time_zone_with_the_system_s_files_out_of_reach(artifacts: Path) -> None:
+    code = (
+        "import zoneinfo; from datetime import datetime; from domain.meters.time_zones import zone, zone_names;"
+        " assert zoneinfo.TZPATH == (); offsets = {name: zone(name).utcoffset(datetime(2024, 7, 1)) for name in zone_names()};"
+        " assert len(offsets) > 590; assert str(offsets['Europe/Berlin']) == '2:00:00'"
+    )
+    path = f"{artifacts / 'DependencyLayer' / 'python'}:{artifacts / 'ApiFunction'}"
+    environment = {"PYTHONPATH": path, "PYTHONTZPATH": ""}
+    subprocess.run([sys.executable, "-sSBP", "-c", code], env=environment, check=True)

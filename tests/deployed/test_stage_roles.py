@@ -43,7 +43,7 @@ ALLOWED = {
             for call in ("get", "put", "update", "query", "query listing", "query by_arrival")
         },
         *{f"{call} portfolio" for call in ("get", "query")},
-        *{f"{call} readings" for call in ("get", "batch_get", "put", "query", "query listing")},
+        *{f"{call} readings" for call in ("get", "batch_get", "put", "update", "query", "query listing")},
         *{f"{call} export_jobs" for call in ("get", "batch_get", "put", "query by_meter", "query by_owner")},
         *{
             f"{call} users"
@@ -58,7 +58,7 @@ ALLOWED = {
     },
     "IngestionRole": {
         *{f"{call} contracts" for call in ("put", "update")},
-        *{f"{call} readings" for call in ("get", "batch_get", "put")},
+        *{f"{call} readings" for call in ("get", "batch_get", "put", "update", "query")},
         *{f"{call} ingestion" for call in _RECEIVE},
         "send ingestion",
     },

@@ -16,7 +16,8 @@ from fastapi.testclient import TestClient
 from domain.actors import Actor, ActorKind
 from domain.instants import format_instant, from_micros, to_micros
 from domain.meters.csv_format import HEADER, values_of
-from domain.meters.readings import Interval, Meter, MeterKind, Quality, Reading
+from domain.meters.readings import Interval, Meter, MeterKind, Quality, Reading, hour_of
+from domain.meters.sums import add
 from infra.contracts.event_payloads import utc_now
 from infra.meters.reading_items import to_block
 from infra.meters.reading_messages import Upload, store_all
@@ -181,8 +182,9 @@ class History:
         if found != known:
             self.differences.append(f"at {instant}: {found} and not {known}")
         sums = {
-            hour: (part.readings, part.counts, part.totals, tuple(sorted(part.qualities.items())))
-            for hour, part, _ in self.store.sums(self.meter, ALL, at)
+            hour_of(hour): (part.readings, part.counts, part.totals, tuple(sorted(part.qualities.items())))
+            for hour, quarters, _ in self.store.sums(self.meter, ALL, at)
+            for part in [add(quarters.values())]
         }
         if sums != sums_by_hour(known):
             self.differences.append(f"sums at {instant}: {sums} and not {sums_by_hour(known)}")

@@ -21,8 +21,10 @@ from domain.exports import (
     Status,
     visible_to,
 )
-from domain.meters.periods import check_known_at, check_period
+from domain.meters.local_periods import Resolution
+from domain.meters.periods import PeriodError, check_known_at, check_period
 from domain.meters.readings import Interval
+from domain.meters.time_zones import require_quarters, zone
 from domain.users import Caller
 from functions.api.dependencies import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
 from functions.api.error_shape import BadRequestRoute, describe
@@ -74,7 +76,7 @@ async def create_export(
     keys: IdempotencyKeys,
     key: IdempotencyKey = None,
 ) -> CreatedView:
-    """Ask for the readings of a meter as a CSV file."""
+    """Ask for the readings of a meter as a CSV file, one by one or summed up by period of a time zone."""
     if key is None:
         return _create(payload, jobs, queue, caller)
     answer = keys.answer(
@@ -122,10 +124,17 @@ def _create(payload: ExportPayload, jobs: ExportStore, queue: ExportQueue, calle
     period = Interval(payload.start_datetime, payload.end_datetime)
     check_period(period, now)
     check_known_at(payload.known_at, now)
+    if payload.resolution is not Resolution.RAW:
+        if payload.columns:
+            raise PeriodError("columns", f"must be left out with resolution {payload.resolution}")
+        if payload.tz:
+            require_quarters(zone(payload.tz), *period)
     job = replace(
         exports.new_job(str(uuid4()), payload.smart_meter_id, period, caller.id, now),
         columns=tuple(payload.columns),
         known_at=payload.known_at,
+        resolution=payload.resolution,
+        timezone=payload.tz,
     )
     return _start(job, jobs, queue, caller)
 

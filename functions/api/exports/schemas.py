@@ -8,7 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from domain.contracts.events import Component
 from domain.exports import ContractsOrder, ExportFile, ExportJob, Format, Status
 from domain.meters.csv_format import ExtraColumn
+from domain.meters.local_periods import Resolution
 from domain.meters.readings import METER_ID_PATTERN
+from functions.api.meters.market_time import ZoneName
 from infra.contracts.event_payloads import CalendarDate, Instant, Payload
 
 _MESSAGES = {
@@ -51,6 +53,13 @@ class ExportPayload(Payload):
         Field(max_length=len(ExtraColumn), json_schema_extra={"uniqueItems": True}),
         AfterValidator(_all_different),
     ] = Field(default=[], description="Columns to append, in this order")
+    resolution: Resolution = Field(
+        default=Resolution.RAW,
+        description="One by one, or summed up by period of a time zone: then `timestamp` is the local begin",
+    )
+    tz: ZoneName | None = Field(
+        default=None, description="The zone of the periods; defaults to the meter's, else UTC"
+    )
     known_at: Instant | None = Field(
         default=None,
         description=(

@@ -5,7 +5,8 @@ from fastapi import APIRouter
 from functions.api.dependencies import Cursor, CursorSeal, Limit
 from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.meters.dependencies import MeterId, Meters, existing_meter
-from functions.api.meters.schemas import MeterPage, MeterView
+from functions.api.meters.market_time import MeterPage, MeterPayload, MeterView
+from infra.contracts.event_payloads import utc_now
 
 router = APIRouter(
     prefix="/api/meters",
@@ -33,3 +34,9 @@ async def list_meters(
 async def get_meter(smart_meter_id: MeterId, meters: Meters) -> MeterView:
     """Show one meter."""
     return MeterView.of(existing_meter(meters, smart_meter_id))
+
+
+@router.put("/{smart_meter_id}", responses=describe(413))
+async def put_meter(smart_meter_id: MeterId, payload: MeterPayload, meters: Meters) -> MeterView:
+    """Say how often a meter sends readings, and in which time zone its days are; a new one is registered."""
+    return MeterView.of(meters.change(smart_meter_id, payload.stated(), utc_now()))

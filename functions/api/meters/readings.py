@@ -7,17 +7,19 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from domain.instants import from_micros, to_micros
+from domain.instants import to_micros
 from domain.meters.csv_format import TIMESTAMP_LENGTH, values_of
+from domain.meters.local_periods import Resolution
 from domain.meters.periods import PeriodError, check_known_at
 from domain.meters.readings import Interval, Quality
-from domain.meters.summaries import Resolution, summarise
+from domain.meters.summaries import Position, summarise
 from domain.meters.uploads import InvalidReadingsError, Problem
 from functions.api.actors import CurrentActor
 from functions.api.dependencies import CursorSeal
 from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exact_json import ExactResponse
 from functions.api.meters.dependencies import MeterId, Meters, Readings, existing_meter
+from functions.api.meters.market_time import zone_of
 from functions.api.meters.schemas import (
     UPLOAD_BODY,
     CountsView,
@@ -34,11 +36,13 @@ from infra.contracts.event_payloads import Instant, utc_now
 from infra.meters.reading_queries import Block
 from infra.meters.store_upload import (
     Arrival,
+    SentReadings,
     read_csv_body,
     read_json_body,
     require_metered,
     store_upload,
 )
+from infra.meters.summary_positions import format_position, parse_position
 
 router = APIRouter(
     prefix="/api/meters/{smart_meter_id}/readings",
@@ -78,7 +82,9 @@ async def put_readings(
             sent = read_csv_body(body, smart_meter_id, arrival)
         case _:
             raise InvalidReadingsError([Problem("content-type", "must be application/json or text/csv")])
-    return CountsView.of(store_upload(meters, readings, smart_meter_id, sent, actor, arrival.now))
+    return CountsView.of(
+        store_upload(meters, readings, SentReadings(smart_meter_id, sent), actor, arrival.now)
+    )
 
 
 @router.delete("", responses=describe(404, 409))
@@ -109,40 +115,48 @@ async def get_readings(
     seal: CursorSeal,
     query: Annotated[ReadingQuery, Query()],
 ) -> Response:
-    """Show readings, or their summary by UTC hour or day: energy in sum, the rest in the mean.
+    """Show readings, or their summary by period of a time zone: energy in sum, the rest in the mean.
+
+    A day of Europe/Berlin has 23, 24 or 25 hours. Periods without readings are left out; `start` and `end` cut
+    the first and the last. An hour is cut too where the zone changes its clock by less than an hour.
 
     With `known_at` the answer is what was known at that instant, whatever was corrected or deleted later;
     it is final some fifteen seconds after that instant, when no write that began before is under way.
     An answer holds at most `limit` entries. Of a meter with many readings it may hold fewer: what follows
     is at `next_cursor`, up to the answer in which that is null.
     """
+    meter = existing_meter(meters, smart_meter_id)
+    area = zone_of(meter, query.tz)
     asked = query.model_dump_json(include={"start", "end", "resolution", "known_at"})
-    scope = f"readings {smart_meter_id} {asked}"
-    position = None if query.cursor is None else from_micros(int(seal.open(scope, query.cursor)))
+    # Periods of one zone do not go on with those of another; single readings have none.
+    periods_of = "" if query.resolution is Resolution.RAW else area.key
+    scope = f"readings {smart_meter_id} {asked} {periods_of}"
+    position = (
+        Position(query.start) if query.cursor is None else parse_position(seal.open(scope, query.cursor))
+    )
     now = utc_now()
-    interval = Interval(position or query.start, query.end or now)
+    interval = Interval(position.start, query.end or now)
     if interval.end <= interval.start:
         raise PeriodError("end", "must be after start")
     check_known_at(query.known_at, now)
-    meter = existing_meter(meters, smart_meter_id)
     if query.resolution is Resolution.RAW:
         blocks = readings.blocks(meter, interval, query.known_at, _HOURS_AT_ONCE)
         shown, following = _raw_page(blocks, query.limit)
         items: list[ReadingView] | list[SummaryView] = shown
     else:
         hours = readings.sums(meter, interval, query.known_at)
-        summaries, following = summarise(hours, query.resolution, query.limit)
+        summaries, following = summarise(hours, area, query.resolution, query.limit, position.begun)
         items = [SummaryView.of(summary) for summary in summaries]
-    cursor = None if following is None else seal.seal(scope, str(to_micros(following)))
+    cursor = None if following is None else seal.seal(scope, format_position(following))
     return ExactResponse(ReadingPage(items=items, next_cursor=cursor))
 
 
-def _raw_page(blocks: Iterator[Block], limit: int) -> tuple[list[ReadingView], datetime | None]:
-    """Return the readings to be shown, and the instant to go on from."""
+def _raw_page(blocks: Iterator[Block], limit: int) -> tuple[list[ReadingView], Position | None]:
+    """Return the readings to be shown, and the position to go on from."""
     shown: list[ReadingView] = []
     for at, line, quality in _readings_of(blocks):
         if len(shown) == limit:
-            return shown, at
+            return shown, Position(at)
         shown.append(ReadingView.of(at, values_of(line), quality))
     return shown, None
 

@@ -10,10 +10,12 @@ from domain.instants import EARLIEST, from_micros
 from domain.meters.csv_format import COLUMNS, ExtraColumn
 from domain.meters.decimals import DECIMAL_PATTERN, DECIMAL_RULE
 from domain.meters.history import Version
-from domain.meters.readings import METER_ID_PATTERN, VALUES, Meter, MeterKind, Quality
-from domain.meters.summaries import Resolution, Summary
+from domain.meters.local_periods import Resolution
+from domain.meters.readings import VALUES, Quality
+from domain.meters.summaries import Summary
 from functions.api.actors import ActorView
 from functions.api.exact_json import ExactNumber
+from functions.api.meters.market_time import ZoneName
 from infra.contracts.event_payloads import Instant
 from infra.meters.reading_store import Counts
 
@@ -103,6 +105,9 @@ class ReadingQuery(BaseModel):
     start: Instant = Field(default=EARLIEST, description="Defaults to the year 2000")
     end: Instant | None = Field(default=None, description="Without it: up to now")
     resolution: Resolution = Resolution.RAW
+    tz: ZoneName | None = Field(
+        default=None, description="The zone of the periods; defaults to the meter's, else UTC"
+    )
     known_at: Instant | None = Field(default=None, description=KNOWN_AT)
     limit: int = Field(
         default=100,
@@ -119,26 +124,6 @@ class HistoryQuery(BaseModel):
     timestamp: Instant
     limit: int = Field(default=50, ge=1, le=200, description="Most entries in one answer")
     cursor: str | None = Field(default=None, description="`next_cursor` of the answer before")
-
-
-class MeterView(BaseModel):
-    """A smart meter."""
-
-    smart_meter_id: str = Field(pattern=METER_ID_PATTERN, examples=["123"])
-    kind: MeterKind
-    created_at: Instant
-
-    @classmethod
-    def of(cls, meter: Meter) -> "MeterView":
-        """Show `meter`."""
-        return cls(smart_meter_id=meter.id, kind=meter.kind, created_at=meter.created_at)
-
-
-class MeterPage(BaseModel):
-    """Some meters in the order of their ids."""
-
-    items: list[MeterView]
-    next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
 
 
 class CountsView(BaseModel):
@@ -195,11 +180,12 @@ class ReadingView(_Values, _At):
 
 
 class SummaryView(_Values, _At):
-    """The readings of the UTC hour or day that begins at `timestamp`: energy in sum, the rest in the mean.
+    """The readings of one period: energy in sum, the rest in the mean; null where none had the value."""
 
-    A value that no reading had is null.
-    """
-
+    timestamp: Instant = Field(description="When the period begins, also where `start` cuts it")
+    local_start: str = Field(
+        description="The same in the zone's time, with its offset", examples=["2024-03-31T00:00:00+01:00"]
+    )
     readings: int = Field(description="How many readings there are")
     qualities: dict[Quality, int] = Field(description="How many readings have each quality")
 
@@ -207,7 +193,8 @@ class SummaryView(_Values, _At):
     def of(cls, summary: Summary) -> "SummaryView":
         """Show `summary`."""
         return cls(
-            timestamp=summary.at,
+            timestamp=summary.period.begin,
+            local_start=summary.period.local_start.isoformat(),
             energy_kwh=summary.energy_kwh,
             power_kw=summary.power_kw,
             voltage_v=summary.voltage_v,

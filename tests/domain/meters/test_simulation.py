@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.meters.completeness import FULL_HOUR, minutes_of
 from domain.meters.csv_format import read_line
+from domain.meters.local_periods import Resolution
 from domain.meters.readings import Interval
 from domain.meters.simulation import simulate
-from domain.meters.summaries import Resolution, summarise
+from domain.meters.summaries import summarise
+from domain.meters.time_zones import zone
 from tests.readings import simulated_sums
 
 DAY = datetime(2024, 1, 10, tzinfo=UTC)
@@ -46,19 +49,22 @@ def test_energy_power_voltage_and_current_agree() -> None:
 
 
 def test_a_day_has_the_shape_of_a_household() -> None:
-    hours, _ = summarise(simulated_sums(Interval(DAY, DAY + timedelta(days=1))), Resolution.HOUR, 24)
+    hours, _ = summarise(
+        simulated_sums(Interval(DAY, DAY + timedelta(days=1))), zone("UTC"), Resolution.HOUR, 24
+    )
     energy = [hour.energy_kwh or 0 for hour in hours]
     assert max(energy[18:21]) > 3 * max(energy[1:5])
     assert energy[7] > energy[3]
 
 
 def test_a_year_needs_what_a_household_needs_and_more_in_winter() -> None:
-    months: dict[int, float] = {}
-    start: datetime | None = YEAR.start
-    while start is not None:
-        days, start = summarise(simulated_sums(Interval(start, YEAR.end)), Resolution.DAY, 366)
-        for day in days:
-            months[day.at.month] = months.get(day.at.month, 0) + float(day.energy_kwh or 0)
-            assert day.readings == 1440
-    assert 2500 < sum(months.values()) < 5500
-    assert months[1] > 1.2 * months[7]
+    months, _ = summarise(simulated_sums(YEAR), zone("UTC"), Resolution.MONTH, 12)
+    energy = [float(month.energy_kwh or 0) for month in months]
+    assert sum(month.readings for month in months) == 366 * 1440
+    assert 2500 < sum(energy) < 5500
+    assert energy[0] > 1.2 * energy[6]
+
+
+def test_there_is_a_reading_at_the_begin_of_each_minute() -> None:
+    masks = {minutes_of(block) for block in simulate("123", Interval(DAY, DAY + timedelta(days=1)))}
+    assert masks == {FULL_HOUR}

@@ -67,6 +67,7 @@ def test_operators_also_create_contracts_send_events_store_readings_and_export()
             "POST /events",
         ),
         "POST /api/export/contracts",
+        "PUT /api/meters/{smart_meter_id}",
         *("PUT /api/meters/{smart_meter_id}/readings", "POST /api/export/csv", "DELETE /api/export/{job_id}"),
     }
 

@@ -113,6 +113,8 @@ def test_every_operation_of_the_specification_exists_and_has_a_summary(document:
         ("DELETE", "/api/export/{job_id}"),
         ("GET", "/api/meters"),
         ("GET", "/api/meters/{smart_meter_id}"),
+        ("PUT", "/api/meters/{smart_meter_id}"),
+        ("GET", "/api/meters/{smart_meter_id}/completeness"),
         ("PUT", "/api/meters/{smart_meter_id}/readings"),
         ("GET", "/api/meters/{smart_meter_id}/readings"),
         ("DELETE", "/api/meters/{smart_meter_id}/readings"),

@@ -14,6 +14,7 @@ from domain.exports import SETTLING, ExportFile, ExportJob, Refusal
 from domain.instants import to_micros
 from domain.meters.csv_format import HEADER, ExtraColumn
 from domain.meters.readings import Interval, Meter, MeterKind, Quality
+from domain.meters.sums import add
 from domain.meters.uploads import TooManyReadingsError
 from infra.meters import reading_queries, reading_store
 from infra.meters.reading_store import Counts
@@ -116,8 +117,9 @@ def test_hours_in_the_former_format_are_read_right_and_rewritten_when_touched(wo
     counts = world.readings.store("m", [reading(day.start, "0.10", "1", "230", "3", created_at=1)], ADA)
     assert counts == Counts(1, updated=1)
     (after,) = world.readings.sums(METER, day)
-    assert (before.sums.readings, int(before.sums.totals[3])) == (60, 120)
-    assert (after.sums.readings, int(after.sums.totals[3]), after.cost < before.cost) == (60, 121, True)
+    former, present = add(before.quarters.values()), add(after.quarters.values())
+    assert (former.readings, int(former.totals[3])) == (60, 120)
+    assert (present.readings, int(present.totals[3]), after.cost < before.cost) == (60, 121, True)
     first, second = world.readings.versions("m", day.start, 10, None).versions
     assert (first.origin.recorded_at, first.replaced_at) == (0, second.origin.recorded_at)
     assert b"".join(world.readings.lines(METER, day, known_at=START)) == lines

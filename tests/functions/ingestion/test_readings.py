@@ -113,3 +113,40 @@ def test_a_bad_message_is_given_up_and_spoils_no_other(
 def test_the_rule_takes_events_and_readings_and_nothing_that_the_service_publishes() -> None:
     pattern = read_template()["Resources"]["ComponentEventRule"]["Properties"]["EventPattern"]
     assert pattern["detail-type"] == ["component_event", "meter_readings"]
+
+
+def registering(meter_id: str, readings: list[Any], **settings: Any) -> str:
+    body = envelope({"smart_meter_id": meter_id, "readings": readings} | settings)
+    return body.replace("component_event", "meter_readings")
+
+
+def test_an_event_may_say_the_interval_and_the_zone_of_a_meter_and_overwrites_neither(
+    ingestion_of: Ingestion, store: ReadingStore
+) -> None:
+    ingestion_of.send(registering("m", [READING], interval_seconds=900))
+    ingestion_of.drain()
+    ingestion_of.send(registering("m", [READING], interval_seconds=60, timezone="Europe/Berlin"))
+    ingestion_of.drain()
+    meter = stores().meters.get("m")
+    assert meter is not None
+    assert (meter.kind, meter.interval_seconds, meter.timezone) == (MeterKind.METERED, 900, "Europe/Berlin")
+    assert ingestion_of.dead() == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"interval_seconds": 7},
+        {"interval_seconds": "60"},
+        {"interval_seconds": True},
+        {"timezone": "Berlin"},
+        {"timezone": 1},
+    ],
+)
+def test_an_event_with_bad_settings_is_given_up_and_registers_nothing(
+    ingestion_of: Ingestion, store: ReadingStore, settings: dict[str, Any]
+) -> None:
+    ingestion_of.send(registering("m", [READING], **settings))
+    ingestion_of.drain()
+    assert len(ingestion_of.dead()) == 1
+    assert stores().meters.get("m") is None

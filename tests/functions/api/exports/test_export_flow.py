@@ -355,6 +355,9 @@ def test_an_export_may_have_more_columns_and_what_was_known(api: TestClient, wor
         ({"columns": "quality"}, "columns"),
         ({"known_at": "2100-01-01T00:00:00Z"}, "known_at"),
         ({"known_at": "now"}, "known_at"),
+        ({"resolution": "week"}, "resolution"),
+        ({"resolution": "day", "tz": "Berlin"}, "tz"),
+        ({"resolution": "day", "columns": ["quality"]}, "columns"),
     ],
 )
 def test_bad_columns_and_instants_are_named(api: TestClient, changes: Any, field: str) -> None:
@@ -373,3 +376,22 @@ def test_a_large_file_that_is_gone_before_its_time_is_expired(
         aws.s3().delete_object(Bucket="exports", Key=file["Key"])
     answer = api.get(f"/api/export/download/{job_id}", follow_redirects=False)
     assert (answer.status_code, answer.json()["code"]) == (410, "export_expired")
+
+
+def test_an_export_by_local_day_has_a_line_for_each_day(api: TestClient, work: Work) -> None:
+    days = {"start_datetime": "2024-03-30T23:00:00Z", "end_datetime": "2024-04-01T22:00:00Z"}
+    job_id = ask(api, **days, resolution="day", tz="Europe/Berlin")
+    work()
+    header, *rows, rest = api.get(f"/api/export/download/{job_id}").text.split("\r\n")
+    assert (header + "\r\n", rest) == (HEADER.replace("\r\n", ",readings\r\n"), "")
+    assert [(row.split(",")[0], row.split(",")[6]) for row in rows] == [
+        ("2024-03-31T00:00:00+01:00", "1380"),
+        ("2024-04-01T00:00:00+02:00", "1440"),
+    ]
+
+
+def test_a_zone_that_cannot_be_summed_up_then_is_refused_when_asked(api: TestClient) -> None:
+    days = {"start_datetime": "2010-11-06T00:00:00Z", "end_datetime": "2010-11-09T00:00:00Z"}
+    answer = api.post("/api/export/csv", json=ORDER | days | {"resolution": "day", "tz": "America/St_Johns"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "time_zone_unsupported")
+    assert api.post("/api/export/csv", json=ORDER | days | {"tz": "America/St_Johns"}).status_code == 200

@@ -1,0 +1,229 @@
+"""Local periods against engines that are not ours: ICU's zones, as DuckDB reckons with them, and the zones' files."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from struct import unpack
+
+import duckdb
+import pytest
+import tzdata
+
+from domain.meters.local_periods import Period, Resolution, days_between, period_at
+from domain.meters.time_zones import (
+    QUARTER,
+    UnknownZoneError,
+    UnsupportedZoneError,
+    offset_at,
+    require_quarters,
+    zone,
+    zone_names,
+)
+
+FIRST, END = date(2000, 1, 1), date(2038, 1, 1)
+BERLIN = zone("Europe/Berlin")
+
+
+def quarters(period: Period) -> int:
+    return (period.end - period.begin) // QUARTER
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def icu() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(":memory:") as connection:
+        connection.sql("SET TimeZone = 'UTC'")
+        connection.sql("SET threads = 1")
+        yield connection
+
+
+@pytest.mark.parametrize(
+    ("name", "lengths"),
+    [
+        ("Europe/Berlin", {92: 38, 96: 13_804, 100: 38}),
+        ("America/New_York", {92: 38, 96: 13_804, 100: 38}),
+        ("Australia/Lord_Howe", {94: 38, 96: 13_804, 98: 38}),
+        ("Asia/Kathmandu", {96: 13_880}),
+        ("Pacific/Apia", None),
+    ],
+)
+def test_every_local_day_of_38_years_has_the_quarter_hours_that_icu_gives_it(
+    name: str, lengths: dict[int, int] | None, icu: duckdb.DuckDBPyConnection
+) -> None:
+    ours = [
+        (day.local_start.date(), day.begin, quarters(day)) for day in days_between(zone(name), FIRST, END)
+    ]
+    theirs = icu.execute(
+        """
+        SELECT CAST(timezone($1, instant) AS DATE) AS day, epoch(min(instant)), count(*)
+        FROM generate_series(TIMESTAMPTZ '1999-12-30', TIMESTAMPTZ '2038-01-03', INTERVAL 15 MINUTES) AS made(instant)
+        GROUP BY day HAVING day >= DATE '2000-01-01' AND day < DATE '2038-01-01' ORDER BY day
+        """,
+        [name],
+    ).fetchall()
+    assert ours == [(day, datetime.fromtimestamp(begin, UTC), count) for day, begin, count in theirs]
+    counted: dict[int, int] = {}
+    for _, _, count in ours:
+        counted[count] = counted.get(count, 0) + 1
+    if lengths:
+        assert counted == lengths
+    else:
+        assert len(ours) == 13_879
+        assert date(2011, 12, 30) not in {day for day, *_ in ours}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Europe/Berlin",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "Asia/Kathmandu",
+        "Pacific/Apia",
+        "America/Caracas",
+    ],
+)
+def test_hours_and_months_are_icu_s_too(name: str, icu: duckdb.DuckDBPyConnection) -> None:
+    # An hour is one of the local clock under one offset; ICU names both.
+    theirs = icu.execute(
+        """
+        WITH made AS (
+            SELECT instant, timezone($1, instant) AS here
+            FROM generate_series(TIMESTAMPTZ '2007-01-01', TIMESTAMPTZ '2012-01-01', INTERVAL 15 MINUTES) AS made(instant)
+        )
+        SELECT epoch(min(instant)), count(*) FROM made
+        GROUP BY date_trunc('hour', here), epoch(here) - epoch(instant) ORDER BY 1
+        """,
+        [name],
+    ).fetchall()
+    begin = datetime.fromtimestamp(theirs[1][0], UTC)  # the first and the last are cut by the range
+    ours = []
+    for _ in theirs[1:-1]:
+        hour = period_at(zone(name), Resolution.HOUR, begin)
+        ours.append((hour.begin.timestamp(), quarters(hour)))
+        begin = hour.end
+    assert ours == theirs[1:-1]
+
+    theirs = icu.execute(
+        """
+        SELECT epoch(min(instant)), count(*)
+        FROM generate_series(TIMESTAMPTZ '2006-12-15', TIMESTAMPTZ '2012-02-15', INTERVAL 15 MINUTES) AS made(instant)
+        GROUP BY date_trunc('month', timezone($1, instant)) ORDER BY 1
+        """,
+        [name],
+    ).fetchall()[1:-1]
+    months = []
+    begin = datetime.fromtimestamp(theirs[0][0], UTC)
+    for _ in theirs:
+        month = period_at(zone(name), Resolution.MONTH, begin)
+        months.append((month.begin.timestamp(), quarters(month)))
+        begin = month.end
+    assert months == theirs
+
+
+@pytest.mark.parametrize(
+    ("resolution", "instant", "local_start", "length"),
+    [
+        (Resolution.DAY, "2024-03-31T12:34:56", "2024-03-31T00:00:00+01:00", 92),
+        (Resolution.DAY, "2024-10-27T12:34:56", "2024-10-27T00:00:00+02:00", 100),
+        (Resolution.MONTH, "2024-03-31T22:00:00", "2024-04-01T00:00:00+02:00", 30 * 96),
+        (Resolution.HOUR, "2024-10-27T00:30:00", "2024-10-27T02:00:00+02:00", 4),
+        (Resolution.HOUR, "2024-10-27T01:30:00", "2024-10-27T02:00:00+01:00", 4),
+        (Resolution.QUARTER_HOUR, "2024-03-31T01:00:00", "2024-03-31T03:00:00+02:00", 1),
+    ],
+)
+def test_a_period_has_the_local_time_of_its_begin_with_the_offset(
+    resolution: Resolution, instant: str, local_start: str, length: int
+) -> None:
+    period = period_at(BERLIN, resolution, at(instant))
+    assert (period.local_start.isoformat(), quarters(period)) == (local_start, length)
+    assert period.begin == period.local_start.astimezone(UTC)
+    assert period.begin.utcoffset() == timedelta(0)
+
+
+def test_the_half_hour_that_lord_howe_island_repeats_or_skips_is_an_hour_of_its_own() -> None:
+    island = zone("Australia/Lord_Howe")
+    hours = []
+    instant = at("2024-04-06T14:00:00")
+    for _ in range(3):
+        hour = period_at(island, Resolution.HOUR, instant)
+        hours.append((hour.local_start.isoformat()[11:], quarters(hour)))
+        instant = hour.end
+    assert hours == [("01:00:00+11:00", 4), ("01:30:00+10:30", 2), ("02:00:00+10:30", 4)]
+    skipped = period_at(island, Resolution.HOUR, at("2024-10-05T15:30:00"))
+    assert (skipped.local_start.isoformat()[11:], quarters(skipped)) == ("02:30:00+11:00", 2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "Berlin",
+        "../zones",
+        "/etc/passwd",
+        "right/Europe/Berlin",
+        "localtime",
+        "\ud800",
+        "x" * 5000,
+        "Europe",
+    ],
+)
+def test_what_is_no_name_of_a_zone_is_refused(name: str) -> None:
+    with pytest.raises(UnknownZoneError):
+        zone(name)
+
+
+def test_a_clock_that_is_off_the_quarter_hours_is_refused_about_then_and_only_then() -> None:
+    # Until 2011 the clocks of St. John's were changed at one minute past midnight.
+    island = zone("America/St_Johns")
+    for resolution in (Resolution.QUARTER_HOUR, Resolution.HOUR, Resolution.DAY, Resolution.MONTH):
+        with pytest.raises(UnsupportedZoneError, match=r"America/St_Johns .* 2010-11-07"):
+            period_at(island, resolution, at("2010-11-07T02:30:00"))
+        period_at(island, resolution, at("2010-12-20T12:00:00"))
+    monrovia = zone("Africa/Monrovia")
+    with pytest.raises(UnsupportedZoneError, match="15 minutes"):
+        require_quarters(monrovia, at("1971-06-01T00:00:00"), at("1971-06-02T00:00:00"))
+    require_quarters(monrovia, at("1973-06-01T00:00:00"), at("1973-06-02T00:00:00"))
+
+
+def test_every_zone_s_days_are_whole_and_adjacent_or_refused() -> None:
+    """Walk around every change that the zones' files name, from 2000 to 2037."""
+    whole = refused = 0
+    for name in sorted(zone_names()):
+        area = zone(name)
+        for change in changes_of(name):
+            day = (change - timedelta(days=2)).astimezone(area).date()
+            try:
+                days = list(days_between(area, day, day + timedelta(days=5)))
+            except UnsupportedZoneError:
+                refused += 1
+                continue
+            whole += 1
+            for one, other in pairwise(days):
+                assert one.end == other.begin
+            for period in days:
+                local = {
+                    (period.begin + quarter * QUARTER).astimezone(area).date()
+                    for quarter in range(quarters(period))
+                }
+                assert local == {period.local_start.date()}, (name, period)
+            assert change.minute % 15 == 0
+    assert whole > 5_000
+    assert 0 < refused < 500
+
+
+def changes_of(name: str) -> Iterator[datetime]:
+    """Read the instants of offset changes from a zone's file itself (RFC 9636), the rule for later years left out."""
+    content = (Path(tzdata.__file__).parent / "zoneinfo" / name).read_bytes()
+    body = content[content.index(b"TZif", 4) :]
+    count = unpack(">6l", body[20:44])[3]
+    area = zone(name)
+    for second in unpack(f">{count}q", body[44 : 44 + 8 * count]):
+        if FIRST.toordinal() <= second // 86_400 + 719_163 < END.toordinal():
+            change = datetime.fromtimestamp(second, UTC)
+            if offset_at(area, change) != offset_at(area, change - timedelta(seconds=1)):
+                yield change
