@@ -68,9 +68,9 @@ class Message(NamedTuple):
 
 def messages_of(record: Mapping[str, Any]) -> list[Message]:
     """Return what is to be published of a record of the stream, which may be nothing."""
-    told = contract_message_of(record)
+    contract_message = contract_message_of(record)
     change = change_of(record)
-    return [*([told] if told else []), *([change.message] if change else [])]
+    return [*([contract_message] if contract_message else []), *([change.message] if change else [])]
 
 
 def contract_message_of(record: Mapping[str, Any]) -> Message | None:

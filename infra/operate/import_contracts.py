@@ -75,8 +75,8 @@ def _send_file(file: IO[str], size: int, rejects: IO[str], send: Send, console: 
         for _ in session.run(lines()):
             bar.update(task, completed=read)
     for name, counts in (("contracts", session.contracts), ("events", session.events)):
-        told = ", ".join(f"{number:,} {code}" for code, number in sorted(counts.items()))
-        print(f"{name}: {told or 'none'}")
+        text = ", ".join(f"{number:,} {code}" for code, number in sorted(counts.items()))
+        print(f"{name}: {text or 'none'}")
     return count
 
 

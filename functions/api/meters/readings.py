@@ -51,7 +51,7 @@ router = APIRouter(
     responses=describe(400, 401, 503, "default"),
 )
 
-# How many hours hold what is to be shown is not known: asking for few at a time reads little in vain.
+# How many hours contain the answer is not known in advance: few at a time read little that is not needed.
 _HOURS_AT_ONCE = 24
 CreatedAt = Annotated[
     Instant | None,

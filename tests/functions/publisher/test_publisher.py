@@ -127,6 +127,6 @@ def test_other_components_are_a_change_of_the_contract_with_both_lists() -> None
 
 
 def test_all_messages_of_a_change_are_put_on_the_bus(monkeypatch: pytest.MonkeyPatch) -> None:
-    told, answer = published({"Records": [record(NEW, TOMBSTONE)]}, monkeypatch)
-    assert {message["detail-type"] for message in told} == {"contract_deleted", "timeline_changed"}
+    messages, answer = published({"Records": [record(NEW, TOMBSTONE)]}, monkeypatch)
+    assert {message["detail-type"] for message in messages} == {"contract_deleted", "timeline_changed"}
     assert answer == {"batchItemFailures": []}
