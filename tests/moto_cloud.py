@@ -33,7 +33,8 @@ JSONFileLoader.load_file = lambda _, path: _load(path)  # type: ignore[assignmen
 def service_cloud() -> Iterator[None]:
     """Run moto during the context, with only the resources of template.yaml."""
     # Creating a session for each test would take longer than creating all tables; the clients are new anyway.
-    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+    # Its own credentials would stay in that session, and DynamoDB Local has separate tables for each access key.
+    with mock_aws(config={"core": {"reset_boto3_session": False, "mock_credentials": False}}):
         for logical_id, name in TABLES.items():
             create_table(aws.dynamodb(), logical_id, name)
         aws.s3().create_bucket(
