@@ -90,8 +90,8 @@ e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## build, deploy 
 		echo "note: this machine has no Python of Lambda's version: building and testing with that of $(VENV)"; bin=$(BIN); \
 	fi && $$bin/pytest -vv --durations 5 tests/deployed
 
-proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, answers and the OpenAPI document with the full number of cases (about 10 minutes)
-	PROOF=full SCHEMATHESIS_EXAMPLES=200 $(BIN)/pytest -s -n 3 --dist loadgroup $(PROVEN)
+proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, answers and the OpenAPI document with the full number of cases (about 10 minutes; LONG=1 the longest too, about 2 hours)
+	PROOF=$(if $(LONG),long,full) SCHEMATHESIS_EXAMPLES=200 $(BIN)/pytest -s -n 3 --dist loadgroup $(PROVEN)
 
 bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed as ratios within one run, with exports of a whole year
 	BENCH_DAYS=366 $(BIN)/pytest -s tests/bench

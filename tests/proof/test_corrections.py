@@ -23,11 +23,11 @@ from infra.meters import reading_queries, reading_store
 from infra.telemetry import logger
 from tests.conftest import create_table
 from tests.proof.correction_histories import THREADS, History, Recorder
+from tests.proof_level import IS_LONG
 
 pytestmark = pytest.mark.xdist_group("engine")
 
-FULL = os.environ.get("PROOF") == "full"
-HISTORIES, RACES = (9_800, 200) if FULL else (60, 3)
+HISTORIES, RACES = (9_800, 200) if IS_LONG else (60, 3)
 MUTANT_HISTORIES = 200
 
 

@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import uuid4
@@ -18,8 +17,9 @@ from domain.contracts.trails import Changed, Replayed, Trail, Voided
 from tests.conftest import create_table
 from tests.engines import client_of
 from tests.proof.histories import History, Life, naive_as_of, show
+from tests.proof_level import IS_LONG
 
-RUNS = 500 if os.environ.get("PROOF") == "full" else 10
+RUNS = 500 if IS_LONG else 10
 
 KnownAt = Callable[[Contract, Trail, datetime], Contract]
 AsOf = Callable[[Contract, Trail, datetime, datetime], Contract]

@@ -4,7 +4,6 @@ AWS's own DynamoDB Local, the application in several processes, and clients that
 events to one contract at once. `PROOF=full` runs the whole proof; without it, a part.
 """
 
-import os
 import sys
 import time
 from collections import Counter
@@ -30,9 +29,9 @@ from tests.proof.serving import (
     serving,
     show,
 )
+from tests.proof_level import IS_FULL
 from tests.small_cases import COMPONENT
 
-IS_FULL = os.environ.get("PROOF") == "full"
 HISTORIES, NAIVE_HISTORIES = (200, 50) if IS_FULL else (30, 10)
 CORRECTED_HISTORIES, CARELESS_HISTORIES = (200, 50) if IS_FULL else (10, 5)
 

@@ -1,6 +1,5 @@
 """A large portfolio: random questions are answered as by brute force, and what the answers cost does not grow with it."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +16,14 @@ from infra.portfolio.portfolio_items import CHANGES, counter_key, entry_item, ro
 from infra.portfolio.portfolio_store import PortfolioStore
 from infra.portfolio.queries import Kind, PortfolioQueries
 from tests import portfolios
+from tests.proof_level import IS_LONG
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FULL = os.environ.get("PROOF") == "full"
-CONTRACTS = 100_000 if FULL else 2_000
-QUESTIONS = 1_000 if FULL else 60
-THROUGH_THE_STORE = 2_000 if FULL else 500
+CONTRACTS = 100_000 if IS_LONG else 2_000
+QUESTIONS = 1_000 if IS_LONG else 60
+THROUGH_THE_STORE = 2_000 if IS_LONG else 500
 TODAY = date(2024, 3, 1)
 
 

@@ -1,6 +1,5 @@
 """Random histories of contracts, whose streams arrive shuffled, doubled and cut: the portfolio ends as the contracts."""
 
-import os
 from random import Random
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -14,12 +13,13 @@ from tests.conftest import create_table, forget
 from tests.contract_histories import History
 from tests.functions.ingestion.conftest import Context
 from tests.portfolios import expected_table, table_of
+from tests.proof_level import IS_LONG
 
 if TYPE_CHECKING:
     import pytest
     from mypy_boto3_dynamodb import DynamoDBClient
 
-HISTORIES = 200 if os.environ.get("PROOF") == "full" else 12
+HISTORIES = 200 if IS_LONG else 12
 STEPS = 60
 
 

@@ -1,6 +1,5 @@
 """Whatever is done to contracts, in whatever order, the stores say what the rules say."""
 
-import os
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -24,9 +23,10 @@ from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
 from tests.conftest import create_table
 from tests.engines import client_of
+from tests.proof_level import IS_FULL
 from tests.small_cases import day, instant
 
-RUNS, STEPS = (500, 50) if os.environ.get("PROOF") == "full" else (25, 50)
+RUNS, STEPS = (500, 50) if IS_FULL else (25, 50)
 
 numbers = st.sampled_from(["a", "b"])
 events = st.builds(

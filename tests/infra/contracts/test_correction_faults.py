@@ -1,6 +1,5 @@
 """Replays, voids and patches stay true on a network that loses, doubles, throttles and conflicts."""
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -38,11 +37,12 @@ from infra.write_outcomes import DEPENDENCY_ERRORS, Applied, WriteFailedError
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Crash, Fault, FaultyNetwork
+from tests.proof_level import IS_FULL
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PLANS = 512 if os.environ.get("PROOF") == "full" else 128
+PLANS = 512 if IS_FULL else 128
 _PLANS_OF_A_CLIENT = 4
 TWO = (Component.ENERGY_SUPPLY, Component.BATTERY_OPTIMIZATION)
 RECEPTION = Reception(small_cases.instant(9), Source.API, "request")

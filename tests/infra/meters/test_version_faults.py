@@ -1,7 +1,6 @@
 """Corrections and deletions on a network that loses, doubles and refuses, and in processes that end: no version
 is lost, none is invented."""
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from infra.meters.reading_store import Counts, ReadingStore
 from infra.write_outcomes import WriteFailedError, watch
 from tests.conftest import create_table
 from tests.faults import Crash, Fault, FaultyNetwork
+from tests.proof_level import IS_LONG
 from tests.readings import reading
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ HOURS = 3
 MADE = 1_700_000_000_000_000
 TIMESTAMPS = [START + timedelta(hours=hour, minutes=minute) for hour in range(HOURS) for minute in (0, 30)]
 
-FULL = os.environ.get("PROOF") == "full"
 FAULTS = (
     [fault for fault in Fault if fault is not Fault.NONE]
-    if FULL
+    if IS_LONG
     else [Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.LOST_ANSWER]
 )
 

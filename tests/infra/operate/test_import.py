@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -28,13 +27,13 @@ from infra.exports.contract_lines import ContractLines
 from infra.operate.import_lines import UnusableLineError, read_line
 from infra.operate.import_session import ImportSession, Refused
 from tests.conftest import create_table
+from tests.proof_level import IS_LONG
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FULL = os.environ.get("PROOF") == "full"
-CONTRACTS = 300 if FULL else 40
-KILLS = 100 if FULL else 12
+CONTRACTS = 300 if IS_LONG else 40
+KILLS = 100 if IS_LONG else 12
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 BY = Correcting(Reception(NOW, Source.API, "request"), utc_now, lambda: uuid4().hex)
 
