@@ -22,7 +22,7 @@ DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
 unexport PYTHONDONTWRITEBYTECODE
 
 # What `make proof` runs with more of the same.
-PROVEN := tests/proof tests/infra/operate/test_import.py tests/infra/contracts/test_correction_faults.py tests/e2e/test_kill.py tests/functions/api/test_conformance.py tests/functions/api/test_conformance_closed.py
+PROVEN := tests/proof tests/domain/meters/test_local_periods.py tests/infra/operate/test_import.py tests/infra/contracts/test_correction_faults.py tests/e2e/test_kill.py tests/functions/api/test_conformance.py tests/functions/api/test_conformance_closed.py
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

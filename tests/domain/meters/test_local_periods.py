@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from struct import unpack
@@ -11,6 +12,8 @@ import pytest
 import tzdata
 
 from domain.meters.local_periods import Period, Resolution, days_between, period_at
+from domain.meters.summaries import HourSums, stream_summaries
+from domain.meters.sums import Sums
 from domain.meters.time_zones import (
     QUARTER,
     UnknownZoneError,
@@ -20,6 +23,7 @@ from domain.meters.time_zones import (
     zone,
     zone_names,
 )
+from tests.proof_level import IS_FULL
 
 FIRST, END = date(2000, 1, 1), date(2038, 1, 1)
 BERLIN = zone("Europe/Berlin")
@@ -74,6 +78,52 @@ def test_every_local_day_of_38_years_has_the_quarter_hours_that_icu_gives_it(
     else:
         assert len(ours) == 13_879
         assert date(2011, 12, 30) not in {day for day, *_ in ours}
+
+
+def milli_kwh(instant: int) -> int:
+    """Return the energy of the quarter hour that begins at `instant`, seconds since 1970."""
+    return instant // 900 * 7919 % 1009
+
+
+def hours_of_quarters(first: datetime, end: datetime) -> Iterator[HourSums]:
+    hour = first
+    while hour < end:
+        begin = int(hour.timestamp())
+        sums = {
+            quarter: Sums(
+                1, (1, 0, 0, 0), (Decimal(milli_kwh(begin + 900 * quarter)).scaleb(-3), *[Decimal(0)] * 3), {}
+            )
+            for quarter in range(4)
+        }
+        yield HourSums(hour, sums, 0)
+        hour += timedelta(hours=1)
+
+
+ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia"]
+
+
+@pytest.mark.parametrize("name", ZONES if IS_FULL else ZONES[:1])
+def test_every_local_day_of_38_years_has_the_sum_and_the_count_that_icu_gives_it(
+    name: str, icu: duckdb.DuckDBPyConnection
+) -> None:
+    hours = hours_of_quarters(at("1999-12-30"), at("2038-01-03"))
+    ours = [
+        (summary.period.local_start.date(), summary.readings, summary.energy_kwh)
+        for _, summaries in stream_summaries(hours, zone(name), Resolution.DAY)
+        for summary in summaries
+        if FIRST <= summary.period.local_start.date() < END
+    ]
+    theirs = icu.execute(
+        """
+        SELECT CAST(timezone($1, instant) AS DATE) AS day, count(*), sum((epoch(instant)::BIGINT // 900) * 7919 % 1009)
+        FROM generate_series(TIMESTAMPTZ '1999-12-30', TIMESTAMPTZ '2038-01-02 23:45:00', INTERVAL 15 MINUTES)
+            AS made(instant)
+        GROUP BY day HAVING day >= DATE '2000-01-01' AND day < DATE '2038-01-01' ORDER BY day
+        """,
+        [name],
+    ).fetchall()
+    assert ours == [(day, count, Decimal(int(total)).scaleb(-3)) for day, count, total in theirs]
+    assert len(ours) > 13_870
 
 
 @pytest.mark.parametrize(
