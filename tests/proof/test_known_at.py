@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -86,9 +86,7 @@ def test_nothing_is_known_before_a_contract_was_stored(lives: list[Life]) -> Non
     for life in lives:
         assert life.contract is not None
         assert life.trail is not None
-        before = history.known_at(
-            life.contract, life.trail, datetime(2023, 12, 31, tzinfo=life.notes[0].at.tzinfo)
-        )
+        before = history.known_at(life.contract, life.trail, datetime(2023, 12, 31, tzinfo=UTC))
         assert before.components == {}
 
 
