@@ -240,7 +240,7 @@ def test_a_page_in_a_real_browser_runs_nothing_and_reads_nothing(
     shown = dump(page, tmp_path)
     assert "done" in shown, shown
     assert names(stack) & {"by-fetch", "by-form"} == set(), shown
-    # "opaque" is all that no-cors shows of an answer, be it a refusal.
+    # "opaque" is all that no-cors shows of an answer, also of a refusal.
     attempts = [line.split(": ")[1] for line in shown.splitlines() if ": " in line]
     assert len(attempts) == 11, shown
     assert set(attempts) == {"TypeError", "opaque 0 "}, shown
