@@ -1,8 +1,4 @@
-"""Export jobs: what may happen to one, and what forbids it.
-
-Each change is a function of the job as it is stored. `infra.exports.job_store` stores the result on condition
-that the job is still the one the function saw, and asks the function again where it is not.
-"""
+"""Export jobs: what they are, who may see them, and how many a user may have; `export_changes` has what may happen to one."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -17,24 +13,16 @@ from domain.users import Caller
 
 FILE_LIFETIME = timedelta(days=7)
 """The bucket's lifecycle deletes files after as many days."""
-MAX_ATTEMPTS = 3
-"""Equals the queue's maxReceiveCount."""
 MAX_OPEN_EXPORTS = 5
 """Jobs that one user may have waiting or under way at a time."""
 CANCELLED_COUNTS = timedelta(minutes=1)
 """How long after it was asked for a cancelled job counts among them: else asking and cancelling in turn would
 make work without end."""
-LEASE = timedelta(seconds=90)
-"""How long an attempt owns its job after its last report. An attempt that lives reports every second, or after
-the one call it is waiting for: the longest, a part of a file sent three times, ends within 65 seconds. One that was
-only slow is harmless: the next attempt writes elsewhere, and the job refuses what an earlier one reports."""
 SETTLING = timedelta(seconds=15)
 """How long after an instant a write may still be under way that is recorded at it or before: three sendings of a
 transaction with their pauses take ten seconds, and the clocks of two functions differ by less than the rest."""
 UNSENT_AFTER = timedelta(minutes=3)
 """A job that nobody has claimed so long after it was sent is sent again."""
-LOST_AFTER = timedelta(days=1)
-"""A job that is still pending then has failed, whatever is in the queue."""
 
 
 class Status(StrEnum):
@@ -179,17 +167,6 @@ class ExportFinishedError(Exception):
         super().__init__("The export has finished already.")
 
 
-class Refusal(StrEnum):
-    """Why something may not happen to a job."""
-
-    NOT_FOUND = "not_found"
-    FINISHED = "finished"
-    LEASED = "leased"
-    EXHAUSTED = "exhausted"
-    SUPERSEDED = "superseded"
-    NOT_DUE = "not_due"
-
-
 def visible_to(job: ExportJob | None, caller: Caller) -> ExportJob | None:
     """Return `job` where `caller` may know of it: an admin, or who asked for it."""
     return job if job is not None and (caller.is_admin or job.owner == caller.id) else None
@@ -209,81 +186,6 @@ def new_job(job_id: str, meter_id: str, period: Interval, owner: str, now: datet
 def new_contracts_job(job_id: str, order: ContractsOrder, owner: str, now: datetime) -> ExportJob:
     """Return a job for a file of contracts that nobody has worked on."""
     return replace(new_job(job_id, CONTRACTS, Interval(now, now), owner, now), contracts=order)
-
-
-def claim(job: ExportJob, now: datetime) -> ExportJob | Refusal:
-    """Begin an attempt: no other is under way, and not all have been used up."""
-    if job.status is not Status.PENDING:
-        return Refusal.FINISHED
-    if _is_leased(job, now):
-        return Refusal.LEASED
-    if job.attempt >= MAX_ATTEMPTS:
-        return Refusal.EXHAUSTED
-    lease_until = now + LEASE
-    return replace(
-        job, attempt=job.attempt + 1, progress=0, lease_until=lease_until, due_at=lease_until, updated_at=now
-    )
-
-
-def report(job: ExportJob, attempt: int, progress: int, now: datetime) -> ExportJob | Refusal:
-    """Note how far `attempt` is, in percent, and that it lives."""
-    lease_until = now + LEASE
-    return _not_current(job, attempt) or replace(
-        job, progress=progress, lease_until=lease_until, due_at=lease_until, updated_at=now
-    )
-
-
-def release(job: ExportJob, attempt: int, now: datetime) -> ExportJob | Refusal:
-    """Give up `attempt`, so that another can be made at once."""
-    return _not_current(job, attempt) or replace(
-        job, lease_until=None, due_at=now + UNSENT_AFTER, updated_at=now
-    )
-
-
-def complete(job: ExportJob, attempt: int, file: ExportFile, now: datetime) -> ExportJob | Refusal:
-    """Finish with the file that `attempt` has made."""
-    return _not_current(job, attempt) or _finish(replace(job, file=file, progress=100), Status.COMPLETED, now)
-
-
-def fail(job: ExportJob, attempt: int, failure: Failure, now: datetime) -> ExportJob | Refusal:
-    """Finish without a file, on the word of `attempt`."""
-    return _not_current(job, attempt) or _finish(replace(job, failure=failure), Status.FAILED, now)
-
-
-def cancel(job: ExportJob, now: datetime) -> ExportJob | Refusal:
-    """Finish because nobody wants the file any more."""
-    return _finish(job, Status.CANCELLED, now) if job.status is Status.PENDING else Refusal.FINISHED
-
-
-def recover(job: ExportJob, now: datetime) -> ExportJob | Refusal:
-    """Recover a pending job to which nothing has happened in its time.
-
-    It fails where no further attempt would be made or it has waited for a day; otherwise it stays
-    pending, is due again later, and is to be sent.
-    """
-    if job.status is not Status.PENDING:
-        return Refusal.FINISHED
-    if _is_leased(job, now):
-        return Refusal.LEASED
-    if job.due_at is not None and job.due_at > now:
-        return Refusal.NOT_DUE
-    if job.attempt >= MAX_ATTEMPTS or now - job.created_at >= LOST_AFTER:
-        return _finish(replace(job, failure=EXPORT_FAILED), Status.FAILED, now)
-    return replace(job, due_at=now + UNSENT_AFTER)
-
-
-def _is_leased(job: ExportJob, now: datetime) -> bool:
-    return job.lease_until is not None and job.lease_until > now
-
-
-def _not_current(job: ExportJob, attempt: int) -> Refusal | None:
-    if job.status is not Status.PENDING:
-        return Refusal.FINISHED
-    return None if job.attempt == attempt else Refusal.SUPERSEDED
-
-
-def _finish(job: ExportJob, status: Status, now: datetime) -> ExportJob:
-    return replace(job, status=status, lease_until=None, due_at=None, updated_at=now)
 
 
 EXPORT_FAILED = Failure(

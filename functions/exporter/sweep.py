@@ -5,7 +5,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.exports import Refusal, Status, recover
+from domain.export_changes import Refusal, recover
+from domain.exports import Status
 from infra.exports.job_store import ExportStore
 from infra.exports.queue import ExportQueue
 from infra.stores import stores

@@ -5,17 +5,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from domain import exports
+from domain import export_changes, exports
+from domain.export_changes import MAX_ATTEMPTS, Refusal
 from domain.exports import (
     EXPORT_FAILED,
     FILE_LIFETIME,
-    MAX_ATTEMPTS,
     SETTLING,
     ContractsOrder,
     ExportFile,
     ExportJob,
     Format,
-    Refusal,
 )
 from domain.meters.csv_format import TIMESTAMP_LENGTH, header
 from domain.meters.local_periods import Resolution
@@ -64,7 +63,7 @@ class Worker:
             LeasedError: another attempt is under way.
             Exception: this attempt failed and another is to be made.
         """
-        job = self.jobs.change(job_id, lambda job: exports.claim(job, self.now()))
+        job = self.jobs.change(job_id, lambda job: export_changes.claim(job, self.now()))
         if isinstance(job, Refusal):
             self._leave(job_id, job, is_last_receive=is_last_receive)
             return
@@ -75,7 +74,7 @@ class Worker:
         except Exception:
             logger.exception("Export attempt failed", job_id=job_id, attempt=job.attempt)
             if not is_last_receive and job.attempt < MAX_ATTEMPTS:
-                self._change(job, exports.release)
+                self._change(job, export_changes.release)
                 raise
             self._fail(job)
 
@@ -84,7 +83,7 @@ class Worker:
         if refusal is Refusal.LEASED and not is_last_receive:
             raise LeasedError(job_id)
         if refusal is Refusal.EXHAUSTED:
-            self.jobs.change(job_id, lambda job: exports.recover(job, self.now()))
+            self.jobs.change(job_id, lambda job: export_changes.recover(job, self.now()))
 
     def _attempt(self, job: ExportJob) -> None:
         if job.attempt > 1:
@@ -96,14 +95,14 @@ class Worker:
             return
         meter = self.meters.get(job.meter_id)
         if meter is None:
-            self._change(job, exports.fail, exports.meter_not_found(job.meter_id))
+            self._change(job, export_changes.fail, exports.meter_not_found(job.meter_id))
             return
         try:
             with self.files.create(job.key) as upload:
                 self._write(job, meter, upload)
                 written = upload.finish()
         except UnsupportedZoneError as error:
-            self._change(job, exports.fail, exports.time_zone_unsupported(str(error)))
+            self._change(job, export_changes.fail, exports.time_zone_unsupported(str(error)))
             return
         self._complete(job, ExportFile(job.key, *written, expires_at=self.now() + FILE_LIFETIME))
 
@@ -116,7 +115,7 @@ class Worker:
             if lines:
                 upload.write(lines)
             if self.now() - reported_at >= self.report_every:
-                _unless_refused(self._change(job, exports.report, _progress(job, timestamp)))
+                _unless_refused(self._change(job, export_changes.report, _progress(job, timestamp)))
                 reported_at = self.now()
 
     def _lines(self, job: ExportJob, meter: Meter) -> Iterator[tuple[bytes, bytes]]:
@@ -151,13 +150,13 @@ class Worker:
             upload.write(block.text)
             if self.now() - reported_at >= self.report_every:
                 progress = min(99, 99 * block.contracts // max(1, total))
-                _unless_refused(self._change(job, exports.report, progress))
+                _unless_refused(self._change(job, export_changes.report, progress))
                 reported_at = self.now()
         return upload.finish(header_lines)
 
     def _complete(self, job: ExportJob, file: ExportFile) -> None:
         # Where this raises, it may have been stored: the file stays, and the next attempt finds out.
-        answer = self._change(job, exports.complete, file)
+        answer = self._change(job, export_changes.complete, file)
         if isinstance(answer, Refusal):
             self.files.delete(file.key)
         after = _unless_refused(answer)
@@ -172,7 +171,7 @@ class Worker:
         count("ExportsCompleted")
 
     def _fail(self, job: ExportJob) -> None:
-        if not isinstance(self._change(job, exports.fail, EXPORT_FAILED), Refusal):
+        if not isinstance(self._change(job, export_changes.fail, EXPORT_FAILED), Refusal):
             count("ExportsFailed")
             self.files.clear(exports.folder_of(job.id))
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from domain.exports import ExportJob, Refusal
+from domain.export_changes import Refusal
+from domain.exports import ExportJob
 from infra.conditional_writes import Writer
 from infra.exports.job_items import OPEN, StoredJob, number_of, readable, to_item, to_job
 from infra.write_outcomes import Applied

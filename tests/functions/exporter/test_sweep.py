@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from domain import exports
-from domain.exports import LEASE, LOST_AFTER, MAX_ATTEMPTS, UNSENT_AFTER, Status
+from domain import export_changes, exports
+from domain.export_changes import LEASE, LOST_AFTER, MAX_ATTEMPTS
+from domain.exports import UNSENT_AFTER, Status
 from functions.exporter import handler, sweep
 from infra import aws
 from infra.exports.queue import MAX_RECEIVES, ExportQueue, MalformedMessageError, job_of
@@ -39,7 +40,7 @@ def test_a_job_whose_message_was_never_sent_is_sent_again(world: World, queue: E
 
 def test_a_job_whose_worker_died_is_sent_again(world: World, queue: ExportQueue) -> None:
     job_id = world.new_job()
-    world.jobs.change(job_id, lambda job: exports.claim(job, world.now))
+    world.jobs.change(job_id, lambda job: export_changes.claim(job, world.now))
     sweep.sweep(world.jobs, queue, world.now + LEASE - timedelta(seconds=1))
     assert sent(queue) == []
     sweep.sweep(world.jobs, queue, world.now + LEASE)
@@ -48,7 +49,7 @@ def test_a_job_whose_worker_died_is_sent_again(world: World, queue: ExportQueue)
 
 def test_finished_jobs_are_not_looked_at(world: World, queue: ExportQueue) -> None:
     job_id = world.new_job()
-    world.jobs.change(job_id, lambda job: exports.cancel(job, world.now))
+    world.jobs.change(job_id, lambda job: export_changes.cancel(job, world.now))
     assert list(world.jobs.overdue(world.now + LOST_AFTER)) == []
 
 
@@ -150,7 +151,7 @@ def test_a_malformed_message_asks_for_no_job(body: str) -> None:
 
 def test_of_a_batch_only_the_messages_that_failed_come_back(world: World, queue: ExportQueue) -> None:
     leased = world.new_job()
-    world.jobs.change(leased, lambda job: exports.claim(job, handler_time()))
+    world.jobs.change(leased, lambda job: export_changes.claim(job, handler_time()))
     messages = [json.dumps({"job_id": leased}), "garbage", json.dumps({"job_id": "nobody-knows"})]
     records = [record(body) | {"messageId": str(index)} for index, body in enumerate(messages)]
     queue.send("x")

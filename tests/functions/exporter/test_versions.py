@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from domain import exports
+from domain import export_changes
 from domain.actors import Actor, ActorKind
-from domain.exports import SETTLING, ExportFile, ExportJob, Refusal
+from domain.export_changes import Refusal
+from domain.exports import SETTLING, ExportFile, ExportJob
 from domain.instants import to_micros
 from domain.meters.csv_format import HEADER, ExtraColumn
 from domain.meters.readings import Interval, Meter, MeterKind, Quality
@@ -143,9 +144,9 @@ def test_a_request_that_touches_too_much_is_refused_before_it_begins(
 
 def test_an_export_taken_over_after_a_crash_reports_its_progress_again(world: World) -> None:
     job_id = world.new_job()
-    world.jobs.change(job_id, lambda job: exports.claim(job, world.now))
-    world.jobs.change(job_id, lambda job: exports.report(job, 1, 80, world.now))
-    world.now += exports.LEASE
+    world.jobs.change(job_id, lambda job: export_changes.claim(job, world.now))
+    world.jobs.change(job_id, lambda job: export_changes.report(job, 1, 80, world.now))
+    world.now += export_changes.LEASE
     reported: list[int] = []
     original = world.jobs.change
 
@@ -163,12 +164,14 @@ def test_an_export_taken_over_after_a_crash_reports_its_progress_again(world: Wo
 
 def test_a_report_keeps_the_lease_and_silence_ends_it(world: World) -> None:
     job_id = world.new_job()
-    world.jobs.change(job_id, lambda job: exports.claim(job, world.now))
-    later = world.now + exports.LEASE - timedelta(seconds=1)
-    world.jobs.change(job_id, lambda job: exports.report(job, 1, 10, later))
-    still = exports.claim(world.job(job_id), later + exports.LEASE - timedelta(seconds=1))
-    assert still is exports.Refusal.LEASED
-    assert not isinstance(exports.claim(world.job(job_id), later + exports.LEASE), exports.Refusal)
+    world.jobs.change(job_id, lambda job: export_changes.claim(job, world.now))
+    later = world.now + export_changes.LEASE - timedelta(seconds=1)
+    world.jobs.change(job_id, lambda job: export_changes.report(job, 1, 10, later))
+    still = export_changes.claim(world.job(job_id), later + export_changes.LEASE - timedelta(seconds=1))
+    assert still is export_changes.Refusal.LEASED
+    assert not isinstance(
+        export_changes.claim(world.job(job_id), later + export_changes.LEASE), export_changes.Refusal
+    )
 
 
 def test_what_an_export_holds_is_checked_against_its_sum(world: World) -> None:

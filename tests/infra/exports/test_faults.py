@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from domain import exports
-from domain.exports import ExportJob, Refusal, Status
+from domain import export_changes, exports
+from domain.export_changes import Refusal
+from domain.exports import ExportJob, Status
 from domain.meters.readings import Interval, Meter, MeterKind, Reading
 from infra.exports.job_store import ExportStore
 from infra.meters import reading_store as stored_readings
@@ -59,13 +60,13 @@ def test_a_change_that_is_sent_twice_counts_once_and_knows_it(
     network.faults = iter([fault])
     jobs.create(exports.new_job("job", "m", DAY, "anonymous", NOW))
     network.faults = iter([Fault.NONE, fault])
-    claimed = jobs.change("job", partial(exports.claim, now=NOW))
+    claimed = jobs.change("job", partial(export_changes.claim, now=NOW))
     assert isinstance(claimed, ExportJob)
     assert claimed.attempt == 1
     network.faults = iter([Fault.NONE, fault])
-    cancelled = jobs.change("job", partial(exports.cancel, now=NOW))
+    cancelled = jobs.change("job", partial(export_changes.cancel, now=NOW))
     assert isinstance(cancelled, ExportJob)
-    assert jobs.change("job", partial(exports.cancel, now=NOW)) is Refusal.FINISHED
+    assert jobs.change("job", partial(export_changes.cancel, now=NOW)) is Refusal.FINISHED
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_a_change_that_is_never_answered_is_unknown_unless_it_was_never_sent(
     jobs.create(exports.new_job("job", "m", DAY, "anonymous", NOW))
     network.faults = iter([Fault.NONE, fault, fault, fault])
     with pytest.raises(error):
-        jobs.change("job", partial(exports.cancel, now=NOW))
+        jobs.change("job", partial(export_changes.cancel, now=NOW))
     job = jobs.get("job")
     assert job is not None
     assert job.status is (Status.CANCELLED if fault is Fault.LOST_ANSWER else Status.PENDING)

@@ -12,8 +12,9 @@ from uuid import uuid4
 import pytest
 from moto import mock_aws
 
-from domain import exports
-from domain.exports import ExportJob, Refusal, Status
+from domain import export_changes, exports
+from domain.export_changes import Refusal
+from domain.exports import ExportJob, Status
 from domain.meters.csv_format import HEADER, read_line
 from domain.meters.readings import Interval, Meter, MeterKind, Reading
 from domain.meters.simulation import simulate
@@ -66,7 +67,7 @@ def at_once(acts: Sequence[Callable[[], _Answer]]) -> list[_Answer]:
 
 
 def claim(jobs: ExportStore, job_id: str) -> ExportJob | Refusal:
-    return jobs.change(job_id, lambda job: exports.claim(job, NOW))
+    return jobs.change(job_id, lambda job: export_changes.claim(job, NOW))
 
 
 def winners_of(jobs: ExportStore, races: int) -> list[int]:
@@ -93,8 +94,8 @@ def test_without_the_condition_several_win(jobs: ExportStore, monkeypatch: pytes
 def test_of_a_cancel_and_a_completion_that_meet_exactly_one_counts(jobs: ExportStore) -> None:
     file = exports.ExportFile("key", 1, 1, "sha", NOW + exports.FILE_LIFETIME)
     ends: list[Callable[[ExportJob], ExportJob | Refusal]] = [
-        lambda job: exports.cancel(job, NOW),
-        lambda job: exports.complete(job, 1, file, NOW),
+        lambda job: export_changes.cancel(job, NOW),
+        lambda job: export_changes.complete(job, 1, file, NOW),
     ]
     for race in range(30):
         job_id = f"job-{race}"

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from fastapi.testclient import TestClient
 
-from domain.exports import CANCELLED_COUNTS, MAX_OPEN_EXPORTS, Refusal, TooManyExportsError, cancel, new_job
+from domain.export_changes import Refusal, cancel
+from domain.exports import CANCELLED_COUNTS, MAX_OPEN_EXPORTS, TooManyExportsError, new_job
 from domain.meters.readings import Interval
 from domain.users import Role
 from functions.api.exports import exports as routes
