@@ -15,8 +15,9 @@ from domain.meters.json_uploads import read_entries
 from domain.meters.readings import Meter, MeterIsSimulatedError, MeterKind, Reading, is_meter_id
 from domain.meters.time_zones import UnknownZoneError, zone
 from domain.meters.uploads import MAX_AHEAD, InvalidReadingsError, Problem, ReadingParser
+from infra.meters.hour_writes import Counts
 from infra.meters.meter_store import MeterStore
-from infra.meters.reading_store import Counts, ReadingStore
+from infra.meters.reading_store import ReadingStore
 from infra.telemetry import logger
 
 _NO_NUMBER = Decimal("NaN")

@@ -4,7 +4,7 @@ import json
 
 from domain.instants import from_micros, to_micros
 from domain.meters.summaries import Begun, Position
-from infra.meters.reading_items import sums_facts, sums_from
+from infra.meters.reading_facts import sums_facts, sums_from
 
 
 def format_position(position: Position) -> str:

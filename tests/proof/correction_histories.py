@@ -19,9 +19,10 @@ from domain.meters.csv_format import HEADER, values_of
 from domain.meters.readings import Interval, Meter, MeterKind, Quality, Reading, hour_of
 from domain.meters.sums import add
 from infra.contracts.event_payloads import utc_now
+from infra.meters.hour_writes import Counts
 from infra.meters.reading_items import to_block
 from infra.meters.reading_messages import Upload, store_all
-from infra.meters.reading_store import Counts, ReadingStore
+from infra.meters.reading_store import ReadingStore
 from infra.stores import stores
 from infra.time_left import always
 from tests.proof.naive_readings import NaiveReadings, sums_by_hour

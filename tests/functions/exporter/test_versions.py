@@ -18,7 +18,7 @@ from domain.meters.readings import Interval, Meter, MeterKind, Quality
 from domain.meters.sums import add
 from domain.meters.uploads import TooManyReadingsError
 from infra.meters import reading_queries, reading_store
-from infra.meters.reading_store import Counts
+from infra.meters.hour_writes import Counts
 from tests.functions.exporter.conftest import CONTENT, PERIOD, START, World
 from tests.readings import reading
 

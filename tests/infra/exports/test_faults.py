@@ -13,9 +13,11 @@ from domain.export_changes import Refusal
 from domain.exports import ExportJob, Status
 from domain.meters.readings import Interval, Meter, MeterKind, Reading
 from infra.exports.job_store import ExportStore
+from infra.meters import hour_writes
 from infra.meters import reading_store as stored_readings
+from infra.meters.hour_writes import Counts
 from infra.meters.meter_store import MeterStore
-from infra.meters.reading_store import Counts, ReadingStore
+from infra.meters.reading_store import ReadingStore
 from infra.write_outcomes import BusyError, OutcomeUnknownError
 from tests.conftest import create_table
 from tests.faults import Fault, FaultyNetwork
@@ -121,8 +123,8 @@ def test_an_upload_that_always_meets_others_is_refused_as_busy(
 def test_an_upload_larger_than_a_transaction_takes_several(
     readings: ReadingStore, monkeypatch: pytest.MonkeyPatch, most_items: int, most_bytes: int
 ) -> None:
-    monkeypatch.setattr(stored_readings, "_MAX_ITEMS", most_items)
-    monkeypatch.setattr(stored_readings, "_MAX_BYTES", most_bytes)
+    monkeypatch.setattr(hour_writes, "_MAX_ITEMS", most_items)
+    monkeypatch.setattr(hour_writes, "_MAX_BYTES", most_bytes)
     sizes: list[int] = []
     readings.client.meta.events.register(
         "provide-client-params.dynamodb.TransactWriteItems",

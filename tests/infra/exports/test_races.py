@@ -23,7 +23,7 @@ from infra import aws
 from infra.exports import job_store as stored_exports
 from infra.exports.files import ExportFiles
 from infra.exports.job_store import ExportStore
-from infra.meters import reading_store as stored_readings
+from infra.meters import hour_writes
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import ReadingStore
 from tests.conftest import create_table
@@ -135,8 +135,8 @@ def test_uploads_that_meet_on_the_same_hours_lose_nothing(readings: ReadingStore
 def test_without_the_conditions_they_lose_readings(
     readings: ReadingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored_readings, "IS_NEW", "attribute_not_exists(#pk) OR attribute_exists(#pk)")
-    monkeypatch.setattr(stored_readings, "IS_UNCHANGED", "#version = :version OR attribute_exists(#version)")
+    monkeypatch.setattr(hour_writes, "IS_NEW", "attribute_not_exists(#pk) OR attribute_exists(#pk)")
+    monkeypatch.setattr(hour_writes, "IS_UNCHANGED", "#version = :version OR attribute_exists(#version)")
     # DynamoDB itself refuses transactions that meet; those that only follow each other are the point.
     assert lost_readings(readings, races=10) > 0
 
