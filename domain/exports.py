@@ -1,4 +1,4 @@
-"""Export jobs: what they are, who may see them, and how many a user may have; `export_changes` has what may happen to one."""
+"""Export jobs: what they are, who may see them, and which count as open. For their changes see `export_changes`."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""One attempt at one export: claim, write, complete; safe to be interrupted anywhere."""
+"""One attempt at one export: claim, write, complete; it may be interrupted anywhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ from infra.telemetry import count, logger
 
 
 class LeasedError(Exception):
-    """Another attempt at the job is under way: the message has to be received again later."""
+    """Another attempt at the job is running: the message has to be delivered again later."""
 
 
 class StoppedError(Exception):
@@ -45,7 +45,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Worker:
-    """What makes the files of export jobs. It reports how far it is at most every `report_every`."""
+    """Makes the files of export jobs, and reports progress at most every `report_every`."""
 
     jobs: ExportStore
     meters: MeterStore
@@ -57,11 +57,11 @@ class Worker:
     contracts: Callable[[], ContractLines] | None = None
 
     def run(self, job_id: str, *, is_last_receive: bool) -> None:
-        """Make an attempt at a job, unless it needs none.
+        """Make an attempt at a job, unless it is finished or another attempt owns it.
 
         Raises:
-            LeasedError: another attempt is under way.
-            Exception: this attempt failed and another is to be made.
+            LeasedError: another attempt is running.
+            Exception: this attempt failed, and another one has to be made.
         """
         job = self.jobs.change(job_id, lambda job: export_changes.claim(job, self.now()))
         if isinstance(job, Refusal):
@@ -119,12 +119,12 @@ class Worker:
                 reported_at = self.now()
 
     def _lines(self, job: ExportJob, meter: Meter) -> Iterator[tuple[bytes, bytes]]:
-        """Give the lines of each hour, and their first timestamp."""
+        """Yield the lines of each hour, with their first timestamp."""
         for lines in self.readings.lines(meter, job.period, job.columns, job.known_at):
             yield lines[:TIMESTAMP_LENGTH], lines
 
     def _summaries(self, job: ExportJob, meter: Meter) -> Iterator[tuple[bytes, bytes]]:
-        """Give with the timestamp of each hour the lines of the periods that end before it."""
+        """Yield for each hour its timestamp and the lines of the periods that end before it."""
         hours = self.readings.sums(meter, job.period, job.known_at)
         area = zone(job.timezone or meter.timezone or DEFAULT_ZONE)
         for at, summaries in stream_summaries(hours, area, job.resolution):
@@ -132,7 +132,7 @@ class Worker:
             yield format_timestamp(at).encode(), lines
 
     def _wait_until_settled(self, job: ExportJob) -> None:
-        """Wait for writes that may still be recorded at the instant whose knowledge is asked for."""
+        """Wait for writes that may still be recorded at `known_at` or before."""
         if (
             job.known_at is not None
             and (seconds := (job.known_at + SETTLING - self.now()).total_seconds()) > 0
@@ -140,7 +140,7 @@ class Worker:
             self.sleep(seconds)
 
     def _write_contracts(self, job: ExportJob, order: ContractsOrder, upload: Upload) -> Written:
-        assert self.contracts is not None  # noqa: S101 - a worker that is deployed has them
+        assert self.contracts is not None  # noqa: S101 - the deployed worker has them
         lines = self.contracts()
         header_lines = 1 if order.format is Format.CSV else 0
         if header_lines:
@@ -155,7 +155,7 @@ class Worker:
         return upload.finish(header_lines)
 
     def _complete(self, job: ExportJob, file: ExportFile) -> None:
-        # Where this raises, it may have been stored: the file stays, and the next attempt finds out.
+        # If this raises, it may have been stored: the file stays, and the next attempt finds out.
         answer = self._change(job, export_changes.complete, file)
         if isinstance(answer, Refusal):
             self.files.delete(file.key)
@@ -178,7 +178,7 @@ class Worker:
     def _change(
         self, job: ExportJob, decide: Callable[..., ExportJob | Refusal], *facts: object
     ) -> ExportJob | Refusal:
-        """Store what `decide` makes of the facts, if the attempt at `job` still owns it."""
+        """Store the job that `decide` returns, if this attempt still owns it."""
         return self.jobs.change(job.id, lambda stored: decide(stored, job.attempt, *facts, self.now()))
 
 

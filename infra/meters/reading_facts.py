@@ -18,14 +18,14 @@ from domain.meters.sums import Sums
 from domain.meters.versions import HourBlock, Origin
 
 _LEVEL = 9
-# What facts usually look like, for the compressor to refer to; without it nothing that is stored can be read.
+# A dictionary for the compressor; what was compressed with it cannot be read without it.
 _USUAL_FACTS = (
     b'"user","api_key","publisher","energy-operations"'
     b'[[[0,60,"0.0],[[[0,15,"0.","],[1,15,"0.","],[2,15,"0.","],[3,15,"0."]],17'
     b'[[17,[0],[0],[0],[["anonymous",null,null]]],[],[]]'
 )
 
-# The minutes of a quarter hour that have a reading at their begin, by the number of readings.
+# The minutes of a quarter hour that start with a reading, by the number of readings.
 _EVEN_MINUTES = {count: sum(1 << minute for minute in range(0, 15, 15 // count)) for count in (1, 3, 5, 15)}
 _EVEN_MINUTES |= dict.fromkeys((30, 60, 90, 180, 450, 900), _EVEN_MINUTES[15])
 
@@ -83,7 +83,7 @@ def to_sums(facts: Iterable[Sequence[Any]]) -> dict[int, Sums]:
 
 
 def sums_from(readings: int, *facts: Any) -> Sums:  # noqa: ANN401 - JSON
-    """Read what `sums_facts` wrote."""
+    """Return the sums that `sums_facts` stored."""
     totals, more = facts[:4], facts[4:]
     counts, qualities = more or ([readings] * 4, {"0": readings})
     return Sums(
@@ -112,7 +112,7 @@ def origin_facts(origins: Sequence[Origin]) -> list[Any]:
 
 
 def to_origins(facts: Sequence[Any]) -> list[Origin]:
-    """Read what `origin_facts` wrote."""
+    """Return the origins that `origin_facts` stored."""
     *columns, named = facts
     columns[0] = accumulate(columns[0])
     actors = [Actor(ActorKind(name[0]), name[1], name[2]) if name else None for name in named]
@@ -129,5 +129,5 @@ def to_origins(facts: Sequence[Any]) -> list[Origin]:
 
 
 def differences(numbers: Sequence[int]) -> list[int]:
-    """Return by how much each number differs from the one before it; `accumulate` is the way back."""
+    """Return by how much each number differs from the one before it; `accumulate` reverses it."""
     return [number - before for before, number in pairwise((0, *numbers))]

@@ -2,7 +2,7 @@
 
 The body of an hour is the compressed lines that exports consist of, so that an export is little more than
 reading, decompressing and writing. Everything else about the hour is one compressed JSON attribute, so
-that what most readings share costs next to nothing. Hours stored before that attribute have none.
+that what most readings share takes almost no space. Hours stored before that attribute have none.
 """
 
 import zlib
@@ -26,7 +26,7 @@ from infra.meters.reading_facts import (
 
 Item = Mapping[str, Any]
 
-_ANY_FORMAT = 32 + zlib.MAX_WBITS  # hours stored before are gzip, the others zlib
+_ANY_FORMAT = 32 + zlib.MAX_WBITS  # former hours are gzip, the others zlib
 _SMALL = 20_000
 _SMALL_LEVEL, _LARGE_LEVEL = 9, 7
 # A past version takes at most about 100 bytes; an item may have 400 KB.
@@ -34,7 +34,7 @@ _VERSIONS_OF_AN_ITEM = 3600
 
 
 class StoredHour(NamedTuple):
-    """An hour's block and the number of the write that made it what it is."""
+    """An hour's block, and the number of the write that stored it."""
 
     block: HourBlock
     version: int
@@ -62,7 +62,7 @@ def hour_item(block: HourBlock, version: int) -> dict[str, Any]:
 def past_items(
     hour: str, version: int, versions: Sequence[PastVersion], replaced_at: int
 ) -> Iterator[dict[str, Any]]:
-    """Give the attributes and sort keys of the past versions that the write `version` of an hour put aside."""
+    """Yield the attributes and sort keys of the past versions that the write `version` of an hour replaced."""
     for part, first in enumerate(range(0, len(versions), _VERSIONS_OF_AN_ITEM)):
         chunk = versions[first : first + _VERSIONS_OF_AN_ITEM]
         origins = list(dict.fromkeys((past.origin, past.outdated) for past in chunk))
@@ -112,7 +112,7 @@ class HourFacts(NamedTuple):
 
 
 def to_facts(item: Item) -> HourFacts | None:
-    """Read what an hour's item says without its lines; None where it was stored before facts were."""
+    """Return what an hour's item has besides its lines; None if it was stored before facts were introduced."""
     if "facts" not in item:
         return None
     packed, changed_at, _, _, _, *minutes = unpack(item["facts"]["B"])
@@ -144,7 +144,7 @@ def _without_ending(line: bytes) -> bytes:
 
 
 def compress(lines: bytes) -> bytes:
-    """Compress lines: small blocks as well as it goes, for which it is cheap."""
+    """Compress lines; small blocks with the best compression, which is cheap for them."""
     level = _SMALL_LEVEL if len(lines) < _SMALL else _LARGE_LEVEL
     compressor = zlib.compressobj(level)
     return compressor.compress(lines) + compressor.flush()

@@ -1,7 +1,7 @@
-"""Storing readings in DynamoDB: one item for each hour of a meter, and items beside it for past versions.
+"""Stores readings in DynamoDB: one item for each hour of a meter, and items beside it for past versions.
 
 A write reads the hours it touches, applies the readings to them (`domain.meters.corrections`), and stores each
-hour together with the versions it put aside, on condition that the hour is still the one that was read.
+hour together with the versions that it replaces, on condition that the hour is still the one that was read.
 """
 
 from collections import Counter
@@ -46,7 +46,7 @@ _HOURS_AT_ONCE = 100
 _BATCHES_AT_ONCE = 4
 _ALL_TIME = (b"2000-01-01T00:00:00Z", b"2101-01-02T00:00:00Z")
 _COUNTED_FROM = 250
-"""From so many hours on, what is stored of them is counted before the first write."""
+"""With at least so many hours, their stored readings are counted before the first write."""
 _ATTEMPTS = 20
 _LONGEST_SECONDS = 10.0
 """No attempt at a batch starts later than this."""
@@ -66,14 +66,14 @@ class ReadingStore(SumQueries):
         self.writer = Writer(client)
 
     def store(self, meter_id: str, readings: Iterable[Reading], actor: Actor | None = None) -> Counts:
-        """Store `readings` of a meter; which of a timestamp counts, their `created_at` says.
+        """Store `readings` of a meter; of those with the same timestamp, the one with the newest `created_at` counts.
 
-        Uploads that meet lose nothing to each other. Sending the same readings again is harmless.
+        Concurrent uploads lose nothing. Storing the same readings again is harmless.
 
         Raises:
             TooManyReadingsError: more is stored in the hours they touch than one request may rewrite.
-            OutcomeUnknownError: an answer was lost; some hours may be stored.
-            BusyError: nothing is stored, since others were faster again and again, or DynamoDB had no time.
+            OutcomeUnknownError: a response was lost; some hours may be stored.
+            BusyError: nothing is stored: other writes came first in every attempt, or the table was busy.
             PartlyAppliedError: the same, but some hours may be stored.
         """
         hours: dict[str, list[Reading]] = {}
@@ -98,8 +98,8 @@ class ReadingStore(SumQueries):
 
         Raises:
             TooManyReadingsError: there are more than one request may rewrite.
-            OutcomeUnknownError: an answer was lost; some may be deleted.
-            BusyError: nothing is deleted, since others were faster again and again.
+            OutcomeUnknownError: a response was lost; some may be deleted.
+            BusyError: nothing is deleted: other writes came first in every attempt.
             PartlyAppliedError: the same, but some may be deleted.
         """
         first, end = interval.timestamps
@@ -119,9 +119,9 @@ class ReadingStore(SumQueries):
         return deleted
 
     def rebuild_sums(self, meter_id: str) -> int:
-        """Store the sums of the hours of a meter that have none, and return how many those were.
+        """Store the sums of the hours of a meter that have none, and return their number.
 
-        An hour that another write has changed meanwhile has got its sums by that.
+        An hour that another write has changed meanwhile has its sums from that write.
         """
         count = 0
         hours = HourWrites(self.table, meter_id)
@@ -141,7 +141,7 @@ class ReadingStore(SumQueries):
         return count
 
     def _count_stored(self, meter_id: str, names: Sequence[str]) -> set[str]:
-        """Return the hours of those named of which nothing is stored.
+        """Return those of the hours named that are not stored.
 
         Raises:
             TooManyReadingsError: too much is stored in the others.

@@ -122,7 +122,7 @@ def test_a_malformed_message_fails_alone_with_its_reason_in_the_log(
     bad = record(body)
     assert ingestion_of.handle([record(envelope(detail())), bad]) == {bad["messageId"]}
     assert len(list(ingestion_of.trails.entries(contract))) == 1
-    (line,) = [line for line in caplog.records if line.message == "Message given up"]
+    (line,) = [line for line in caplog.records if line.message == "Message rejected"]
     assert line.__dict__["reason"]
 
 
@@ -234,7 +234,7 @@ def test_of_100_messages_the_malformed_are_dead_letters_and_every_event_has_one_
     bodies = events + events[:30] + malformed + lone_ends
     assert len(bodies) == 100
     monkeypatch.setattr(ingestion, "delay_seconds", lambda _: 0)
-    monkeypatch.setattr(ingestion, "GIVE_UP_DELAY_SECONDS", 0)
+    monkeypatch.setattr(ingestion, "SHORT_DELAY_SECONDS", 0)
     ingestion_of.send(*bodies)
     ingestion_of.drain()
     assert len(ingestion_of.dead()) == 7

@@ -207,7 +207,7 @@ def test_a_message_that_there_was_never_time_for_never_becomes_a_dead_letter(
     monkeypatch: pytest.MonkeyPatch,
     write: Callable[[str], str],
 ) -> None:
-    monkeypatch.setattr(ingestion, "GIVE_UP_DELAY_SECONDS", 0)
+    monkeypatch.setattr(ingestion, "SHORT_DELAY_SECONDS", 0)
     contract = create(ingestion_of, "1001")
     ingestion_of.send(write("a"))
     for _ in range(3 * MAX_RECEIVES):

@@ -27,7 +27,7 @@ READING = {
 
 @pytest.fixture
 def store(ingestion_of: Ingestion, monkeypatch: pytest.MonkeyPatch) -> ReadingStore:
-    monkeypatch.setattr(ingestion, "GIVE_UP_DELAY_SECONDS", 0)
+    monkeypatch.setattr(ingestion, "SHORT_DELAY_SECONDS", 0)
     table = uuid4().hex
     monkeypatch.setenv("READINGS_TABLE", table)
     create_table(aws.dynamodb(), "ReadingsTable", table)

@@ -123,7 +123,7 @@ def test_a_page_of_a_history_reads_a_bounded_number_of_jobs_and_none_of_others(
     stores().exports.client.meta.events.register(
         "after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["ScannedCount"])
     )
-    monkeypatch.setattr(stored_exports, "MAX_TOUCHED", 10)
+    monkeypatch.setattr(stored_exports, "MAX_ITEMS_READ", 10)
 
     assert history(api, bearer(log_in(api, "ada"))) == own[::-1]
     assert max(read) <= 10
@@ -137,7 +137,7 @@ def test_a_history_of_others_jobs_is_that_of_a_meter_that_nobody_asked_about(
     eve = make_user("eve", Role.OPERATOR).id
     for second in range(30):
         store_job(eve, "123", second)
-    monkeypatch.setattr(stored_exports, "MAX_TOUCHED", 5)
+    monkeypatch.setattr(stored_exports, "MAX_ITEMS_READ", 5)
     ada = enter(api, Role.OPERATOR, "ada")
     answers = [
         api.get(f"/api/export/history/{meter}?limit=2", headers=ada).json() for meter in ("123", "none")
