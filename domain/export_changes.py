@@ -1,4 +1,4 @@
-"""What may happen to an export job, and what forbids it.
+"""The changes of an export job, and the reasons to refuse them.
 
 Each change is a function of the job as it is stored. `infra.exports.job_store` stores the result on condition
 that the job is still the one that the function was given; if it is not, the function is called again.
@@ -13,15 +13,15 @@ from domain.exports import EXPORT_FAILED, UNSENT_AFTER, ExportFile, ExportJob, F
 MAX_ATTEMPTS = 3
 """Equals the queue's maxReceiveCount."""
 LEASE = timedelta(seconds=90)
-"""How long an attempt owns its job after its last report. An attempt that lives reports every second, or after
-the one call it is waiting for: the longest, a part of a file sent three times, ends within 65 seconds. One that was
-only slow is harmless: the next attempt writes elsewhere, and the job refuses what an earlier one reports."""
+"""How long an attempt owns its job after its last report. A running attempt reports every second, or after the one
+call that it waits for: the longest, a part of a file sent three times, ends within 65 seconds. An attempt that is only
+slow is harmless: the next one writes under another key, and the job refuses reports of an earlier one."""
 LOST_AFTER = timedelta(days=1)
-"""A job that is still pending then has failed, whatever is in the queue."""
+"""After this time, a pending job has failed, whatever is in the queue."""
 
 
 class Refusal(StrEnum):
-    """Why something may not happen to a job."""
+    """Why a change of a job is refused."""
 
     NOT_FOUND = "not_found"
     FINISHED = "finished"
@@ -32,7 +32,7 @@ class Refusal(StrEnum):
 
 
 def claim(job: ExportJob, now: datetime) -> ExportJob | Refusal:
-    """Begin an attempt: no other is under way, and not all have been used up."""
+    """Start an attempt, unless another one is running or all are used up."""
     if job.status is not Status.PENDING:
         return Refusal.FINISHED
     if _is_leased(job, now):
@@ -46,7 +46,7 @@ def claim(job: ExportJob, now: datetime) -> ExportJob | Refusal:
 
 
 def report(job: ExportJob, attempt: int, progress: int, now: datetime) -> ExportJob | Refusal:
-    """Note how far `attempt` is, in percent, and that it lives."""
+    """Store the progress of `attempt`, in percent, and renew its lease."""
     lease_until = now + LEASE
     return _not_current(job, attempt) or replace(
         job, progress=progress, lease_until=lease_until, due_at=lease_until, updated_at=now
@@ -54,32 +54,32 @@ def report(job: ExportJob, attempt: int, progress: int, now: datetime) -> Export
 
 
 def release(job: ExportJob, attempt: int, now: datetime) -> ExportJob | Refusal:
-    """Give up `attempt`, so that another can be made at once."""
+    """End `attempt` without a result, so that another one can start at once."""
     return _not_current(job, attempt) or replace(
         job, lease_until=None, due_at=now + UNSENT_AFTER, updated_at=now
     )
 
 
 def complete(job: ExportJob, attempt: int, file: ExportFile, now: datetime) -> ExportJob | Refusal:
-    """Finish with the file that `attempt` has made."""
+    """Complete the job with the file of `attempt`."""
     return _not_current(job, attempt) or _finish(replace(job, file=file, progress=100), Status.COMPLETED, now)
 
 
 def fail(job: ExportJob, attempt: int, failure: Failure, now: datetime) -> ExportJob | Refusal:
-    """Finish without a file, on the word of `attempt`."""
+    """End the job without a file, with the failure of `attempt`."""
     return _not_current(job, attempt) or _finish(replace(job, failure=failure), Status.FAILED, now)
 
 
 def cancel(job: ExportJob, now: datetime) -> ExportJob | Refusal:
-    """Finish because nobody wants the file any more."""
+    """Cancel the job, unless it is finished."""
     return _finish(job, Status.CANCELLED, now) if job.status is Status.PENDING else Refusal.FINISHED
 
 
 def recover(job: ExportJob, now: datetime) -> ExportJob | Refusal:
-    """Recover a pending job to which nothing has happened in its time.
+    """Recover a pending job that is overdue.
 
-    It fails where no further attempt would be made or it has waited for a day; otherwise it stays
-    pending, is due again later, and is to be sent.
+    It fails if no attempt is left or it has been pending for a day; otherwise it stays pending, is due
+    again later, and has to be sent again.
     """
     if job.status is not Status.PENDING:
         return Refusal.FINISHED

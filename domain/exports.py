@@ -14,19 +14,19 @@ from domain.users import Caller
 FILE_LIFETIME = timedelta(days=7)
 """The bucket's lifecycle deletes files after as many days."""
 MAX_OPEN_EXPORTS = 5
-"""Jobs that one user may have waiting or under way at a time."""
+"""Jobs that one user may have open at a time."""
 CANCELLED_COUNTS = timedelta(minutes=1)
-"""How long after it was asked for a cancelled job counts among them: else asking and cancelling in turn would
-make work without end."""
+"""How long after its creation a cancelled job still counts as open: otherwise creating and cancelling jobs
+would start unlimited work."""
 SETTLING = timedelta(seconds=15)
-"""How long after an instant a write may still be under way that is recorded at it or before: three sendings of a
+"""How long after an instant a write that is recorded at it, or before it, may take to be stored: three attempts of a
 transaction with their pauses take ten seconds, and the clocks of two functions differ by less than the rest."""
 UNSENT_AFTER = timedelta(minutes=3)
-"""A job that nobody has claimed so long after it was sent is sent again."""
+"""After this time, a job that no worker has claimed is sent again."""
 
 
 class Status(StrEnum):
-    """What has become of a job."""
+    """The state of a job."""
 
     PENDING = "pending"
     COMPLETED = "completed"
@@ -54,16 +54,16 @@ class Failure(NamedTuple):
 
 
 class Format(StrEnum):
-    """How a file of contracts is written."""
+    """The format of a file of contracts."""
 
     CSV = "csv"
     NDJSON = "ndjson"
 
 
 class ContractsOrder(NamedTuple):
-    """Which contracts a file is to hold, and how.
+    """Which contracts a file contains, and in which format.
 
-    Those that are active `on` a day and that have the `component`, all where nothing is named; with `trail`
+    Those that are active `on` a day and have the `component`; None means all; with `trail`
     the rows of their trails too.
     """
 
@@ -74,17 +74,17 @@ class ContractsOrder(NamedTuple):
 
 
 CONTRACTS = "#contracts"
-"""Stands for the meter's id where a job is about contracts; no meter has this id."""
+"""The meter id of jobs about contracts; no meter has this id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """The order for one file, and how far it has come.
+    """The request for one file, and its progress.
 
-    The file has the extra `columns`, and what was known at `known_at`, or else when it is written. It is summed up
-    by the periods of `timezone`, or else of the meter's, unless its `resolution` is raw.
+    The file has the extra `columns`, and the readings as known at `known_at`, or else when it is written. They are
+    summed by the periods of `timezone`, or else of the zone of the meter, unless `resolution` is raw.
     `attempt` counts the claims; the last one owns the job until `lease_until`. `due_at` is when a
-    pending job is recovered, should nothing have happened to it.
+    pending job is recovered if it has not changed until then.
     """
 
     id: str
@@ -108,18 +108,18 @@ class ExportJob:
 
     @property
     def filename(self) -> str:
-        """The name that the file has for people."""
+        """The name under which the file is downloaded."""
         if self.contracts:
             return f"contracts_{self.created_at:%Y%m%d}.{self.contracts.format}"
         return f"smart_meter_{self.meter_id}_{self.period.start:%Y%m%d}_{self.period.end:%Y%m%d}.csv"
 
     @property
     def key(self) -> str:
-        """Where the current attempt puts its file: never where an earlier one did."""
+        """The key of the file of the current attempt; each attempt has its own."""
         return f"{folder_of(self.id)}{self.attempt}/{self.filename}"
 
     def status_at(self, now: datetime) -> Status:
-        """Return the status, which a completed job changes when its file's time is over."""
+        """Return the status; a completed job is expired when its file is."""
         expired = self.file is not None and self.file.expires_at <= now
         return Status.EXPIRED if expired else self.status
 
@@ -137,7 +137,7 @@ class ExportNotFoundError(Exception):
 
 
 class TooManyExportsError(Exception):
-    """The user has as many open exports as one may have."""
+    """The user already has MAX_OPEN_EXPORTS open exports."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -147,7 +147,7 @@ class TooManyExportsError(Exception):
 
 
 class ExportNotReadyError(Exception):
-    """The job has no file to download: not yet, or never."""
+    """The job has no file to download, or not yet."""
 
     def __init__(self, status: Status) -> None:
         super().__init__(f"The export has no file to download; its status is {status}.")
@@ -161,19 +161,19 @@ class ExportExpiredError(Exception):
 
 
 class ExportFinishedError(Exception):
-    """The job has come to an end and cannot be cancelled."""
+    """The job is finished and cannot be cancelled."""
 
     def __init__(self) -> None:
         super().__init__("The export has finished already.")
 
 
 def visible_to(job: ExportJob | None, caller: Caller) -> ExportJob | None:
-    """Return `job` where `caller` may know of it: an admin, or who asked for it."""
+    """Return `job` if `caller` may see it: its owner or an admin; otherwise None."""
     return job if job is not None and (caller.is_admin or job.owner == caller.id) else None
 
 
 def counts_as_open(job: ExportJob, now: datetime) -> bool:
-    """Tell whether `job` is one of the MAX_OPEN_EXPORTS that its owner may have."""
+    """Return whether `job` is one of the MAX_OPEN_EXPORTS that its owner may have."""
     recently_cancelled = job.status is Status.CANCELLED and now - job.created_at < CANCELLED_COUNTS
     return job.status is Status.PENDING or recently_cancelled
 
@@ -203,5 +203,5 @@ def meter_not_found(meter_id: str) -> Failure:
 
 
 def time_zone_unsupported(reason: str) -> Failure:
-    """Return the failure of a job whose readings no sums of its time zone can be given of."""
+    """Return the failure of a job whose readings cannot be summed in its time zone."""
     return Failure("TIME_ZONE_UNSUPPORTED", "The readings cannot be summed up in this time zone", reason)

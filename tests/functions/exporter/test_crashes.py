@@ -1,4 +1,4 @@
-"""A worker that is broken off before or after any of its calls to AWS."""
+"""A worker that is interrupted before or after any of its calls to AWS."""
 
 import hashlib
 from collections.abc import Callable

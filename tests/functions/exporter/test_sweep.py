@@ -1,4 +1,4 @@
-"""Jobs that nobody works on, and the messages that never came."""
+"""The sweep: jobs that no worker processes, and messages that were lost."""
 
 import json
 from collections.abc import Callable
@@ -112,7 +112,7 @@ def test_a_job_that_cannot_be_sent_stops_no_other(world: World, queue: ExportQue
     assert sent(queue) == [jobs[0], jobs[2]]
 
 
-def test_a_sweep_stops_in_time_and_the_next_one_goes_on(world: World, queue: ExportQueue) -> None:
+def test_a_sweep_stops_in_time_and_the_next_one_continues(world: World, queue: ExportQueue) -> None:
     jobs = sorted(world.new_job() for _ in range(5))
     answers = iter([True, True, False])
     sweep.sweep(world.jobs, queue, world.now + UNSENT_AFTER, lambda: next(answers))
@@ -149,7 +149,9 @@ def test_a_malformed_message_asks_for_no_job(body: str) -> None:
         job_of(body)
 
 
-def test_of_a_batch_only_the_messages_that_failed_come_back(world: World, queue: ExportQueue) -> None:
+def test_of_a_batch_only_the_messages_that_failed_are_delivered_again(
+    world: World, queue: ExportQueue
+) -> None:
     leased = world.new_job()
     world.jobs.change(leased, lambda job: export_changes.claim(job, handler_time()))
     messages = [json.dumps({"job_id": leased}), "garbage", json.dumps({"job_id": "nobody-knows"})]
@@ -166,7 +168,7 @@ def handler_time() -> Any:
     return handler.worker().now()
 
 
-def test_a_lease_outlasts_the_longest_silence_of_an_attempt_that_lives() -> None:
+def test_a_lease_outlasts_the_longest_call_of_a_running_attempt() -> None:
     config: Any = aws.s3().meta.config
     sendings = config.retries["total_max_attempts"]
     # botocore waits at most 1, 2, 4, ... seconds between sendings.

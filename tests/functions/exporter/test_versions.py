@@ -126,7 +126,7 @@ def test_hours_in_the_former_format_are_read_right_and_rewritten_when_touched(wo
     assert b"".join(world.readings.lines(METER, day, known_at=START)) == lines
 
 
-def test_a_request_that_touches_too_much_is_refused_before_it_begins(
+def test_a_request_that_changes_too_much_is_refused_before_its_first_write(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading_store, "MAX_STORED_READINGS", 100)
@@ -162,7 +162,7 @@ def test_an_export_taken_over_after_a_crash_reports_its_progress_again(world: Wo
     assert any(0 < progress < 100 for progress in reported)
 
 
-def test_a_report_keeps_the_lease_and_silence_ends_it(world: World) -> None:
+def test_a_report_renews_the_lease_which_ends_without_one(world: World) -> None:
     job_id = world.new_job()
     world.jobs.change(job_id, lambda job: export_changes.claim(job, world.now))
     later = world.now + export_changes.LEASE - timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""The worker on ordinary and on odd days."""
+"""The worker: ordinary exports, and interrupted, cancelled and impossible ones."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -87,7 +87,7 @@ def test_progress_grows_and_stays_below_a_hundred_until_the_end(world: World) ->
     assert len(set(reported)) >= 3
 
 
-def test_a_cancelled_job_is_not_begun(world: World) -> None:
+def test_a_cancelled_job_is_not_started(world: World) -> None:
     job_id = world.new_job()
     world.jobs.change(job_id, lambda job: export_changes.cancel(job, world.now))
     world.worker().run(job_id, is_last_receive=False)
@@ -129,7 +129,7 @@ def test_a_job_that_another_attempt_works_on_is_left_to_it(world: World) -> None
     assert world.job(job_id).status is Status.PENDING
 
 
-def test_an_attempt_that_was_taken_for_dead_cannot_finish(world: World) -> None:
+def test_an_attempt_whose_lease_has_ended_cannot_finish(world: World) -> None:
     job_id = world.new_job()
     taken_over: list[str] = []
 

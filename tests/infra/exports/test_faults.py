@@ -56,7 +56,7 @@ def hours(count: int) -> list[Reading]:
 
 
 @pytest.mark.parametrize("fault", [Fault.DOUBLED, Fault.LOST_ANSWER, Fault.ERROR_AFTER, Fault.THROTTLED])
-def test_a_change_that_is_sent_twice_counts_once_and_knows_it(
+def test_a_change_that_is_sent_twice_counts_once_and_recognises_itself(
     jobs: ExportStore, network: FaultyNetwork, fault: Fault
 ) -> None:
     network.faults = iter([fault])
@@ -109,7 +109,7 @@ def test_an_upload_that_is_never_answered_is_unknown_and_harmless_to_repeat(
     assert readings.store("m", hours(5)) == Counts(15, unchanged=15)
 
 
-def test_an_upload_that_always_meets_others_is_refused_as_busy(
+def test_an_upload_that_conflicts_in_every_attempt_is_refused_as_busy(
     readings: ReadingStore, network: FaultyNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)

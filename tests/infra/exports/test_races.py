@@ -1,4 +1,4 @@
-"""Workers and uploads that meet, on DynamoDB Local; what would lose them is shown to lose them."""
+"""Concurrent workers and uploads, on DynamoDB Local; without the conditions, the same races lose data."""
 
 import hashlib
 import threading
@@ -91,7 +91,7 @@ def test_without_the_condition_several_win(jobs: ExportStore, monkeypatch: pytes
     assert max(winners_of(jobs, races=20)) > 1
 
 
-def test_of_a_cancel_and_a_completion_that_meet_exactly_one_counts(jobs: ExportStore) -> None:
+def test_of_a_concurrent_cancel_and_completion_exactly_one_counts(jobs: ExportStore) -> None:
     file = exports.ExportFile("key", 1, 1, "sha", NOW + exports.FILE_LIFETIME)
     ends: list[Callable[[ExportJob], ExportJob | Refusal]] = [
         lambda job: export_changes.cancel(job, NOW),
@@ -128,7 +128,7 @@ def lost_readings(store: ReadingStore, races: int) -> int:
     return lost
 
 
-def test_uploads_that_meet_on_the_same_hours_lose_nothing(readings: ReadingStore) -> None:
+def test_concurrent_uploads_to_the_same_hours_lose_nothing(readings: ReadingStore) -> None:
     assert lost_readings(readings, races=10) == 0
 
 

@@ -1,4 +1,4 @@
-"""An upload that breaks off leaves some whole hours; sending it again stores the rest."""
+"""An interrupted upload leaves some whole hours; sending it again stores the rest."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
