@@ -66,7 +66,7 @@ def _read(dynamodb: "DynamoDBClient", table: str, number: str) -> Mapping[str, A
 
 
 def named_contracts(environment: Mapping[str, str]) -> list[str]:
-    """Return the numbers that CONTRACTS gives; CommandError where it gives none."""
+    """Return the numbers that CONTRACTS gives; CommandError if it gives none."""
     numbers = names_in(environment, "CONTRACTS")
     if not numbers:
         raise CommandError("CONTRACTS= names the contracts to announce, with commas between them")

@@ -41,7 +41,7 @@ def read_line(text: str) -> ImportLine:
     """Read a line: `contract_number`, `components` with their dates, perhaps `created_at` and `events`.
 
     Where there are no events, the dates become events of their own, which are older than any real one: made
-    when the contract was created, or in the year 2000 where the line does not say when that was.
+    when the contract was created, or in the year 2000 if the line has no `created_at`.
 
     Raises:
         UnusableLineError: the line has another form.
