@@ -55,15 +55,9 @@ def void_event(
         done = Voiding(before, after, next(entry for entry in trail.entries if entry.key == target.key))
         if dry_run:
             return done
-        row = Voided(
-            key=correction_key(RowKind.VOIDED, target.key),
-            reception=by.reception,
-            recorded_at=by.recorded_at(before, trail),
-            voids=target.key,
-            reason=target.reason,
-            before=before.components,
-            after=after.components,
-        )
+        states = before.components, after.components
+        key, recorded_at = correction_key(RowKind.VOIDED, target.key), by.recorded_at(before, trail)
+        row = Voided(key, by.reception, recorded_at, target.key, target.reason, *states)
         return done if contracts.correct(before, after, row) else None
 
     return read_again_until_stored(contracts, number, attempt)
