@@ -33,9 +33,8 @@ help:  ## list the targets
 run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, BIND_HOST=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
 	@exec $(BIN)/python -m infra.local
 
-export: $(VENV)/synced  ## save readings of the running service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=. RESOLUTION=day TZ=Europe/Berlin)
-	@$(BIN)/python -m infra.local.export "$(METER)" "$(START)" "$(END)" --folder "$(or $(FOLDER),.)" \
-		$(if $(RESOLUTION),--resolution "$(RESOLUTION)") $(if $(filter command,$(origin TZ)),--tz "$(TZ)")
+export: $(VENV)/synced  ## save readings of a service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=. RESOLUTION=day TZ=Europe/Berlin; API=, TOKEN or API_KEY, RUN_DIR= as for import)
+	@EXPORT_TZ="$(if $(filter command,$(origin TZ)),$(TZ))" exec $(BIN)/python -m infra.$(if $(API),operate,local).export
 
 publish: $(VENV)/synced  ## send the events in FILE= (- is stdin) to the bus and print the verdicts (RUN_DIR=, WAIT= seconds)
 	@exec $(BIN)/python -m infra.local.publish
@@ -55,7 +54,7 @@ rebuild-portfolio: $(VENV)/synced  ## rebuild the portfolio from the contracts, 
 compare-portfolio: $(VENV)/synced  ## compare the portfolio with the contracts (STACK= of a deployed stage, else RUN_DIR=)
 	@$(BIN)/python -m infra.$(if $(STACK),operate,local).rebuild_portfolio compare
 
-import: $(VENV)/synced  ## send contracts and their events in FILE= (ndjson) to a service (API= with TOKEN or API_KEY set, else RUN_DIR=)
+import: $(VENV)/synced  ## send contracts and their events in FILE= (ndjson) to a service (API=, else RUN_DIR= of a local run; TOKEN or API_KEY if it asks who calls)
 	@exec $(BIN)/python -m infra.$(if $(API),operate,local).import_contracts
 
 create-admin: $(VENV)/synced  ## create an admin of a deployed stack (STACK=, ADMIN_USERNAME=, ADMIN_EMAIL=); asks for the password

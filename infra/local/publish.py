@@ -15,9 +15,10 @@ from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Entry
 from domain.instants import format_instant
 from infra.commands.command_error import CommandError
+from infra.commands.run_command import run_command
 from infra.contracts.event_messages import DETAIL_TYPE, MalformedMessageError, read_message
 from infra.local.dead_letters import DeadLetter, reason_of, received, url_of
-from infra.local.stack import Stack, printable, run
+from infra.local.stack import Stack, printable
 
 SOURCE = "energy-operations.publisher"
 """The source from which a stage accepts events if PublisherSources is not set."""
@@ -209,4 +210,4 @@ def _keeps_trails(stack: Stack) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(run(lambda: publish(os.environ)))
+    sys.exit(run_command(lambda: publish(os.environ)))

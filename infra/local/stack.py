@@ -1,18 +1,14 @@
 """The deployed stack of the running local run, for commands that use it."""
 
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Entry
 from domain.meters.readings import MeterKind
-from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import generation_of, is_tombstone, key_of
 from infra.contracts.trail_rows import NO_CONTRACT, row_key, to_entry
 from infra.local.emulator import client_at
@@ -23,7 +19,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _MAX_KEYS = 100  # of one BatchGetItem
-_INTERRUPTED = 130
+
+
+def outputs_of_run(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the outputs of the run in RUN_DIR; CommandError if none is running."""
+    return RunDirectory(Path(environment.get("RUN_DIR") or ".run")).outputs()
+
+
+def api_url(environment: Mapping[str, str]) -> str:
+    """Return where the API of the run in RUN_DIR listens; CommandError if none is running."""
+    return outputs_of_run(environment)["api_url"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Stack:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Stack":
         """Return the stack of the run in RUN_DIR; CommandError if none is running."""
-        return cls(RunDirectory(Path(environment.get("RUN_DIR") or ".run")).outputs())
+        return cls(outputs_of_run(environment))
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
         """Return a client of the run's emulated AWS."""
@@ -102,15 +107,3 @@ def _items(client: "DynamoDBClient", table: str, keys: Iterable[Mapping[str, Any
 def printable(text: str) -> str:
     """Return `text` without control characters, which a terminal would execute."""
     return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def run(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code; an expected error is printed as one line."""
-    try:
-        return command()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except (CommandError, ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
