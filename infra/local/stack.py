@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Entry
+from domain.contracts.verdicts import RETRYABLE, decide, explain
 from domain.meters.readings import MeterKind
-from infra.contracts.contract_items import generation_of, is_tombstone, key_of
+from infra.contracts.contract_items import generation_of, is_tombstone, key_of, read_contract
 from infra.contracts.trail_rows import NO_CONTRACT, row_key, to_entry
 from infra.local.emulator import client_at
 from infra.local.run_directory import RunDirectory
@@ -78,6 +79,18 @@ class Stack:
             if row is not None:
                 found[event] = to_entry(row)
         return found
+
+    def waiting(self, events: Sequence[ComponentEvent]) -> dict[ComponentEvent, str]:
+        """Return why some of `events` wait for another event, or for their contract to be created."""
+        client, table = self.client("dynamodb"), self.outputs["contracts_table_name"]
+        contracts = _items(client, table, [key_of(event.contract_number) for event in events])
+        verdicts = {
+            event: decide(read_contract(contracts.get(_flat(key_of(event.contract_number)))), event)
+            for event in events
+        }
+        return {
+            event: explain(verdict, event) for event, verdict in verdicts.items() if verdict.code in RETRYABLE
+        }
 
 
 _Items = Mapping[tuple[str, str], Mapping[str, Any]]
