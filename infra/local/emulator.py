@@ -20,6 +20,7 @@ from infra.commands.command_error import CommandError
 from infra.commands.isolated_session import isolated_session
 from infra.commands.processes import LOOPBACK, REGION
 from infra.local import guard
+from infra.local.logs import rotate
 
 _PORTS = range(20000, 30000)  # below the range that systems use for outgoing connections
 _BOOT_SECONDS = 30
@@ -147,10 +148,10 @@ def emulator(
 
 
 def _remove_leftovers(directory: Path) -> None:
-    """Delete the log and the temporary files of an earlier run; each worker of a function leaves a folder there."""
+    """Delete the temporary files of an earlier run: each worker of a function leaves a folder there; keep its log."""
     shutil.rmtree(directory / "tmp", ignore_errors=True)
     (directory / "tmp").mkdir(parents=True)
-    log_of(directory).unlink(missing_ok=True)
+    rotate(log_of(directory))
 
 
 def _settings(directory: Path, port: int) -> dict[str, str]:
