@@ -74,6 +74,10 @@ class Emulator:
         token = {"AWS_SESSION_TOKEN": self.secret} if self.secret else {}
         return {"AWS_ENDPOINT_URL": self.url, **processes.EMULATED_AWS_KEYS, **token}
 
+    def save(self) -> None:
+        """Have it save its state soon, if something has changed: what a crash leaves is what was saved last."""
+        self.process.send_signal(guard.SAVE)
+
     @contextmanager
     def saved_only_on_success(self) -> Iterator[None]:
         """Kill the emulator without saving its state if the block fails."""
@@ -116,7 +120,7 @@ def emulator(
 ) -> Iterator[Emulator]:
     """Run an emulated AWS whose state, logs and temporary files are in `directory`.
 
-    The state is saved when the block ends and loaded at the next start. With `enforce_iam` the functions may do only
+    The state is saved when the block ends, and on request before, and loaded at the next start. With `enforce_iam` the functions may do only
     what their roles allow; with `tls` it uses only HTTPS. It answers requests to the names `hosts` that come from no
     web page of another origin and carry its secret.
     """

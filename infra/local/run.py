@@ -27,6 +27,7 @@ from infra.users.api_key_store import ApiKeyStore
 from infra.users.user_store import UserStore
 
 _INTERRUPTED = 130
+_SAVE_EVERY_SECONDS = 60
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -87,10 +88,14 @@ class Service:
 
     def serve(self) -> None:
         """Serve until interrupted."""
+        saved = time.monotonic()
         for changed in changes(self.root):
             if self.cloud.process.poll() is not None:
                 ending = processes.describe_exit(self.cloud.process)
                 raise CommandError(f"the emulated AWS ended unexpectedly ({ending}), see {self.cloud.log}")
+            if time.monotonic() - saved > _SAVE_EVERY_SECONDS:
+                self.cloud.save()
+                saved = time.monotonic()
             if changed:
                 self.follow(changed)
             self.api.restart_if_ended()
