@@ -35,7 +35,6 @@ print(json.dumps(handler(json.load(sys.stdin), types.SimpleNamespace(aws_request
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of the checkout that `sam local` reads, in a separate folder."""
-    subprocess.run(["make", "--silent", ".venv-sam/synced"], cwd=ROOT, check=True)
     folder = tmp_path_factory.mktemp("project")
     for file in ("template.yaml", "samconfig.toml", EVENT):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
