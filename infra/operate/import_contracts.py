@@ -40,10 +40,11 @@ def import_file(api: str, environment: Mapping[str, str], console: Console) -> i
             )
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{path}: {error}") from error
+    finally:
+        if refused.is_file() and not refused.stat().st_size:
+            refused.unlink()
     if count:
         print(f"{count:,} refused, with their reasons in {refused}")
-    else:
-        refused.unlink()
     return 0
 
 
