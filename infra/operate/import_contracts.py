@@ -39,7 +39,7 @@ def import_file(api: str, environment: Mapping[str, str], console: Console) -> i
                 file, path.stat().st_size, rejects, ServiceClient.of(api, environment).call, console
             )
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path}: {error}") from error
+        raise CommandError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     finally:
         if refused.is_file() and not refused.stat().st_size:
             refused.unlink()
