@@ -195,7 +195,7 @@ def test_the_architecture_of_a_container_is_an_option_of_sam_local(
     invoke = ["local", "invoke", "ApiFunction", "-e", EVENT]
     arm = [*invoke, "--parameter-overrides", "Stage=local AuthMode=open Architecture=arm64"]
     found = sam(project, {"commands": [invoke, arm], "requests": []})["invocations"]
-    assert [invocation["architectures"] for invocation in found] == [["x86_64"], ["arm64"]]
+    assert [invocation["architecture"] for invocation in found] == ["x86_64", "arm64"]
 
 
 def test_no_registry_is_asked_for_an_image_that_is_there() -> None:
