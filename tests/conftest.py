@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from fastapi.testclient import TestClient
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -157,14 +158,20 @@ def cloud(environment: None) -> Iterator[None]:
         yield
 
 
+@cache
+def application() -> "FastAPI":
+    """Return the application, which keeps no state; to build its routes takes longer than most tests."""
+    from functions.api.app import create_app
+
+    return create_app()
+
+
 @pytest.fixture
 def api(cloud: None) -> Iterator["TestClient"]:
     """Return a client of the whole application."""
     from fastapi.testclient import TestClient
 
-    from functions.api.app import create_app
-
-    with TestClient(create_app(), raise_server_exceptions=False) as caller:
+    with TestClient(application(), raise_server_exceptions=False) as caller:
         yield caller
 
 
@@ -175,15 +182,13 @@ def engine_api(
     """Return a client of the application, with new tables of users and throttles on DynamoDB Local."""
     from fastapi.testclient import TestClient
 
-    from functions.api.app import create_app
-
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", engine)
     monkeypatch.setenv("AUTH_MODE", "required")
     for variable, logical_id in (("USERS_TABLE", "UsersTable"), ("THROTTLES_TABLE", "ThrottlesTable")):
         monkeypatch.setenv(variable, name := f"{logical_id}-{uuid4().hex}")
         create_table(engine_client, logical_id, name)
     forget()
-    with TestClient(create_app(), raise_server_exceptions=False) as caller:
+    with TestClient(application(), raise_server_exceptions=False) as caller:
         yield caller
 
 

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from functions.api.app import create_app
+from tests.conftest import application
 from tests.functions.api.calls import create, send
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "30"))
@@ -30,7 +30,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-DOCUMENT = create_app().openapi()
+DOCUMENT = application().openapi()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 # A text that is longer than it may be can make the body too large.
 SCHEMA.config.checks.negative_data_rejection.expected_statuses.append("413")
