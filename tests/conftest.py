@@ -81,9 +81,10 @@ def create_table(client: "DynamoDBClient", logical_id: str, name: str) -> None:
     client.create_table(TableName=name, **{key: definition[key] for key in names if key in definition})
 
 
-# Fixtures that start a process: its kind, and the group of tests that share a worker because of it.
+# Fixtures that start a process: its kind, and the group of tests that share a worker because of it, unless all workers
+# share the process.
 _STARTED = {
-    "engine": ("engine", "engine"),
+    "engine": ("engine", None),
     "emulated": ("emulator", "emulated"),
     "deployed": ("emulator", "deployed"),
     "local_run": ("emulator", "local-run"),
@@ -97,7 +98,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in _STARTED.keys() & set(getattr(item, "fixturenames", ())):
             kind, group = _STARTED[fixture]
             item.add_marker(kind)
-            item.add_marker(pytest.mark.xdist_group(group))
+            if group:
+                item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_finish() -> None:
@@ -193,11 +195,12 @@ def engine_api(
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[str]:
-    """Run DynamoDB Local; yields its endpoint."""
-    from tests.engines import dynamodb_local
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run DynamoDB Local, one for all workers; yields its endpoint."""
+    from tests.engines import dynamodb_local, shared
 
-    with dynamodb_local() as endpoint:
+    own = tmp_path_factory.getbasetemp()
+    with shared(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own, dynamodb_local) as endpoint:
         yield endpoint
 
 
