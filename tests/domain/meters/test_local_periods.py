@@ -27,6 +27,7 @@ from tests.proof_level import IS_FULL
 
 YEARS = range(2000, 2038) if IS_FULL else range(2008, 2014)
 FIRST, END = date(YEARS.start, 1, 1), date(YEARS.stop, 1, 1)
+HOURS_FROM, MONTHS_FROM = ("2007-01-01", "2006-12-15") if IS_FULL else ("2011-03-01", "2010-03-15")
 AROUND = datetime(YEARS.start - 1, 12, 30, tzinfo=UTC), datetime(YEARS.stop, 1, 3, tzinfo=UTC)
 BERLIN = zone("Europe/Berlin")
 
@@ -146,12 +147,12 @@ def test_hours_and_months_are_icu_s_too(name: str, icu: duckdb.DuckDBPyConnectio
         """
         WITH made AS (
             SELECT instant, timezone($1, instant) AS here
-            FROM generate_series(TIMESTAMPTZ '2007-01-01', TIMESTAMPTZ '2012-01-01', INTERVAL 15 MINUTES) AS made(instant)
+            FROM generate_series($2::TIMESTAMPTZ, TIMESTAMPTZ '2012-01-01', INTERVAL 15 MINUTES) AS made(instant)
         )
         SELECT epoch(min(instant)), count(*) FROM made
         GROUP BY date_trunc('hour', here), epoch(here) - epoch(instant) ORDER BY 1
         """,
-        [name],
+        [name, HOURS_FROM],
     ).fetchall()
     begin = datetime.fromtimestamp(theirs[1][0], UTC)  # the first and the last are cut by the range
     ours = []
@@ -164,10 +165,10 @@ def test_hours_and_months_are_icu_s_too(name: str, icu: duckdb.DuckDBPyConnectio
     theirs = icu.execute(
         """
         SELECT epoch(min(instant)), count(*)
-        FROM generate_series(TIMESTAMPTZ '2006-12-15', TIMESTAMPTZ '2012-02-15', INTERVAL 15 MINUTES) AS made(instant)
+        FROM generate_series($2::TIMESTAMPTZ, TIMESTAMPTZ '2012-02-15', INTERVAL 15 MINUTES) AS made(instant)
         GROUP BY date_trunc('month', timezone($1, instant)) ORDER BY 1
         """,
-        [name],
+        [name, MONTHS_FROM],
     ).fetchall()[1:-1]
     months = []
     begin = datetime.fromtimestamp(theirs[0][0], UTC)

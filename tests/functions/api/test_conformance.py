@@ -19,8 +19,9 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.conftest import application
 from tests.functions.api.calls import create, send
+from tests.proof_level import cases
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", cases(8, 200)))
 
 CHECKS = [
     not_a_server_error,

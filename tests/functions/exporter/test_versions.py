@@ -19,12 +19,12 @@ from domain.meters.uploads import TooManyReadingsError
 from infra.meters import reading_queries, reading_store
 from infra.meters.reading_store import Counts
 from tests.functions.exporter.conftest import CONTENT, PERIOD, START, World
-from tests.proof_level import IS_FULL
+from tests.proof_level import cases
 from tests.readings import reading
 
 ADA = Actor(ActorKind.USER, "1", "ada")
 METER = Meter("m", MeterKind.METERED, START)
-CORRECTIONS = 1000 if IS_FULL else 60
+CORRECTIONS = cases(60, 1000)
 
 
 def export(world: World, **changes: Any) -> ExportFile:
