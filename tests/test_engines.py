@@ -1,65 +1,23 @@
-"""What tests start is started once for all workers of a run."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from pathlib import Path
-from threading import Event, Thread
 
-from tests.engines import shared
+import pytest
 
-
-class Started:
-    """Counts starts and ends; each start has another endpoint."""
-
-    def __init__(self) -> None:
-        self.moments: list[str] = []
-
-    @contextmanager
-    def run(self) -> Iterator[str]:
-        endpoint = f"http://{len(self.moments)}"
-        self.moments.append(f"start {endpoint}")
-        yield endpoint
-        self.moments.append(f"stop {endpoint}")
+from tests.engines import version_of_java
 
 
-class Worker:
-    """One of those who share; it uses what was started until it is told to leave."""
-
-    def __init__(self, folder: Path, started: Started) -> None:
-        self.endpoint = ""
-        self.has_endpoint, self.leave = Event(), Event()
-        self.thread = Thread(target=self._use, args=(folder, started))
-        self.thread.start()
-        assert self.has_endpoint.wait(10)
-
-    def _use(self, folder: Path, started: Started) -> None:
-        with shared(folder, started.run) as self.endpoint:
-            self.has_endpoint.set()
-            assert self.leave.wait(10)
-
-    def ends(self) -> bool:
-        self.leave.set()
-        self.thread.join(0.2)
-        return not self.thread.is_alive()
-
-
-def test_the_first_starts_it_for_all_and_stops_it_after_the_last(tmp_path: Path) -> None:
-    started = Started()
-    first, second, third = (Worker(tmp_path, started) for _ in range(3))
-    assert [first.endpoint, second.endpoint, third.endpoint] == ["http://0"] * 3
-
-    assert second.ends()
-    assert not first.ends()
-    assert started.moments == ["start http://0"]
-    assert third.ends()
-    first.thread.join(10)
-    assert started.moments == ["start http://0", "stop http://0"]
-
-
-def test_what_was_stopped_is_started_again(tmp_path: Path) -> None:
-    started = Started()
-    assert Worker(tmp_path, started).ends()
-    later = Worker(tmp_path, started)
-    assert later.endpoint == "http://2"
-    assert later.ends()
-    assert started.moments == ["start http://0", "stop http://0", "start http://2", "stop http://2"]
+@pytest.mark.parametrize(
+    ("answer", "version"),
+    [
+        ('openjdk version "17.0.15" 2025-04-15', 17),
+        ('openjdk version "25" 2025-09-16', 25),
+        ('java version "1.8.0_402"', 1),
+        ("The operation couldn't be completed. Unable to locate a Java Runtime.", 0),
+    ],
+)
+def test_the_version_of_a_java_is_read_from_what_it_says(tmp_path: Path, answer: str, version: int) -> None:
+    (tmp_path / "answer").write_text(answer)
+    program = tmp_path / "java"
+    program.write_text(f"#!/bin/sh\n{shutil.which('cat')} '{tmp_path}/answer' >&2\n")
+    program.chmod(0o755)
+    assert version_of_java(str(program)) == version
