@@ -93,7 +93,7 @@ def tell_costs(queries: PortfolioQueries) -> dict[str, float]:
     return costs
 
 
-@pytest.mark.parametrize("size", [1_000, CONTRACTS])
+@pytest.mark.parametrize("size", [cases(300, 1_000), CONTRACTS])
 def test_random_questions_are_answered_as_by_brute_force(
     engine_client: "DynamoDBClient", engine_portfolio: str, size: int
 ) -> None:

@@ -174,7 +174,7 @@ def test_a_rebuild_that_is_interrupted_goes_on_where_it_was(
         scans.append(request.get("ExclusiveStartKey"))
         if len(scans) == 3:
             raise StoppedError
-        return scan(**request, Limit=40)
+        return scan(**request, Limit=STEPS // 4)
 
     monkeypatch.setattr(world.client, "scan", counted)
     with pytest.raises(StoppedError):
