@@ -12,23 +12,25 @@ from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
 from domain.contracts.verdicts import Code
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
+from functions.ingestion.failures import log_failure
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
-from infra.contracts.event_messages import MalformedMessageError, read_message
+from infra.contracts.event_messages import MalformedMessageError, Message, read_message
 from infra.contracts.event_payloads import utc_now
 from infra.contracts.timeline_store import Decision
 from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, delay_seconds
+from infra.message_facts import log_facts
 from infra.meters.reading_messages import Upload, has_readings, store_all
 from infra.settings import IngestionSettings, settings
 from infra.stores import stores
-from infra.telemetry import logger, report, report_unknown
+from infra.telemetry import Decided, log_lines_with, logger, report
 from infra.time_left import IsTimeLeft, NoTimeError, more_than
-from infra.write_outcomes import OutcomeUnknownError, WriteFailedError
 
 _TIME_TO_FINISH_SECONDS = 12
 """Nothing is begun with less time left: a call to AWS that times out three times takes so long, pauses included."""
 
-_FINAL = (IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
-"""Errors that no retry will help."""
+_FINAL = (MalformedMessageError, IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
+"""Errors that no retry will help. The message is delivered again soon, until its receives are used up: so the queue
+itself moves it to its dead letters, and it can be redriven from there."""
 
 RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
 """Refusals that an event which overtook another may meet; they are final on the last receive only."""
@@ -62,22 +64,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Apply the events in the messages; return why some of them are to be delivered again."""
     failures: dict[str, Exception] = {}
-    arrivals: list[tuple[SQSRecord, Arrival]] = []
+    read: list[tuple[SQSRecord, Message, Arrival]] = []
     for message in messages:
         try:
-            arrivals.append((message, _arrival(message, request_id)))
-        except MalformedMessageError as error:
-            failures |= _give_up(message, error)
+            sent = read_message(message.body)
+            read.append((message, sent, _arrival(message, sent, request_id)))
         except Exception as error:  # whatever is wrong with one message, the others do not wait for it
-            logger.exception("Message not read", message_id=message.message_id)
             failures |= _return(message, error)
     decided = []
-    outcomes = apply_all(stores().timelines, [arrival for _, arrival in arrivals], is_time_left)
-    for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
+    outcomes = apply_all(stores().timelines, [arrival for _, _, arrival in read], is_time_left)
+    for (message, sent, arrival), outcome in zip(read, outcomes, strict=True):
         if isinstance(outcome, Exception) or _is_retryable(outcome, arrival):
             failures |= _return(message, outcome)
         elif not outcome.repeated:
-            decided.append((arrival.event, outcome.verdict, arrival.reception.actor))
+            decided.append(Decided(sent.event, outcome.verdict, sent.actor, sent.envelope_id))
     report(decided)
     return failures
 
@@ -97,13 +97,11 @@ def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exc
     return failures
 
 
-def _arrival(message: SQSRecord, request_id: str) -> Arrival:
-    is_last = _receives(message) >= settings(IngestionSettings).max_receives
-    event, actor = read_message(message.body)
+def _arrival(message: SQSRecord, sent: Message, request_id: str) -> Arrival:
     return Arrival(
-        event=event,
-        reception=Reception(datetime.now(UTC), Source.BUS, request_id, actor),
-        retryable=() if is_last else RETRYABLE_CODES,
+        event=sent.event,
+        reception=Reception(datetime.now(UTC), Source.BUS, request_id, sent.actor),
+        retryable=() if _is_last(message) else RETRYABLE_CODES,
         receives=_receives(message),
     )
 
@@ -112,41 +110,32 @@ def _receives(message: SQSRecord) -> int:
     return int(message.attributes.approximate_receive_count)
 
 
+def _is_last(message: SQSRecord) -> bool:
+    """Tell whether a message becomes a dead letter if it fails now."""
+    most: int = settings(IngestionSettings).max_receives
+    return _receives(message) >= most
+
+
 def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
     """Have a message delivered again that is not done yet; return why, by its id."""
-    if isinstance(outcome, _FINAL):
-        return _give_up(message, outcome)
-    if isinstance(outcome, NoTimeError):
-        return _hand_back(message, outcome)
-    if isinstance(outcome, OutcomeUnknownError):
-        report_unknown(outcome, message_id=message.message_id)
-    elif isinstance(outcome, WriteFailedError):
-        reason = repr(outcome.__cause__ or outcome)
-        logger.error("Message not applied", reason=reason, message_id=message.message_id)
-    stores().ingestion_queue.postpone(message.receipt_handle, delay_seconds(_receives(message)))
+    facts = log_facts(message.body) | {"message_id": message.message_id, "receives": _receives(message)}
+    with log_lines_with(facts):
+        if isinstance(outcome, NoTimeError) and _hand_back(message):
+            return {}
+        if isinstance(outcome, Exception):
+            log_failure(outcome, is_last=_is_last(message), is_final=isinstance(outcome, _FINAL))
+        elif _receives(message) == 1:
+            logger.info("Event waits", code=outcome.verdict.code)
+        soon = isinstance(outcome, (NoTimeError, *_FINAL))
+        delay = GIVE_UP_DELAY_SECONDS if soon else delay_seconds(_receives(message))
+        stores().ingestion_queue.postpone(message.receipt_handle, delay)
     error = outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
     return {message.message_id: error}
 
 
-def _hand_back(message: SQSRecord, error: NoTimeError) -> dict[str, Exception]:
-    """Have a message delivered again for which there was no time.
+def _hand_back(message: SQSRecord) -> bool:
+    """Replace a message that there was no time for by one of the same body, if this was its last receive.
 
-    Its receive counts all the same. So that it never becomes a dead letter untried, a message of the
-    same body that was not received yet takes its place after the last receive.
+    Its receives count all the same; so it never becomes a dead letter untried. Return whether it was replaced.
     """
-    is_last = _receives(message) >= settings(IngestionSettings).max_receives
-    if is_last and stores().ingestion_queue.send_anew(message.body):
-        return {}
-    stores().ingestion_queue.postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
-    return {message.message_id: error}
-
-
-def _give_up(message: SQSRecord, error: Exception) -> dict[str, Exception]:
-    """Send a message that no retry will help to the dead letter queue.
-
-    It is delivered again soon, until its receives are used up: so the queue itself moves it, and it
-    can be redriven from there.
-    """
-    logger.error("Message given up", message_id=message.message_id, reason=str(error))
-    stores().ingestion_queue.postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
-    return {message.message_id: error}
+    return _is_last(message) and stores().ingestion_queue.send_anew(message.body)
