@@ -27,20 +27,24 @@ class Decided(NamedTuple):
 
 
 def report(decided: Iterable[Decided]) -> None:
-    """Log each decided event, and count them in the metrics EventsAccepted and EventsRejected (by code).
+    """Log each decided event, and count them in the metrics EventsAccepted and EventsRejected.
 
-    The dimensions are the service, the stage and the code; contract numbers are only in the log.
+    The dimensions are the service and the stage, and of EventsRejected in addition these with the code, as an alarm
+    cannot add up codes. Contract numbers are only in the log.
     """
     codes: Counter[Code] = Counter()
     for event, verdict, actor, envelope_id in decided:
         codes[verdict.code] += 1
         envelope: dict[str, Any] = {} if envelope_id is None else {"envelope_id": envelope_id}
         logger.info("Event decided", code=verdict.code, actor=_name(actor), **facts_of(event), **envelope)
+    accepted = codes.pop(Code.ACCEPTED, 0)
+    if accepted or codes:
+        # Also when it is 0: the alarm on the share of refused events computes with both.
+        count("EventsAccepted", accepted)
     for code, times in codes.items():
-        if code is Code.ACCEPTED:
-            count("EventsAccepted", times)
-        else:
-            count("EventsRejected", times, code=code)
+        count("EventsRejected", times, code=code)
+    if codes:
+        count("EventsRejected", codes.total())
 
 
 def facts_of(event: ComponentEvent) -> dict[str, Any]:

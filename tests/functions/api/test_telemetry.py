@@ -73,6 +73,7 @@ def test_each_event_of_a_batch_has_a_line_and_each_code_one_metric(
     counted = metrics(capsys.readouterr().out)
     assert {(m.get("code"), *m.get("EventsAccepted", []), *m.get("EventsRejected", [])) for m in counted} == {
         (None, 1.0),
+        (None, 4.0),  # all refused, whatever their code
         ("stale_start", 2.0),
         ("end_before_start", 1.0),
         ("contract_not_found", 1.0),
@@ -88,13 +89,21 @@ def test_a_metric_contains_no_contract_number(
 
     api.post("/event", json=event(contract_number=number))
 
-    (written,) = metrics(capsys.readouterr().out)
-    (directive,) = written["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == "EnergyOperations"
-    assert directive["Metrics"] == [{"Name": metric, "Unit": "Count"}]
-    names = {"service", "stage"} if metric == "EventsAccepted" else {"code", "service", "stage"}
-    assert [set(dimensions) for dimensions in directive["Dimensions"]] == [names]
-    assert number not in json.dumps(written).replace(str(written["_aws"]["Timestamp"]), "")
+    lines = metrics(capsys.readouterr().out)
+    written = {}
+    for line in lines:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "EnergyOperations"
+        (name,) = (each["Name"] for each in directive["Metrics"])
+        (dimensions,) = directive["Dimensions"]
+        written[name, tuple(sorted(dimensions))] = line[name]
+        assert number not in json.dumps(line).replace(str(line["_aws"]["Timestamp"]), "")
+    plain = ("service", "stage")
+    if metric == "EventsAccepted":
+        assert written == {(metric, plain): [1.0]}
+    else:
+        by_code = (metric, ("code", *plain))
+        assert written == {("EventsAccepted", plain): [0.0], by_code: [1.0], (metric, plain): [1.0]}
 
 
 def test_dry_runs_and_malformed_events_are_not_counted(
