@@ -70,7 +70,7 @@ forget: $(VENV)/synced  ## delete customers' data from a deployed stage (STACK=,
 rebuild-sums: $(VENV)/synced  ## store the sums of hours from before sums were stored (STACK=, METERS=a,b or else all)
 	@$(BIN)/python -m infra.operate.rebuild_sums
 
-restore: $(VENV)/synced  ## copy a restored table back (TABLE= of the stack, FROM=, PREFIX=CONTRACT#1001 for a part, CONFIRM= the table)
+restore: $(VENV)/synced  ## copy a restored table back (TABLE= of the stack, FROM=, CONTRACTS=1,2 or METERS=a,b for a part, CONFIRM= the table)
 	@$(BIN)/python -m infra.operate.restore
 
 ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/deployed
