@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 from domain.actors import Actor, publisher
 from domain.instants import MalformedTimeError, parse_instant
 from domain.meters.uploads import InvalidReadingsError, Problem
-from infra.aws import DEPENDENCY_ERRORS
 from infra.contracts.event_messages import envelope_id_of
 from infra.meters.store_upload import SentReadings, load_exactly, read_detail, store_upload
 from infra.parallel import in_parallel
 from infra.stores import stores
 from infra.telemetry import log_lines_with
 from infra.time_left import IsTimeLeft, NoTimeError
-from infra.write_outcomes import WriteFailedError
+from infra.write_outcomes import DEPENDENCY_ERRORS, WriteFailedError
 
 DETAIL_TYPE = "meter_readings"
 
