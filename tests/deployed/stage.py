@@ -3,6 +3,7 @@
 import json
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -141,6 +142,14 @@ class Stage:
             ]
         )
         assert sent["FailedEntryCount"] == 0
+
+    def command(self, module: str, *arguments: str) -> str:
+        """Run a command on this stage as `make` does; return what it prints."""
+        command = [sys.executable, "-m", module, *arguments]
+        environment = self.environment(STACK=STACK)
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def dead_letters(self, queue: str) -> list[str]:
         """Return the bodies of the messages in a dead letter queue, and leave them there."""
