@@ -49,11 +49,11 @@ export: $(VENV)/synced  ## save readings of a service as CSV (METER=123 START=20
 publish: $(VENV)/synced  ## send the events in FILE= (- is stdin) to the bus and print the verdicts (RUN_DIR=, WAIT= seconds)
 	@exec $(BIN)/python -m infra.local.publish
 
-dlq: $(VENV)/synced  ## list the dead letters and their reasons (RUN_DIR=)
-	@exec $(BIN)/python -m infra.local.dead_letters
+dlq: $(VENV)/synced  ## list the dead letters and their reasons (STACK= of a deployed stage, else RUN_DIR=)
+	@exec $(BIN)/python -m infra.$(if $(STACK),operate,local).dead_letters
 
-redrive: $(VENV)/synced  ## send the dead letters through the queue again (RUN_DIR=)
-	@exec $(BIN)/python -m infra.local.dead_letters redrive
+redrive: $(VENV)/synced  ## send the dead letters through the queue again (STACK= of a deployed stage, else RUN_DIR=)
+	@exec $(BIN)/python -m infra.$(if $(STACK),operate,local).dead_letters redrive
 
 announce: $(VENV)/synced  ## publish the present timelines of contracts (CONTRACTS=1,2; STACK= of a deployed stage, else RUN_DIR=)
 	@$(BIN)/python -m infra.$(if $(STACK),operate,local).announce
@@ -79,7 +79,7 @@ forget: $(VENV)/synced  ## delete customers' data from a deployed stage (STACK=,
 rebuild-sums: $(VENV)/synced  ## store the sums of hours from before sums were stored (STACK=, METERS=a,b or else all)
 	@$(BIN)/python -m infra.operate.rebuild_sums
 
-restore: $(VENV)/synced  ## copy a restored table back (TABLE= of the stack, FROM=, PREFIX=CONTRACT#1001 for a part, CONFIRM= the table)
+restore: $(VENV)/synced  ## copy a restored table back (TABLE= of the stack, FROM=, CONTRACTS=1,2 or METERS=a,b for a part, CONFIRM= the table)
 	@$(BIN)/python -m infra.operate.restore
 
 ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/deployed

@@ -5,12 +5,14 @@ starts in less than a second.
 """
 
 import gc
+import io
 import json
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
+from logging import StreamHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -150,6 +152,19 @@ def counted(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, float]
         return dict(sums)
 
     return since_last_call
+
+
+@pytest.fixture
+def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Return a function that returns the log lines so far; a line that is not JSON is an error."""
+    from infra.telemetry import logger
+
+    handler = logger.registered_handler
+    assert isinstance(handler, StreamHandler)
+    written = io.StringIO()
+    before = handler.setStream(written)
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    handler.setStream(before)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ class RequestFrame:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         _drop_trailing_slash(scope)
-        logger.thread_safe_append_keys(correlation_id=request_id)
+        logger.thread_safe_append_keys(correlation_id=request_id, **_gateway_request(scope))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -108,6 +108,12 @@ class RequestGuard:
 def _request_id(scope: Scope) -> str:
     context = scope.get("aws.context")
     return str(context.aws_request_id) if context else str(uuid4())
+
+
+def _gateway_request(scope: Scope) -> dict[str, str]:
+    """Return the id that the access log of the gateway gives to the request; empty where there is no gateway."""
+    found = scope.get("aws.event", {}).get("requestContext", {}).get("requestId")
+    return {} if found is None else {"gateway_request_id": str(found)}
 
 
 def _drop_trailing_slash(scope: Scope) -> None:

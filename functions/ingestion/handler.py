@@ -12,23 +12,25 @@ from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
 from domain.contracts.verdicts import RETRYABLE
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
+from functions.ingestion.failures import log_failure
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
-from infra.contracts.event_messages import MalformedMessageError, read_message
+from infra.contracts.event_messages import MalformedMessageError, Message, read_message
 from infra.contracts.event_payloads import utc_now
 from infra.contracts.timeline_store import Decision
 from infra.ingestion_queue import SHORT_DELAY_SECONDS, delay_seconds
+from infra.message_facts import log_facts
 from infra.meters.reading_messages import Upload, has_readings, store_all
 from infra.settings import IngestionSettings, settings
 from infra.stores import stores
-from infra.telemetry import logger, report, report_unknown
+from infra.telemetry import Decided, log_lines_with, logger, report
 from infra.time_left import IsTimeLeft, NoTimeError, more_than
-from infra.write_outcomes import OutcomeUnknownError, WriteFailedError
 
 _TIME_TO_FINISH_SECONDS = 12
 """Nothing is started with less time left: a call to AWS that times out three times takes this long, with pauses."""
 
-_FINAL = (IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
-"""Errors that no retry will help."""
+_FINAL = (MalformedMessageError, IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
+"""Errors that no retry will help. The message is delivered again soon, until its receives are used up: so the queue
+itself moves it to its dead letters, and it can be redriven from there."""
 
 
 class NotFinalError(Exception):
@@ -59,22 +61,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Apply the events in the messages; return the errors of those that have to be delivered again."""
     failures: dict[str, Exception] = {}
-    arrivals: list[tuple[SQSRecord, Arrival]] = []
+    read: list[tuple[SQSRecord, Message, Arrival]] = []
     for message in messages:
         try:
-            arrivals.append((message, _arrival(message, request_id)))
-        except MalformedMessageError as error:
-            failures |= _reject(message, error)
+            sent = read_message(message.body)
+            read.append((message, sent, _arrival(message, sent, request_id)))
         except Exception as error:  # whatever is wrong with one message, the others do not wait for it
-            logger.exception("Message not read", message_id=message.message_id)
             failures |= _return(message, error)
     decided = []
-    outcomes = apply_all(stores().timelines, [arrival for _, arrival in arrivals], is_time_left)
-    for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
+    outcomes = apply_all(stores().timelines, [arrival for _, _, arrival in read], is_time_left)
+    for (message, sent, arrival), outcome in zip(read, outcomes, strict=True):
         if isinstance(outcome, Exception) or _is_retryable(outcome, arrival):
             failures |= _return(message, outcome)
         elif not outcome.repeated:
-            decided.append((arrival.event, outcome.verdict, arrival.reception.actor))
+            decided.append(Decided(sent.event, outcome.verdict, sent.actor, sent.envelope_id))
     report(decided)
     return failures
 
@@ -94,13 +94,11 @@ def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exc
     return failures
 
 
-def _arrival(message: SQSRecord, request_id: str) -> Arrival:
-    is_last = _receives(message) >= settings(IngestionSettings).max_receives
-    event, actor = read_message(message.body)
+def _arrival(message: SQSRecord, sent: Message, request_id: str) -> Arrival:
     return Arrival(
-        event=event,
-        reception=Reception(datetime.now(UTC), Source.BUS, request_id, actor),
-        retryable=() if is_last else RETRYABLE,
+        event=sent.event,
+        reception=Reception(datetime.now(UTC), Source.BUS, request_id, sent.actor),
+        retryable=() if _is_last(message) else RETRYABLE,
         receives=_receives(message),
     )
 
@@ -109,41 +107,32 @@ def _receives(message: SQSRecord) -> int:
     return int(message.attributes.approximate_receive_count)
 
 
+def _is_last(message: SQSRecord) -> bool:
+    """Tell whether a message becomes a dead letter if it fails now."""
+    most: int = settings(IngestionSettings).max_receives
+    return _receives(message) >= most
+
+
 def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
     """Have a message that is not done delivered again; return the reason by its id."""
-    if isinstance(outcome, _FINAL):
-        return _reject(message, outcome)
-    if isinstance(outcome, NoTimeError):
-        return _return_unprocessed(message, outcome)
-    if isinstance(outcome, OutcomeUnknownError):
-        report_unknown(outcome, message_id=message.message_id)
-    elif isinstance(outcome, WriteFailedError):
-        reason = repr(outcome.__cause__ or outcome)
-        logger.error("Message not applied", reason=reason, message_id=message.message_id)
-    stores().ingestion_queue.postpone(message.receipt_handle, delay_seconds(_receives(message)))
+    facts = log_facts(message.body) | {"message_id": message.message_id, "receives": _receives(message)}
+    with log_lines_with(facts):
+        if isinstance(outcome, NoTimeError) and _is_replaced(message):
+            return {}
+        if isinstance(outcome, Exception):
+            log_failure(outcome, is_last=_is_last(message), is_final=isinstance(outcome, _FINAL))
+        elif _receives(message) == 1:
+            logger.info("Event waits", code=outcome.verdict.code)
+        soon = isinstance(outcome, (NoTimeError, *_FINAL))
+        delay = SHORT_DELAY_SECONDS if soon else delay_seconds(_receives(message))
+        stores().ingestion_queue.postpone(message.receipt_handle, delay)
     error = outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
     return {message.message_id: error}
 
 
-def _return_unprocessed(message: SQSRecord, error: NoTimeError) -> dict[str, Exception]:
-    """Have a message that there was no time for delivered again.
+def _is_replaced(message: SQSRecord) -> bool:
+    """Replace a message that there was no time for with a new one of the same body, if this was its last receive.
 
-    Its receive counts all the same. After the last receive, a new message with the same body replaces it,
-    so that it never becomes a dead letter without having been tried.
+    Each receive counts, so without this it would become a dead letter without having been tried.
     """
-    is_last = _receives(message) >= settings(IngestionSettings).max_receives
-    if is_last and stores().ingestion_queue.send_as_new(message.body):
-        return {}
-    stores().ingestion_queue.postpone(message.receipt_handle, SHORT_DELAY_SECONDS)
-    return {message.message_id: error}
-
-
-def _reject(message: SQSRecord, error: Exception) -> dict[str, Exception]:
-    """Send a message that no retry will help to the dead letter queue.
-
-    It is delivered again soon, until its receives are used up: then the queue itself moves it, so that
-    it can be redriven.
-    """
-    logger.error("Message rejected", message_id=message.message_id, reason=str(error))
-    stores().ingestion_queue.postpone(message.receipt_handle, SHORT_DELAY_SECONDS)
-    return {message.message_id: error}
+    return _is_last(message) and stores().ingestion_queue.send_as_new(message.body)

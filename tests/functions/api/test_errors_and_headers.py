@@ -1,6 +1,5 @@
 """What surrounds every answer: its id, its headers, and the one shape of errors."""
 
-import asyncio
 import os
 import re
 import time
@@ -22,6 +21,7 @@ from functions.api.access import ACCESS_RULES, AccessRule
 from functions.api.app import create_app
 from infra import aws
 from tests.conftest import forget
+from tests.coroutines import run
 from tests.functions.api.calls import HTTP_METHODS, create, event
 
 SECURITY_HEADERS = {
@@ -299,10 +299,7 @@ def test_an_incomplete_body_is_not_treated_as_a_complete_one(cloud: None) -> Non
         answered.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/event", "headers": [], "query_string": b""}
-    # Not asyncio.run, which leaves no event loop behind, and Mangum asks for the current one.
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(create_app()(scope, receive, send))
-    loop.close()
+    run(create_app()(scope, receive, send))
     assert answered == []
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -130,3 +131,11 @@ def test_the_page_of_the_documentation_is_text_and_its_picture_is_bytes(call: An
 def test_unusual_paths_of_a_gateway_are_not_server_errors(call: Any) -> None:
     for path in ("/contract/a%20b", "/contract/a b", "/contract/é", "/contract/\0", "/contract/%ED%A0%80"):
         assert call("GET", path)[0] == 422, path
+
+
+def test_the_lines_of_a_request_have_the_ids_of_lambda_and_of_the_gateway(
+    call: Any, log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    call("POST", "/event", body=event(contract_number="9999"))
+    (line,) = log_lines()
+    assert (line["correlation_id"], line["gateway_request_id"]) == (REQUEST_ID, "gateway")

@@ -120,14 +120,14 @@ MALFORMED = {
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
 def test_a_malformed_message_fails_alone_with_its_reason_in_the_log(
-    ingestion_of: Ingestion, body: str, caplog: pytest.LogCaptureFixture
+    ingestion_of: Ingestion, body: str, log_lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
     contract = create(ingestion_of)
-    bad = record(body)
+    bad = record(body, MAX_RECEIVES)
     assert ingestion_of.handle([record(envelope(detail())), bad]) == {bad["messageId"]}
     assert len(list(ingestion_of.trails.entries(contract))) == 1
-    (line,) = [line for line in caplog.records if line.message == "Message rejected"]
-    assert line.__dict__["reason"]
+    (line,) = [line for line in log_lines() if line["message"] == "Message rejected"]
+    assert line["reason"]
 
 
 def test_a_rejected_message_is_not_delivered_again_while_its_batch_is_processed(
