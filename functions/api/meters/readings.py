@@ -15,7 +15,8 @@ from domain.meters.readings import Interval, Quality
 from domain.meters.summaries import Position, summarise
 from domain.meters.uploads import InvalidReadingsError, Problem
 from functions.api.actors import CurrentActor
-from functions.api.dependencies import CursorSeal
+from functions.api.dependencies import Pages
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exact_json import ExactResponse
 from functions.api.meters.dependencies import MeterId, Meters, Readings, existing_meter
@@ -48,7 +49,6 @@ router = APIRouter(
     prefix="/api/meters/{smart_meter_id}/readings",
     tags=["smart meters"],
     route_class=BadRequestRoute,
-    responses=describe(400, 401, 503, "default"),
 )
 
 # How many hours contain the answer is not known in advance: few at a time read little that is not needed.
@@ -59,7 +59,7 @@ CreatedAt = Annotated[
 ]
 
 
-@router.put("", responses=describe(409, 413), openapi_extra=UPLOAD_BODY)
+@router.put("", responses=describe(ErrorCode.METER_IS_SIMULATED), openapi_extra=UPLOAD_BODY)
 async def put_readings(
     smart_meter_id: MeterId,
     request: Request,
@@ -87,7 +87,7 @@ async def put_readings(
     )
 
 
-@router.delete("", responses=describe(404, 409))
+@router.delete("", responses=describe(ErrorCode.METER_NOT_FOUND, ErrorCode.METER_IS_SIMULATED))
 async def delete_readings(
     smart_meter_id: MeterId,
     start: Instant,
@@ -107,12 +107,16 @@ async def delete_readings(
     return DeletedView(deleted=readings.delete(meter.id, Interval(start, end), actor))
 
 
-@router.get("", responses=describe(404), response_model=ReadingPage)
+@router.get(
+    "",
+    responses=describe(ErrorCode.METER_NOT_FOUND, ErrorCode.TIME_ZONE_UNSUPPORTED),
+    response_model=ReadingPage,
+)
 async def get_readings(
     smart_meter_id: MeterId,
     meters: Meters,
     readings: Readings,
-    seal: CursorSeal,
+    pages: Pages,
     query: Annotated[ReadingQuery, Query()],
 ) -> Response:
     """Show readings, or their summary by period of a time zone: energy in sum, the rest in the mean.
@@ -131,9 +135,8 @@ async def get_readings(
     # Periods of one zone do not go on with those of another; single readings have none.
     periods_of = "" if query.resolution is Resolution.RAW else area.key
     scope = f"readings {smart_meter_id} {asked} {periods_of}"
-    position = (
-        Position(query.start) if query.cursor is None else parse_position(seal.open(scope, query.cursor))
-    )
+    after = pages.position(scope, query.cursor)
+    position = Position(query.start) if after is None else parse_position(after)
     now = utc_now()
     interval = Interval(position.start, query.end or now)
     if interval.end <= interval.start:
@@ -147,7 +150,7 @@ async def get_readings(
         hours = readings.sums(meter, interval, query.known_at)
         summaries, following = summarise(hours, area, query.resolution, query.limit, position.begun)
         items = [SummaryView.of(summary) for summary in summaries]
-    cursor = None if following is None else seal.seal(scope, format_position(following))
+    cursor = pages.next_cursor(scope, following and format_position(following))
     return ExactResponse(ReadingPage(items=items, next_cursor=cursor))
 
 
@@ -169,12 +172,12 @@ def _readings_of(blocks: Iterator[Block]) -> Iterator[tuple[datetime, bytes, Qua
             yield datetime.fromisoformat(line[:TIMESTAMP_LENGTH].decode()), line, origin.quality
 
 
-@router.get("/history", responses=describe(404), response_model=VersionPage)
-async def get_history(
+@router.get("/history", responses=describe(ErrorCode.METER_NOT_FOUND), response_model=VersionPage)
+async def get_reading_history(
     smart_meter_id: MeterId,
     meters: Meters,
     readings: Readings,
-    seal: CursorSeal,
+    pages: Pages,
     query: Annotated[HistoryQuery, Query()],
 ) -> Response:
     """List the versions of the reading at `timestamp`, the newest last; none where there never was one.
@@ -183,11 +186,11 @@ async def get_history(
     """
     meter = existing_meter(meters, smart_meter_id)
     scope = f"versions {smart_meter_id} {to_micros(query.timestamp)}"
-    position = None if query.cursor is None else seal.open(scope, query.cursor)
+    position = pages.position(scope, query.cursor)
     page = readings.versions(meter.id, query.timestamp, query.limit, position)
     return ExactResponse(
         VersionPage(
             items=[VersionView.of(version) for version in page.versions],
-            next_cursor=None if page.next_position is None else seal.seal(scope, page.next_position),
+            next_cursor=pages.next_cursor(scope, page.next_position),
         )
     )
