@@ -10,17 +10,21 @@ from functions.api.access import ACCESS_RULES, AccessRule
 from functions.api.code_tables import errors_table, others_table, verdicts_table
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import add_errors, example_of
+from functions.api.meters.upload_schema import UPLOAD_SCHEMAS
 from functions.api.users.schemas import LoginForm, LoginPayload
 
 _SCHEMAS = "#/components/schemas/"
-_JSON_LOGIN = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}LoginPayload"}}}
-_FORM_LOGIN = {"application/x-www-form-urlencoded": {"schema": {"$ref": f"{_SCHEMAS}LoginForm"}}}
 
-LOGIN_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _JSON_LOGIN | _FORM_LOGIN}}
-"""The body of a login. Its route parses it, since it may be JSON or a form, so FastAPI cannot describe it."""
 
-TOKEN_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _FORM_LOGIN | _JSON_LOGIN}}
-"""The same with the form first, as OAuth2 has it."""
+def _login_body(kind: str, schema: str) -> dict[str, Any]:
+    content = {kind: {"schema": {"$ref": f"{_SCHEMAS}{schema}"}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+# The route parses its body itself, so FastAPI cannot describe it. It takes both kinds at every address, but a client
+# needs one of them, and generators of clients stumble over the choice.
+LOGIN_BODY = _login_body("application/json", "LoginPayload")
+TOKEN_BODY = _login_body("application/x-www-form-urlencoded", "LoginForm")
 
 _SCHEMES = {
     "password": {
@@ -91,6 +95,7 @@ class DescribedApp(FastAPI):
             components["examples"] = {code.value: example_of(code) for code in ErrorCode}
             for body in (LoginPayload, LoginForm):
                 components["schemas"][body.__name__] = body.model_json_schema()
+            components["schemas"] |= UPLOAD_SCHEMAS
             for route in iter_route_contexts(self.routes):
                 for method in route.methods or ():
                     operation = document["paths"].get(route.path, {}).get(method.lower())

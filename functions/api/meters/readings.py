@@ -22,17 +22,17 @@ from functions.api.exact_json import ExactResponse
 from functions.api.meters.dependencies import MeterId, Meters, Readings, existing_meter
 from functions.api.meters.market_time import zone_of
 from functions.api.meters.schemas import (
-    UPLOAD_BODY,
-    CountsView,
     DeletedView,
     HistoryQuery,
     ReadingPage,
     ReadingQuery,
     ReadingView,
     SummaryView,
+    UploadView,
     VersionPage,
     VersionView,
 )
+from functions.api.meters.upload_schema import UPLOAD_BODY
 from infra.contracts.event_payloads import Instant, utc_now
 from infra.meters.reading_queries import Block
 from infra.meters.store_upload import (
@@ -67,7 +67,7 @@ async def put_readings(
     readings: Readings,
     actor: CurrentActor,
     created_at: CreatedAt = None,
-) -> CountsView:
+) -> UploadView:
     """Store readings, as JSON or as CSV with the export's columns; all of them, or none if one is wrong.
 
     A reading replaces the one of its timestamp if it was made later, or at the same instant and arrives
@@ -82,7 +82,7 @@ async def put_readings(
             sent = read_csv_body(body, smart_meter_id, arrival)
         case _:
             raise InvalidReadingsError([Problem("content-type", "must be application/json or text/csv")])
-    return CountsView.of(
+    return UploadView.of(
         store_upload(meters, readings, SentReadings(smart_meter_id, sent), actor, arrival.now)
     )
 

@@ -89,7 +89,7 @@ async def log_in(
     issuer: TokenIssuer,
     source: CountedSource,
 ) -> TokenView:
-    """Start a session with a username or an email address, and the password."""
+    """Start a session with a username or an email address, and the password; as JSON or as a form, at every address."""
     login, now = await _read_login(request), utc_now()
     user = users.by_login(login.username)
     note(request, target=user_name(user.id) if user else None)
