@@ -49,25 +49,24 @@ VERDICT_MEANINGS = {
     ),
 }
 
-_START = {
+_START: dict[str, Any] = {
     "contract_number": "1001",
     "type": "supply_energy_start",
     "date": "2024-01-01",
     "created_at": "2023-12-01T09:30:00Z",
 }
-ACCEPTED = {
+ACCEPTED: dict[str, Any] = {
     "status": "accepted",
     "code": Code.ACCEPTED.value,
     "message": "Event processed successfully.",
     **_START,
 }
-REFUSED = {
+REFUSED: dict[str, Any] = {
     "status": "rejected",
     "code": Code.STALE_START.value,
     "message": "The start event is older or equal to the start of energy_supply that counts.",
     **_START,
     "date": "2024-02-01",
-    "created_at": "2023-11-30T12:00:00Z",
     "blocked_by": {name: value for name, value in _START.items() if name != "contract_number"},
 }
 

@@ -8,7 +8,7 @@ import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
-from schemathesis.checks import not_a_server_error
+from schemathesis.checks import CheckContext, not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -22,7 +22,17 @@ from tests.functions.api.calls import create, send
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "30"))
 
+
+def code_conformance(_: CheckContext, response: Any, case: Case[Any]) -> None:
+    """The code of an error is one of those that the document shows for its status."""
+    if response.status_code >= 400:
+        responses = DOCUMENT["paths"][case.path][case.method.lower()]["responses"]
+        described = responses.get(str(response.status_code), responses["default"])
+        assert response.json()["code"] in described["content"]["application/json"]["examples"]
+
+
 CHECKS = [
+    code_conformance,
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from domain.meters.csv_format import COLUMNS
 from functions.api.app import create_app
 from infra.build.packaging import ROOT
+from tests.functions.api.people import PASSWORD, make_user
 
 PACKAGE = "energy_operations_client"
 
@@ -47,10 +49,10 @@ def call(generated: str, api: TestClient) -> Callable[..., Any]:
     """Return what calls an operation by its module's path below `api`, and returns the parsed answer."""
     transport = httpx.ASGITransport(app=api.app)
 
-    def send(operation: str, *arguments: Any, **named: Any) -> Any:
+    def send(operation: str, *arguments: Any, token: str = "", **named: Any) -> Any:
         function = importlib.import_module(f"{generated}.api.{operation}").asyncio_detailed
-        client = importlib.import_module(generated).Client(
-            base_url="http://api", httpx_args={"transport": transport}
+        client = importlib.import_module(generated).AuthenticatedClient(
+            base_url="http://api", token=token, httpx_args={"transport": transport}
         )
         work: Coroutine[Any, Any, Any] = function(*arguments, client=client, **named)
         # Not asyncio.run, which leaves no event loop behind, and Mangum asks for the current one.
@@ -110,20 +112,37 @@ def test_errors_have_a_code_that_is_an_enum(call: Callable[..., Any], models: An
     assert [detail.field for detail in bad.parsed.details] == ["limit"]
 
 
-def test_readings_and_exports(call: Callable[..., Any], generated: str, models: Any) -> None:
-    types = importlib.import_module(f"{generated}.types")
-    header = b"timestamp,smart_meter_id,energy_kwh,power_kw,voltage_v,current_a\r\n"
-    with (Path(__file__).parent / "__init__.py").open("rb") as _:
-        sent = types.File(payload=header + b"2024-01-01T00:00:00Z,m-1,0.25,,,\r\n")
-    stored = call("smart_meters.put_readings", "m-1", body=sent)
-    assert stored.status_code in (200, 400)
+def test_readings_as_json_and_csv_and_their_export(
+    call: Callable[..., Any], generated: str, models: Any
+) -> None:
+    midnight = datetime.fromisoformat("2024-01-01T00:00:00+00:00")
+    reading = models.ReadingPayload(timestamp=midnight, energy_kwh=0.25)
+    sent = call("smart_meters.put_readings", "m-1", body=models.ReadingsPayload(readings=[reading]))
+    assert sent.parsed.stored == 1
+    csv = f"{','.join(COLUMNS)}\r\n2024-01-01T00:00:00Z,m-1,0.5,,,\r\n".encode()
+    file = importlib.import_module(f"{generated}.types").File(payload=csv)
+    assert call("smart_meters.put_readings", "m-1", body=file).parsed.updated == 1
+    page = call("smart_meters.get_readings", "m-1").parsed
+    assert [(item.timestamp, item.energy_kwh, item.power_kw) for item in page.items] == [
+        (midnight, 0.5, None)
+    ]
 
     order = models.ExportPayload(
-        smart_meter_id="m-1",
-        start_datetime=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
-        end_datetime=datetime.fromisoformat("2024-01-02T00:00:00+00:00"),
+        smart_meter_id="m-1", start_datetime=midnight, end_datetime=midnight + timedelta(days=1)
     )
     job = call("exports.create_export", body=order).parsed
     assert call("exports.get_export_status", job.job_id).parsed.status == "pending"
     unknown = call("exports.get_export_status", "00000000-0000-4000-8000-000000000000").parsed
     assert unknown.status == "not_found"
+
+
+def test_logins_and_keys(call: Callable[..., Any], models: Any) -> None:
+    make_user("ada")
+    login = models.LoginPayload(username="ada", password=PASSWORD)
+    token = call("authentication.log_in", body=login).parsed.access_token
+    form = models.LoginForm(username="ada", password=PASSWORD)
+    for operation in ("log_in_oauth2", "log_in_short"):
+        assert call(f"authentication.{operation}", body=form).parsed.expires_in == 900
+    assert call("users.get_me", token=token).parsed.username == "ada"
+    key = call("api_keys.create_api_key", body=models.ApiKeyPayload(name="gateway"), token=token).parsed
+    assert [one.id for one in call("api_keys.list_api_keys", token=token).parsed.items] == [key.id]
