@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _MIN_COMPRESSED_BYTES = 1024
-_LEVEL = 1  # of all levels the least time; the fifth saves a fifth more and takes twice as long
+_LEVEL = 1  # the fifth makes an answer up to a fifth smaller, and takes up to twice as long
 _GZIP = 16 + zlib.MAX_WBITS
 _COMPRESSIBLE = ("application/json", "application/x-ndjson", "text/")
 # The length of a compressed answer says something of its content. Where a caller's own text stands beside a

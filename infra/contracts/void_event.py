@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from domain.contracts.contract import Contract
 from domain.contracts.folds import void
-from domain.contracts.trails import Entry, RowKind, Voided
+from domain.contracts.trails import Entry, RowKind, Trail, Voided
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.corrections import Correcting, read_again_until_stored
 from infra.contracts.trail_rows import correction_key
@@ -53,17 +53,20 @@ def void_event(
         trail = trails.whole(before)
         after = void(before, trail, target.key)
         done = Voiding(before, after, next(entry for entry in trail.entries if entry.key == target.key))
-        if dry_run:
+        if dry_run or contracts.correct(before, after, _row(done, trail, target, by)):
             return done
-        row = Voided(
-            key=correction_key(RowKind.VOIDED, target.key),
-            reception=by.reception,
-            recorded_at=by.recorded_at(before, trail),
-            voids=target.key,
-            reason=target.reason,
-            before=before.components,
-            after=after.components,
-        )
-        return done if contracts.correct(before, after, row) else None
+        return None
 
     return read_again_until_stored(contracts, number, attempt)
+
+
+def _row(done: Voiding, trail: Trail, target: Target, by: Correcting) -> Voided:
+    return Voided(
+        key=correction_key(RowKind.VOIDED, target.key),
+        reception=by.reception,
+        recorded_at=by.recorded_at(done.before, trail),
+        voids=target.key,
+        reason=target.reason,
+        before=done.before.components,
+        after=done.after.components,
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -131,10 +132,7 @@ async def get_readings(
     """
     meter = existing_meter(meters, smart_meter_id)
     area = zone_of(meter, query.tz)
-    asked = query.model_dump_json(include={"start", "end", "resolution", "known_at"})
-    # Periods of one zone do not go on with those of another; single readings have none.
-    periods_of = "" if query.resolution is Resolution.RAW else area.key
-    scope = f"readings {smart_meter_id} {asked} {periods_of}"
+    scope = _list_of(smart_meter_id, query, area)
     after = pages.position(scope, query.cursor)
     position = Position(query.start) if after is None else parse_position(after)
     now = utc_now()
@@ -152,6 +150,14 @@ async def get_readings(
         items = [SummaryView.of(summary) for summary in summaries]
     cursor = pages.next_cursor(scope, following and format_position(following))
     return ExactResponse(ReadingPage(items=items, next_cursor=cursor))
+
+
+def _list_of(smart_meter_id: str, query: ReadingQuery, area: ZoneInfo) -> str:
+    """Return the name of the list that is asked for: its cursors are valid for no other."""
+    asked = query.model_dump_json(include={"start", "end", "resolution", "known_at"})
+    # Periods of one zone do not go on with those of another; single readings have none.
+    periods_of = "" if query.resolution is Resolution.RAW else area.key
+    return f"readings {smart_meter_id} {asked} {periods_of}"
 
 
 def _raw_page(blocks: Iterator[Block], limit: int) -> tuple[list[ReadingView], Position | None]:
