@@ -21,8 +21,8 @@ def _login_body(kind: str, schema: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-# The route parses its body itself, so FastAPI cannot describe it. It takes both kinds at every address, but a client
-# needs one of them, and generators of clients stumble over the choice.
+# The route parses its body itself, so FastAPI cannot describe it. It takes both kinds at every address; each address
+# shows one, since openapi-python-client makes a module of two kinds that cannot be imported.
 LOGIN_BODY = _login_body("application/json", "LoginPayload")
 TOKEN_BODY = _login_body("application/x-www-form-urlencoded", "LoginForm")
 
