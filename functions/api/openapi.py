@@ -10,7 +10,7 @@ from functions.api.access import ACCESS_RULES, AccessRule
 from functions.api.code_tables import errors_table, others_table, verdicts_table
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import add_errors, example_of
-from functions.api.meters.upload_schema import UPLOAD_SCHEMAS
+from functions.api.meters.upload_body import UPLOAD_SCHEMAS
 from functions.api.users.schemas import LoginForm, LoginPayload
 
 _SCHEMAS = "#/components/schemas/"

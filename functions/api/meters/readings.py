@@ -33,7 +33,7 @@ from functions.api.meters.schemas import (
     VersionPage,
     VersionView,
 )
-from functions.api.meters.upload_schema import UPLOAD_BODY
+from functions.api.meters.upload_body import UPLOAD_BODY
 from infra.contracts.event_payloads import Instant, utc_now
 from infra.meters.reading_queries import Block
 from infra.meters.store_upload import (

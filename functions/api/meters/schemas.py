@@ -14,7 +14,7 @@ from functions.api.actors import ActorView
 from functions.api.exact_json import ExactNumber
 from functions.api.meters.market_time import ZoneName
 from infra.contracts.event_payloads import Instant
-from infra.meters.reading_store import Counts
+from infra.meters.hour_writes import Counts
 
 KNOWN_AT = "Show what was known at this instant, not what was corrected later"
 

@@ -1,4 +1,7 @@
-"""How the OpenAPI document describes an upload of readings, which its route reads itself."""
+"""The body of an upload of readings, as the OpenAPI document describes it.
+
+Written by hand: the body is read as bytes, because FastAPI's own parser would turn decimals into floats.
+"""
 
 from typing import Any
 
@@ -68,7 +71,6 @@ UPLOAD_SCHEMAS: dict[str, Any] = {
     },
 }
 
-# The body is read as bytes: FastAPI's own reading would turn decimals into floats.
 UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
