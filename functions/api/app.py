@@ -10,14 +10,16 @@ from functions.api.access import check_access, check_access_before_validation_er
 from functions.api.allowed_hosts import AllowedHosts
 from functions.api.contracts import bulk, contracts, events, timelines, trails
 from functions.api.cors import Cors
-from functions.api.dependencies import check_query, provided
-from functions.api.error_shape import describe
+from functions.api.dependencies import provided
+from functions.api.error_shape import Error
 from functions.api.error_statuses import add_error_handlers
 from functions.api.exports import exports
 from functions.api.meters import completeness, meters, readings
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
 from functions.api.portfolio import portfolio
+from functions.api.query_parameters import check_query, query_names
+from functions.api.representations import Representations
 from functions.api.schemas import Health, Readiness, ServiceInfo
 from functions.api.users import api_keys, logins, users
 from infra.settings import ApiSettings, settings
@@ -60,7 +62,7 @@ async def get_health() -> Health:
     return Health()
 
 
-@router.get("/health/ready", responses=describe(503))
+@router.get("/health/ready")
 async def get_readiness(tables: Tables) -> Readiness:
     """Report whether the tables answer."""
     for table in tables:
@@ -80,6 +82,25 @@ def start() -> FastAPI:
     )
 
 
+_ROUTERS = (
+    docs.router,
+    contracts.router,
+    bulk.router,
+    events.router,
+    timelines.router,
+    trails.router,
+    portfolio.router,
+    meters.router,
+    completeness.router,
+    readings.router,
+    exports.router,
+    logins.router,
+    users.router,
+    api_keys.router,
+    router,
+)
+
+
 def create_app(
     origins: Sequence[str] = (), hosts: Sequence[str] = (), *, allow_credentials: bool = False
 ) -> FastAPI:
@@ -87,33 +108,17 @@ def create_app(
     app = DescribedApp(
         title="Energy Operations",
         version=VERSION,
-        description=(
-            "Contract component timelines: accepts or refuses each event, and says why. "
-            "Smart meter readings, and exports of them as CSV."
-        ),
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[Depends(check_access), Depends(check_query)],
+        responses={"default": {"model": Error, "description": "Any other error"}},
+        generate_unique_id_function=lambda route: route.name,
     )
-    for part in (
-        router,
-        docs.router,
-        logins.router,
-        users.router,
-        api_keys.router,
-        contracts.router,
-        bulk.router,
-        events.router,
-        timelines.router,
-        trails.router,
-        portfolio.router,
-        exports.router,
-        meters.router,
-        completeness.router,
-        readings.router,
-    ):
+    for part in _ROUTERS:
         app.include_router(part)
+    app.state.query_names = query_names(app)
     add_error_handlers(app)
     check_access_before_validation_errors(app)
     app.add_middleware(RequestGuard)
@@ -121,5 +126,6 @@ def create_app(
         app.add_middleware(Cors, origins, credentials=allow_credentials)
     if hosts:
         app.add_middleware(AllowedHosts, hosts)
+    app.add_middleware(Representations)
     app.add_middleware(RequestFrame)
     return app

@@ -20,7 +20,9 @@ from functions.api.contracts.schemas import (
     EventVerdict,
     UnusableEntry,
 )
+from functions.api.contracts.verdict_codes import BULK_EXAMPLES, VERDICT_EXAMPLES
 from functions.api.dependencies import IdempotencyKey
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_payloads import EventPayload, read_event
@@ -42,7 +44,11 @@ DryRun = Annotated[
 ]
 
 
-@router.post("/event", response_model_exclude_none=True, responses=describe(401, 413, 422, 503))
+@router.post(
+    "/event",
+    response_model_exclude_none=True,
+    responses=VERDICT_EXAMPLES | describe(ErrorCode.IDEMPOTENCY_KEY_REUSED),
+)
 async def post_event(
     payload: EventPayload,
     contracts: Contracts,
@@ -69,7 +75,7 @@ async def post_event(
     return EventVerdict.of(event, decision, repeated=decision.repeated or None)
 
 
-@router.post("/events", response_model_exclude_none=True, responses=describe(401, 413, 422, 503))
+@router.post("/events", response_model_exclude_none=True, responses=BULK_EXAMPLES)
 async def post_events(payload: BulkPayload, timelines: Timelines, received: Received) -> BulkResult:
     """Apply up to 500 events in the order of their `created_at`, ties in the order given.
 

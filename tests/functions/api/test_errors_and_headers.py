@@ -117,17 +117,17 @@ def test_each_request_gets_its_own_id_whatever_the_caller_sends(api: TestClient)
 
 def test_405_names_every_method_of_the_path(api: TestClient) -> None:
     allowed = {
-        "/": "GET",
-        "/contract": "GET, POST",
-        "/contract/": "GET, POST",
-        "/contract/1001": "DELETE, GET, PATCH",
-        "/contract/1001/contract_timeline": "GET",
-        "/1001/contract_timeline": "GET",
+        "/": "GET, HEAD",
+        "/contract": "GET, HEAD, POST",
+        "/contract/": "GET, HEAD, POST",
+        "/contract/1001": "DELETE, GET, HEAD, PATCH",
+        "/contract/1001/contract_timeline": "GET, HEAD",
+        "/1001/contract_timeline": "GET, HEAD",
         "/event": "POST",
         "/contracts": "POST",
-        "/events": "GET, POST",
-        "/health": "GET",
-        "/docs": "GET",
+        "/events": "GET, HEAD, POST",
+        "/health": "GET, HEAD",
+        "/docs": "GET, HEAD",
         "/openapi.json": "GET, HEAD",
     }
     for path, methods in allowed.items():

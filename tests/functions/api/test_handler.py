@@ -114,7 +114,7 @@ def test_an_answer_has_the_request_id_of_lambdas_log(call: Any) -> None:
         if status >= 400:
             assert json.loads(text)["request_id"] == REQUEST_ID
         if status == 405:
-            assert headers["allow"] == "GET, POST"
+            assert headers["allow"] == "GET, HEAD, POST"
 
 
 def test_the_page_of_the_documentation_is_text_and_its_picture_is_bytes(call: Any, cloud: None) -> None:

@@ -117,7 +117,7 @@ def test_the_gateways_event_may_hold_lone_surrogates_anywhere(cloud: None, where
 
     request: dict[str, Any] = {
         "version": "2.0",
-        "rawQueryString": text("query", "dry_run=true&a="),
+        "rawQueryString": text("query", "dry_run=true"),
         "headers": {"content-type": "application/json", text("header name", "x"): text("header", "y")},
         "cookies": [text("cookie", "a=b")],
         "requestContext": {
