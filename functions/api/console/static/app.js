@@ -1,5 +1,6 @@
 // Starts the console, and shows the view that the address names: #/contracts/1001?known_at=2024-01-01T00:00:00Z
 
+import { route, to } from "./address.js";
 import { button, failure, h, link, loading } from "./elements.js";
 import { currentUser, isOpen, leave, may, start } from "./session.js";
 
@@ -18,42 +19,6 @@ const main = document.querySelector("main");
 let running = new AbortController();
 let shownPath = null;
 
-/** The view and filters that the address names. */
-export function route() {
-  const [path, query] = window.location.hash.replace(/^#\/?/, "").split("?");
-  const segments = path.split("/").filter(Boolean).map(decoded);
-  return { name: segments[0] ?? "overview", rest: segments.slice(1), query: new URLSearchParams(query ?? "") };
-}
-
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** The address of a view: `to("contracts", "1001", { known_at })`. */
-export function to(...parts) {
-  const query = typeof parts.at(-1) === "object" ? parts.pop() : {};
-  const chosen = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  const path = parts.map(encodeURIComponent).join("/");
-  return `#/${path}${chosen.length ? `?${new URLSearchParams(chosen)}` : ""}`;
-}
-
-export const go = (...parts) => {
-  window.location.hash = to(...parts);
-};
-
-/** Note changed filters in the address, without showing the view anew unless asked to. */
-export function note(changes, { show: again = false } = {}) {
-  const { name, rest, query } = route();
-  const address = to(name, ...rest, { ...Object.fromEntries(query), ...changes });
-  if (address === window.location.hash) return;
-  window.history[again ? "pushState" : "replaceState"](null, "", address);
-  if (again) show();
-}
-
 function navigation(current) {
   const seen = VIEWS.filter(([, , role]) => may(role));
   const item = ([name, title]) => h("a", { href: to(name), "aria-current": name === current ? "page" : null }, title);
@@ -66,7 +31,7 @@ function navigation(current) {
 }
 
 /** Show what the address names. */
-export async function show() {
+async function show() {
   running.abort();
   running = new AbortController();
   const { signal } = running;
@@ -100,6 +65,9 @@ export async function show() {
 }
 
 window.addEventListener("hashchange", show);
-window.addEventListener("popstate", () => window.location.hash !== "" || show());
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address names the view, not a place on the page
+  main.focus();
+});
 await start();
 show();
