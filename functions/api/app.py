@@ -14,7 +14,7 @@ from functions.api.cors import Cors
 from functions.api.dependencies import check_query, provided
 from functions.api.error_shape import describe
 from functions.api.error_statuses import add_error_handlers
-from functions.api.exports import exports
+from functions.api.exports import exports, histories
 from functions.api.meters import completeness, meters, readings
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
@@ -111,6 +111,7 @@ def create_app(
         trails.router,
         portfolio.router,
         exports.router,
+        histories.router,
         meters.router,
         completeness.router,
         readings.router,

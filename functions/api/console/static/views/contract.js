@@ -3,7 +3,7 @@
 import { note, to } from "../address.js";
 import { ApiError, all, get, segment } from "../api.js";
 import { button, card, chip, empty, failure, field, fill, h, link, s, select, table } from "../elements.js";
-import { RULES, actionOf, actorOf, formatDate, formatInstant, formatNumber, nameOf, titleOf } from "../format.js";
+import { RULES, actionOf, actorOf, countOf, formatDate, formatInstant, formatNumber, nameOf, titleOf } from "../format.js";
 import { gantt, glyph, sentenceOf, strike } from "../gantt.js";
 import { may } from "../session.js";
 import { correct, difference } from "./corrections.js";
@@ -168,7 +168,7 @@ function correctionCells(row) {
   if (row.kind === "changed") return ["Components changed", chip("", "changed"), `${row.before.map(nameOf).join(", ")} → ${row.after.map(nameOf).join(", ")}`];
   const changes = Object.keys(row.after).filter((name) => JSON.stringify(row.before[name]) !== JSON.stringify(row.after[name]));
   const text = changes.map((name) => h("div", {}, `${nameOf(name)}: ${sentenceOf(row.before[name] ?? {})} → ${sentenceOf(row.after[name])}`));
-  if (row.kind === "replayed") return [`Replay of ${formatNumber(row.events)} events`, chip("", "replayed"), text];
+  if (row.kind === "replayed") return [`Replay of ${countOf(row.events, "event")}`, chip("", "replayed"), text];
   return ["An event was voided", chip("warn", "voided"), [h("div", {}, h("bdi", {}, row.reason)), text]];
 }
 

@@ -4,7 +4,7 @@ import { to } from "../address.js";
 import { all, get } from "../api.js";
 import { countBars, monthTicks, plot } from "../charts.js";
 import { card, chip, empty, fill, h, link, table } from "../elements.js";
-import { COMPONENT_NAMES, RULES, addDays, addMonths, formatDate, formatInstant, formatMonth, formatNumber, nameOf, titleOf, today } from "../format.js";
+import { COMPONENT_NAMES, RULES, addDays, addMonths, countOf, formatDate, formatInstant, formatMonth, formatNumber, nameOf, titleOf, today } from "../format.js";
 import { may } from "../session.js";
 
 const MONTHS = 12;
@@ -70,7 +70,7 @@ async function verdicts(day, signal) {
   for (const { code } of items) counts.set(code, (counts.get(code) ?? 0) + 1);
   const rows = [...counts].sort(([a, one], [b, two]) => (a === "accepted" ? -1 : b === "accepted" ? 1 : two - one));
   const line = ([code, count]) => [h("a", { href: to("events", { day, code }), title: RULES[code] }, code === "accepted" ? "accepted" : h("code", {}, code)), count, code === "accepted" ? "accepted" : "refused"];
-  return [countBars(rows.map(line)), h("p", { class: "muted small" }, complete ? `${formatNumber(items.length)} events` : `The newest ${formatNumber(items.length)} events; there were more`)];
+  return [countBars(rows.map(line)), h("p", { class: "muted small" }, complete ? countOf(items.length, "event") : `The newest ${formatNumber(items.length)} events; there were more`)];
 }
 
 /** Each part on its own: one that fails hides nothing of the others. */
