@@ -41,7 +41,11 @@ export async function show(place, { rest: [id], query, signal }) {
     h("div", { class: "columns" }, may("operator") && meter.kind === "metered" && card("Upload readings", {}, upload(path, again)), card("Exports", {}, exportsOf(id, { period, tz, signal }))),
   );
   const gaps = gapsOf(path, period, tz, signal);
-  fill(curve, () => drawCurve(path, { span, period, value, tz, gaps }, signal), signal);
+  const asked = { start: period.start, end: period.end, resolution: SPANS[span], tz, limit: 1440 };
+  const reading = Date.parse(period.start) < Date.now() ? all(`${path}/readings`, asked, MOST_POINTS, signal) : Promise.resolve({ items: [] });
+  // The curve first; where its gaps are takes longer to find out.
+  const draw = (known) => fill(curve, async () => drawCurve((await reading).items, await known, { span, period, value, tz }), signal);
+  draw({}).then(() => draw(gaps));
   fill(complete, async () => completeness(await gaps, { span, period, tz }), signal);
   if (at) fill(versions, () => versionsOf(path, at, signal), signal);
 }
@@ -100,11 +104,7 @@ async function gapsOf(path, { from, to }, tz, signal) {
   }
 }
 
-async function drawCurve(path, { span, period, value, tz, gaps }, signal) {
-  const resolution = SPANS[span];
-  const asked = { start: period.start, end: period.end, resolution, tz, limit: 1440 };
-  const [read, found] = await Promise.all([Date.parse(period.start) < Date.now() ? all(`${path}/readings`, asked, MOST_POINTS, signal) : { items: [] }, gaps]);
-  const { items } = read;
+function drawCurve(items, found, { span, period, value, tz }) {
   if (!items.length) return empty(`There are no readings for ${titleOf(span, period)}.`);
   const [title, unit] = VALUES[value];
   const points = items.map((item) => ({ x: Date.parse(item.timestamp), y: item[value] }));
@@ -116,7 +116,7 @@ async function drawCurve(path, { span, period, value, tz, gaps }, signal) {
   };
   const pick = (at) => (span === "day" ? note({ reading: items[at].timestamp }) : note({ span: span === "year" ? "month" : "day", date: dateIn(tz, points[at].x) }));
   const shown = (found.gaps ?? []).map((gap) => ({ start: Date.parse(gap.start), end: Date.parse(gap.end) }));
-  const step = STEPS[resolution] * (span === "year" ? 1.1 : 1);
+  const step = STEPS[SPANS[span]] * (span === "year" ? 1.1 : 1);
   const sum = items.reduce((total, item) => total + (item.energy_kwh ?? 0), 0);
   return [
     plot({

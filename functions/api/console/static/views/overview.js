@@ -16,17 +16,24 @@ export async function show(place, { signal }) {
   const tiles = h("div", { class: "tiles" });
   const chart = h("div");
   const decided = h("div");
+  const refusals = h("div");
   const attention = h("div", { class: "stack" });
   place.append(
     h("div", { class: "title" }, h("div", {}, h("h1", {}, "Overview"), h("p", { class: "muted" }, `${formatDate(day)}, days in UTC`))),
     tiles,
     card("Active components by month", {}, chart),
-    h("div", { class: "columns" }, card("Decided today", { extra: link(to("events"), "Event log") }, decided), card("Needs attention", {}, attention)),
+    h(
+      "div",
+      { class: "columns" },
+      h("div", { class: "view" }, card("Decided today", { extra: link(to("events"), "Event log") }, decided), card("Needs attention", {}, attention)),
+      card(`Refused in the last ${DAYS_OF_REFUSALS} days`, {}, refusals),
+    ),
   );
   fill(tiles, async () => tilesOf(await get("portfolio/counts", { on: day }, signal)), signal);
   fill(chart, () => months(day, signal), signal);
   fill(decided, () => verdicts(day, signal), signal);
-  needsAttention(attention, day, signal);
+  fill(refusals, () => refused(day, signal), signal);
+  needsAttention(attention, signal);
 }
 
 function tilesOf({ on, components }) {
@@ -74,12 +81,10 @@ async function verdicts(day, signal) {
 }
 
 /** Each part on its own: one that fails hides nothing of the others. */
-function needsAttention(place, day, signal) {
-  const parts = [[`Refused in the last ${DAYS_OF_REFUSALS} days`, () => refused(day, signal)]];
-  if (may("admin")) parts.push(["Dead letters", () => deadLetters(signal)]);
-  parts.push(["Failed exports", () => failedExports(signal)]);
-  for (const [title, load] of parts) {
-    const content = h("div", {});
+function needsAttention(place, signal) {
+  const parts = [may("admin") && ["Dead letters", () => deadLetters(signal)], ["Your failed exports", () => failedExports(signal)]];
+  for (const [title, load] of parts.filter(Boolean)) {
+    const content = h("div");
     place.append(h("div", {}, h("h3", {}, title), content));
     fill(content, load, signal);
   }
@@ -90,7 +95,7 @@ async function refused(day, signal) {
   const pages = await Promise.all(days.map((one) => all("events", { day: one, status: "rejected", limit: 200 }, 200, signal)));
   const items = pages.flatMap((page) => page.items);
   if (!items.length) return empty("None.");
-  const shown = items.slice(0, 6).map((event) => [
+  const shown = items.slice(0, 8).map((event) => [
     link(to("contracts", event.contract_number, { known_at: event.recorded_at, event: event.key }), event.contract_number),
     [h("div", {}, titleOf(event.type)), h("code", { title: event.message }, event.code)],
     formatInstant(event.received_at),
@@ -106,12 +111,12 @@ async function deadLetters(signal) {
 }
 
 async function failedExports(signal) {
-  const { items } = await get("api/export/failed", { limit: 6 }, signal);
+  const { items } = await get("api/export", { status: "failed", limit: 5 }, signal);
   if (!items.length) return empty("None.");
   const rows = items.map((job) => [
-    job.smart_meter_id ? link(to("meters", job.smart_meter_id), job.smart_meter_id) : "Contracts",
+    job.kind === "readings" ? link(to("meters", job.smart_meter_id), job.smart_meter_id) : "Contracts",
     [h("code", {}, job.error.code), h("div", { class: "muted" }, job.error.message)],
     formatInstant(job.updated_at),
   ]);
-  return table("The newest failed exports", ["Meter", "Why", "When"], rows);
+  return table("Your newest failed exports", ["Meter", "Why", "When"], rows);
 }
