@@ -37,11 +37,11 @@ export: $(VENV)/synced  ## save readings of the running service as CSV (METER=12
 publish: $(VENV)/synced  ## send the events in FILE= (- is stdin) to the bus and print the verdicts (RUN_DIR=, WAIT= seconds)
 	@exec $(BIN)/python -m infra.local.publish
 
-dlq: $(VENV)/synced  ## list the dead letters and their reasons (RUN_DIR=)
-	@exec $(BIN)/python -m infra.local.dead_letters
+dlq: $(VENV)/synced  ## list the dead letters and their reasons (STACK= of a deployed stage, else RUN_DIR=)
+	@exec $(BIN)/python -m infra.$(if $(STACK),operate,local).dead_letters
 
-redrive: $(VENV)/synced  ## send the dead letters through the queue again (RUN_DIR=)
-	@exec $(BIN)/python -m infra.local.dead_letters redrive
+redrive: $(VENV)/synced  ## send the dead letters through the queue again (STACK= of a deployed stage, else RUN_DIR=)
+	@exec $(BIN)/python -m infra.$(if $(STACK),operate,local).dead_letters redrive
 
 announce: $(VENV)/synced  ## publish the present timelines of contracts (CONTRACTS=1,2; STACK= of a deployed stage, else RUN_DIR=)
 	@$(BIN)/python -m infra.$(if $(STACK),operate,local).announce
