@@ -41,6 +41,10 @@ ACCESS_RULES = {
     ("GET", "/docs/start.js"): AccessRule.PUBLIC,
     ("GET", "/docs/{name}"): AccessRule.PUBLIC,
     ("GET", "/openapi.json"): AccessRule.PUBLIC,
+    # The console's files; what they show they ask the API for, with the user's credentials.
+    ("GET", "/ui"): AccessRule.PUBLIC,
+    ("GET", "/ui/assets/{version}/{name}"): AccessRule.PUBLIC,
+    ("GET", "/ui/assets/{version}/{folder}/{name}"): AccessRule.PUBLIC,
     # Contracts, events, timelines
     ("POST", "/contract"): AccessRule.OPERATOR,
     ("POST", "/contracts"): AccessRule.OPERATOR,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from functions.api import VERSION, docs
 from functions.api.access import check_access, check_access_before_validation_errors
 from functions.api.allowed_hosts import AllowedHosts
+from functions.api.console import routes as console
 from functions.api.contracts import bulk, contracts, events, timelines, trails
 from functions.api.cors import Cors
 from functions.api.dead_letters import dead_letters
@@ -100,6 +101,7 @@ def create_app(
     for part in (
         router,
         docs.router,
+        console.router,
         logins.router,
         users.router,
         api_keys.router,

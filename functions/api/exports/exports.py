@@ -26,6 +26,7 @@ from domain.meters.periods import PeriodError, check_known_at, check_period
 from domain.meters.readings import Interval
 from domain.meters.time_zones import require_quarters, zone
 from domain.users import Caller
+from functions.api.accepted_encodings import takes_gzip
 from functions.api.dependencies import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
 from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exports.dependencies import Exports, Files, Queue
@@ -60,8 +61,6 @@ router = APIRouter(
 MAX_INLINE_BYTES = 4 * 1024 * 1024
 """A Lambda answers 6 MB, in which the file is a JSON string."""
 
-# A weight has at most three decimals (RFC 9110, section 12.4.2).
-_GZIP_CHOICE = re.compile(r"gzip(?:;q=(?P<weight>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?")
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GZIP = 16 + zlib.MAX_WBITS
 _MIN_COMPRESSED_BYTES = 1024
@@ -199,18 +198,11 @@ async def download_export(
 
 def _inline(content: bytes, filename: str, accept_encoding: str) -> Response:
     headers = {"Content-Disposition": attachment(filename), "Vary": "Accept-Encoding"}
-    if len(content) >= _MIN_COMPRESSED_BYTES and _takes_gzip(accept_encoding):
+    if len(content) >= _MIN_COMPRESSED_BYTES and takes_gzip(accept_encoding):
         compressor = zlib.compressobj(level=1, wbits=_GZIP)
         content = compressor.compress(content) + compressor.flush()
         headers["Content-Encoding"] = "gzip"
     return Response(content, media_type=content_type_of(filename), headers=headers)
-
-
-def _takes_gzip(accept_encoding: str) -> bool:
-    return any(
-        (match := _GZIP_CHOICE.fullmatch(choice.replace(" ", "").lower())) and float(match["weight"] or 1) > 0
-        for choice in accept_encoding.split(",")
-    )
 
 
 @router.get("/history/{smart_meter_id}", response_model_exclude_unset=True)

@@ -18,6 +18,8 @@ IDS = {
     "key_id": "0" * 16,
     "key": "0" * 32,
     "name": "swagger-ui.css",
+    "version": "0" * 16,
+    "folder": "views",
     "smart_meter_id": "123",
     "job_id": "00000000-0000-4000-8000-000000000000",
 }
@@ -97,6 +99,7 @@ def test_only_the_service_pages_and_the_login_routes_are_public() -> None:
         "POST /token",
         *(f"GET {path}" for path in ("/", "/health", "/health/ready", "/openapi.json")),
         *(f"GET /docs{path}" for path in ("", "/start.js", "/{name}")),
+        *(f"GET /ui{path}" for path in ("", "/assets/{version}/{name}", "/assets/{version}/{folder}/{name}")),
     }
 
 

@@ -1,0 +1,78 @@
+"""The console at /ui: a page, and the scripts and styles that it loads from this service alone."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from functions.api.accepted_encodings import takes_gzip
+from functions.api.console.files import INDEX, File, console
+
+router = APIRouter(prefix="/ui", include_in_schema=False)
+
+# No inline script or style, no other origin, and no text that becomes markup: browsers that know trusted types
+# refuse `innerHTML` and its like.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_REVALIDATE = "no-cache"
+_FOREVER = "public, max-age=31536000, immutable"
+
+AcceptEncoding = Annotated[str, Header()]
+IfNoneMatch = Annotated[str, Header()]
+
+
+@router.get("")
+async def get_console(
+    request: Request, accept_encoding: AcceptEncoding = "", if_none_match: IfNoneMatch = ""
+) -> Response:
+    """Serve the page; its addresses are relative, so that they are right under a gateway's stage path too."""
+    if request.state.trailing_slash:
+        return RedirectResponse("../ui", HTTPStatus.PERMANENT_REDIRECT)
+    answer = _answer(console().files[INDEX], accept_encoding, if_none_match, _REVALIDATE)
+    answer.headers["Content-Security-Policy"] = _POLICY
+    return answer
+
+
+@router.get("/assets/{version}/{name}")
+@router.get("/assets/{version}/{folder}/{name}")
+async def get_asset(
+    version: str,
+    name: str,
+    folder: str = "",
+    accept_encoding: AcceptEncoding = "",
+    if_none_match: IfNoneMatch = "",
+) -> Response:
+    """Serve one of the page's files; under the address of the present version it may be kept forever.
+
+    Under that of another version too, but not kept: while a new version gets a part of the traffic, the page may come
+    from one version and a file from the other.
+    """
+    known = console()
+    file = known.files.get(f"{folder}/{name}" if folder else name)
+    if file is None or name == INDEX:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    caching = _FOREVER if version == known.version else _REVALIDATE
+    return _answer(file, accept_encoding, if_none_match, caching)
+
+
+def _answer(file: File, accept_encoding: str, if_none_match: str, caching: str) -> Response:
+    compressed = takes_gzip(accept_encoding)
+    etag = f'"{file.etag}-gzip"' if compressed else f'"{file.etag}"'
+    headers = {"Cache-Control": caching, "ETag": etag, "Vary": "Accept-Encoding"}
+    if _matches(if_none_match, etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if compressed:
+        headers["Content-Encoding"] = "gzip"
+    content = file.compressed if compressed else file.content
+    return Response(content, media_type=file.media_type, headers=headers)
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    """Compare weakly, as RFC 9110 asks for: a gateway that compresses makes an entity tag weak."""
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return etag in tags or tags == {"*"}
