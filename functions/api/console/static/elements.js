@@ -49,7 +49,7 @@ export function card(title, { extra, level = 2, className = "" } = {}, ...childr
 
 /** A table whose rows become cards on a narrow screen; `columns` are names, `rows` arrays of cells. */
 export function table(caption, columns, rows, attributesOfRow = () => ({})) {
-  const cells = (row) => row.map((cell, at) => h("td", { "data-label": columns[at] }, cell ?? "–"));
+  const cells = (row) => row.map((cell, at) => h("td", { "data-label": columns[at] }, h("div", {}, cell ?? "–")));
   return h(
     "table",
     { class: "list" },
