@@ -21,6 +21,8 @@ TABLES = {
     "ExportJobsTable": "export-jobs",
 }
 
+DEAD_LETTERS = ("rule", "ingestion", "publisher", "portfolio", "export")
+
 # moto only affects sessions that are created after its import.
 boto3.DEFAULT_SESSION = None
 
@@ -40,6 +42,7 @@ def service_cloud() -> Iterator[None]:
         aws.s3().create_bucket(
             Bucket="exports", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
         )
-        aws.sqs().create_queue(QueueName="exports")
+        for queue in ("exports", "ingestion", *(f"{name}-dead-letters" for name in DEAD_LETTERS)):
+            aws.sqs().create_queue(QueueName=queue)
         boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
         yield

@@ -66,6 +66,9 @@ ACCESS_RULES = {
     ("GET", "/portfolio/changes"): AccessRule.VIEWER,
     ("GET", "/events"): AccessRule.VIEWER,
     ("POST", "/api/export/contracts"): AccessRule.OPERATOR,
+    # What could not be processed
+    ("GET", "/dead-letters"): AccessRule.ADMIN,
+    ("POST", "/dead-letters/redrive"): AccessRule.ADMIN,
     # Smart meters and exports. The routes of a job check whose job it is.
     ("GET", "/api/meters"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}"): AccessRule.VIEWER,

@@ -11,6 +11,7 @@ from functions.api.allowed_hosts import AllowedHosts
 from functions.api.console import routes as console
 from functions.api.contracts import bulk, contracts, events, timelines, trails
 from functions.api.cors import Cors
+from functions.api.dead_letters import dead_letters
 from functions.api.dependencies import check_query, provided
 from functions.api.error_shape import describe
 from functions.api.error_statuses import add_error_handlers
@@ -110,6 +111,7 @@ def create_app(
         timelines.router,
         trails.router,
         portfolio.router,
+        dead_letters.router,
         exports.router,
         histories.router,
         meters.router,

@@ -15,9 +15,11 @@ from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Entry
 from domain.instants import format_instant
 from infra.commands.command_error import CommandError
+from infra.commands.printing import printable
 from infra.contracts.event_messages import DETAIL_TYPE, MalformedMessageError, read_message
-from infra.local.dead_letters import DeadLetter, reason_of, received, url_of
-from infra.local.stack import Stack, printable, run
+from infra.dead_letters import DeadLetter, received
+from infra.local.dead_letters import reason_of, stage_of
+from infra.local.stack import Stack, run
 
 SOURCE = "energy-operations.publisher"
 """The source from which a stage accepts events if PublisherSources is not set."""
@@ -134,12 +136,12 @@ class Follower:
 
     def _dead_letters(self) -> Mapping[str | None, DeadLetter]:
         """Return the dead letters by the ids of their envelopes; read again only if their number has changed."""
-        sqs, url = self.stack.client("sqs"), url_of(self.stack, "ingestion")
+        sqs, url = self.stack.client("sqs"), stage_of(self.stack).url_of("ingestion")
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         number = sum(int(answer[name]) for name in names)
         if number != self._known_dead:
-            with received(sqs, "ingestion", url) as dead_letters:
+            with received(sqs, "ingestion", url, wait_seconds=0) as dead_letters:
                 self._dead = {dead_letter.envelope_id: dead_letter for dead_letter in dead_letters}
             self._known_dead = number
         return self._dead

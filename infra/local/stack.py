@@ -11,13 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Entry
-from domain.meters.readings import MeterKind
 from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import generation_of, is_tombstone, key_of
 from infra.contracts.trail_rows import NO_CONTRACT, row_key, to_entry
 from infra.local.emulator import client_at
 from infra.local.run_directory import RunDirectory
-from infra.meters.meter_store import MeterStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,11 +39,6 @@ class Stack:
         """Return a client of the run's emulated AWS."""
         secret = self.outputs.get("aws_session_token", "")
         return client_at(self.outputs["aws_endpoint_url"], service, secret=secret)
-
-    def is_simulated(self, meter_id: str) -> bool:
-        """Return whether a meter is simulated, so that it stores no readings."""
-        meter = MeterStore(self.client("dynamodb"), self.outputs["readings_table_name"]).get(meter_id)
-        return meter is not None and meter.kind is MeterKind.SIMULATED
 
     def decided(self, events: Sequence[ComponentEvent], since: datetime) -> dict[ComponentEvent, Entry]:
         """Read the rows of `events` in the trails of the present contracts of their numbers.
@@ -97,11 +90,6 @@ def _items(client: "DynamoDBClient", table: str, keys: Iterable[Mapping[str, Any
         found |= {_flat(item): item for item in answer["Responses"].get(table, [])}
         pending += answer.get("UnprocessedKeys", {}).get(table, {"Keys": []})["Keys"]
     return found
-
-
-def printable(text: str) -> str:
-    """Return `text` without control characters, which a terminal would execute."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def run(command: Callable[[], int]) -> int:

@@ -17,10 +17,12 @@ from domain.contracts.trails import Entry
 from domain.contracts.verdicts import Code
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
+from infra.dead_letters import received
 from infra.ingestion_queue import delay_seconds
 from infra.local import dead_letters, publish
 from infra.local.emulator import Emulator
 from infra.local.stack import Stack
+from infra.operate.dead_letters import send_back, show
 from tests.e2e.conftest import Deployed, shown
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as the other local runs")
@@ -78,9 +80,8 @@ class Bus:
 
     def dead_letter_ids(self) -> set[str | None]:
         """Return the ids of the dead letters of the ingestion queue, and leave them there."""
-        with dead_letters.received(
-            self.sqs, "ingestion", dead_letters.url_of(self.stack, "ingestion")
-        ) as found:
+        url = dead_letters.stage_of(self.stack).url_of("ingestion")
+        with received(self.sqs, "ingestion", url, wait_seconds=0) as found:
             return {dead_letter.envelope_id for dead_letter in found}
 
     def is_idle(self) -> bool:
@@ -183,9 +184,7 @@ def events_of(numbers: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_change(
-    bus: Bus, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_change(bus: Bus) -> None:
     numbers = [f"30{index:02}" for index in range(9)]
     for number in numbers:
         bus.create(number)
@@ -210,9 +209,8 @@ def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_c
         assert published[-1]["after"] == bus.timeline(number)
     assert bus.is_idle(), "the service does not receive what it publishes"
 
-    dead_letters.show(bus.stack)
-    dead_letters.send_back(bus.stack)
-    listed = capsys.readouterr().out
+    stage = dead_letters.stage_of(bus.stack)
+    listed = "\n".join([*show(stage), *send_back(stage, datetime.now(UTC))])
     assert listed.count("contract_number: String should match pattern") >= 7
     assert f"dead letters: rule 0, ingestion {before + 7}, publisher 0" in listed
     assert f"ingestion: {before + 7} sent back" in listed

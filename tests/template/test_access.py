@@ -14,6 +14,7 @@ from infra.build.packaging import ROOT
 from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import key_of
 from infra.contracts.trail_rows import partition_of
+from infra.dead_letters import QUEUES, REDRIVEN
 from infra.exports.files import URL_SECONDS
 from infra.local.publish import SOURCE as PUBLISHER
 from infra.settings import ApiSettings
@@ -323,6 +324,64 @@ def other_accounts_put_events_on_the_bus_only_where_they_are_listed(template: Ex
             "Resource": {"Fn::GetAtt": ["EventBus", "Arn"]},
         },
     )
+
+
+def _statement(resources: dict[str, Any], role: str, sid: str) -> Any:
+    (found,) = (
+        statement
+        for policy in resources[role]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] == sid
+    )
+    return found
+
+
+def _deletes_what_is_never_redriven(resources: dict[str, Any]) -> None:
+    queue = {"Fn::GetAtt": ["PublisherDeadLetterQueue", "Arn"]}
+    _statement(resources, "ApiRole", "DeleteRedriven")["Resource"].append(queue)
+
+
+def _receives_events(resources: dict[str, Any]) -> None:
+    queue = {"Fn::GetAtt": ["IngestionQueue", "Arn"]}
+    _statement(resources, "ApiRole", "ListDeadLetters")["Resource"].append(queue)
+
+
+def _misses_a_queue(resources: dict[str, Any]) -> None:
+    _statement(resources, "ApiRole", "ListDeadLetters")["Resource"].pop()
+
+
+@claims.fails_with(_deletes_what_is_never_redriven)
+@claims.fails_with(_receives_events)
+@claims.fails_with(_misses_a_queue)
+def the_api_lists_all_dead_letters_deletes_those_it_redrives_and_takes_no_others(
+    template: Expansions,
+) -> None:
+    queues: dict[str, set[str]] = {}
+    for role, statement in statements(template.everything, "IAM::Role"):
+        for action in as_list(statement["Action"]) if role == "ApiRole" else []:
+            if action.startswith("sqs:"):
+                targets = {target_of(queue) for queue in as_list(statement["Resource"])}
+                queues[action] = queues.get(action, set()) | targets
+    dead = {name for name in of_type(template.everything, "SQS::Queue") if name.endswith("DeadLetterQueue")}
+    looks = ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
+    assert queues == dict.fromkeys(looks, dead) | {
+        "sqs:DeleteMessage": {f"{queue.capitalize()}DeadLetterQueue" for queue in REDRIVEN},
+        "sqs:SendMessage": {"IngestionQueue", "ExportQueue"},
+    }
+
+
+def _swapped_queues(resources: dict[str, Any]) -> None:
+    variables = resources["ApiFunction"]["Properties"]["Environment"]["Variables"]
+    variables["RULE_DEAD_LETTER_QUEUE_URL"] = variables["PUBLISHER_DEAD_LETTER_QUEUE_URL"]
+
+
+@claims.fails_with(_swapped_queues)
+def the_api_knows_each_dead_letter_queue_by_its_name(template: Expansions) -> None:
+    variables = template.everything["ApiFunction"]["Properties"]["Environment"]["Variables"]
+    for queue in QUEUES:
+        url = variables[f"{queue.upper()}_DEAD_LETTER_QUEUE_URL"]
+        assert target_of(url) == f"{queue.capitalize()}DeadLetterQueue"
+    assert target_of(variables["INGESTION_QUEUE_URL"]) == "IngestionQueue"
 
 
 def _listing_of_everything(resources: dict[str, Any]) -> None:

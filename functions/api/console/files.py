@@ -15,6 +15,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _VERSION_IN_PAGE = b"VERSION"
+_MODE_IN_PAGE = b"AUTH_MODE"
 _VERSION_LENGTH = 16
 INDEX = "index.html"
 
@@ -36,8 +37,8 @@ class Console(NamedTuple):
 
 
 @cache
-def console() -> Console:
-    """Read the files, once in a process.
+def console(auth_mode: str) -> Console:
+    """Read the files, once in a process; the page says whether the service asks for credentials.
 
     All have one version, since modules import each other by relative addresses: whatever has changed, a page never
     loads modules of two versions from a cache.
@@ -47,7 +48,8 @@ def console() -> Console:
     for name, content in contents.items():
         digest.update(f"{name} {len(content)} ".encode() + content)
     version = digest.hexdigest()[:_VERSION_LENGTH]
-    contents[INDEX] = contents[INDEX].replace(_VERSION_IN_PAGE, version.encode())
+    page = contents[INDEX].replace(_VERSION_IN_PAGE, version.encode())
+    contents[INDEX] = page.replace(_MODE_IN_PAGE, auth_mode.encode())
     return Console(version, {name: _file(name, content) for name, content in contents.items()})
 
 

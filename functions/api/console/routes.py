@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from functions.api.accepted_encodings import takes_gzip
 from functions.api.console.files import INDEX, File, console
+from infra.settings import ApiSettings, settings
 
 router = APIRouter(prefix="/ui", include_in_schema=False)
 
@@ -33,7 +34,9 @@ async def get_console(
     """Serve the page; its addresses are relative, so that they are right under a gateway's stage path too."""
     if request.state.trailing_slash:
         return RedirectResponse("../ui", HTTPStatus.PERMANENT_REDIRECT)
-    answer = _answer(console().files[INDEX], accept_encoding, if_none_match, _REVALIDATE)
+    answer = _answer(
+        console(settings(ApiSettings).auth_mode).files[INDEX], accept_encoding, if_none_match, _REVALIDATE
+    )
     answer.headers["Content-Security-Policy"] = _POLICY
     return answer
 
@@ -52,7 +55,7 @@ async def get_asset(
     Under that of another version too, but not kept: while a new version gets a part of the traffic, the page may come
     from one version and a file from the other.
     """
-    known = console()
+    known = console(settings(ApiSettings).auth_mode)
     file = known.files.get(f"{folder}/{name}" if folder else name)
     if file is None or name == INDEX:
         raise HTTPException(HTTPStatus.NOT_FOUND)

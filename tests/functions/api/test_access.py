@@ -74,7 +74,7 @@ def test_operators_also_create_contracts_send_events_store_readings_and_export()
     }
 
 
-def test_admins_also_delete_replay_void_and_manage_users() -> None:
+def test_admins_also_delete_replay_void_redrive_and_manage_users() -> None:
     users = {
         f"{method} /api/v1/users{path}"
         for method, path in [
@@ -88,6 +88,8 @@ def test_admins_also_delete_replay_void_and_manage_users() -> None:
         "DELETE /contract/{contract_number}",
         "POST /contract/{contract_number}/replay",
         "POST /contract/{contract_number}/events/{key}/void",
+        "GET /dead-letters",
+        "POST /dead-letters/redrive",
     }
 
 

@@ -20,8 +20,8 @@ export function urlOf(path, query = {}) {
   return url;
 }
 
-async function send(method, path, { query, json, body, type, signal, redirect }) {
-  const headers = authorization();
+async function send(method, path, { query, json, body, type, signal, redirect }, proof) {
+  const headers = { ...proof };
   if (json !== undefined) headers["Content-Type"] = "application/json";
   if (type) headers["Content-Type"] = type;
   try {
@@ -34,8 +34,9 @@ async function send(method, path, { query, json, body, type, signal, redirect })
 
 /** Send a request and return the whole response; an expired session is renewed once, else it leads to the login. */
 export async function request(method, path, options = {}) {
-  let answer = await send(method, path, options);
-  if (answer.status === 401 && !options.anonymous && (await renew())) answer = await send(method, path, options);
+  const proof = options.anonymous ? {} : await authorization();
+  let answer = await send(method, path, options, proof);
+  if (answer.status === 401 && !options.anonymous && (await renew(proof.Authorization))) answer = await send(method, path, options, await authorization());
   if (answer.ok || answer.type === "opaqueredirect") return answer;
   const text = await answer.text();
   let body = {};
@@ -50,7 +51,7 @@ export async function request(method, path, options = {}) {
 
 const parsed = async (answer) => (answer.status === 204 ? null : answer.json());
 export const get = async (path, query, signal) => parsed(await request("GET", path, { query, signal }));
-export const post = async (path, json, query) => parsed(await request("POST", path, { json, query }));
+export const post = async (path, json, query, more = {}) => parsed(await request("POST", path, { json, query, ...more }));
 export const put = async (path, json, query) => parsed(await request("PUT", path, { json, query }));
 export const patch = async (path, json, query) => parsed(await request("PATCH", path, { json, query }));
 export const remove = async (path, query) => parsed(await request("DELETE", path, { query }));

@@ -36,15 +36,20 @@ async function show() {
   running = new AbortController();
   const { signal } = running;
   const asked = route();
-  const view = [...VIEWS, LOGIN].find(([name]) => name === asked.name);
+  const known = currentUser() || isOpen();
+  const view = known ? [...VIEWS, LOGIN].find(([name]) => name === asked.name) : LOGIN;
   navigation(asked.name);
-  const path = [asked.name, ...asked.rest].join("/");
+  const path = [known ? "" : "login", asked.name, ...asked.rest].join("/");
   const moved = shownPath !== null && shownPath !== path;
   if (shownPath !== path) main.replaceChildren(loading());
   shownPath = path;
   document.title = `${[view?.[1] ?? "Not found", ...asked.rest].join(" · ")} – Energy Operations`;
   if (!view) {
     main.replaceChildren(h("h1", {}, "There is no such page"), h("p", {}, link("#/", "Go to the overview")));
+    return;
+  }
+  if (view[2] && !may(view[2])) {
+    main.replaceChildren(h("h1", {}, view[1]), h("p", {}, `Only the role ${view[2]} may see this.`));
     return;
   }
   try {
