@@ -81,6 +81,7 @@ ACCESS_RULES = {
     ("POST", "/api/export/csv"): AccessRule.OPERATOR,
     ("GET", "/api/export/status/{job_id}"): AccessRule.VIEWER,
     ("GET", "/api/export/download/{job_id}"): AccessRule.VIEWER,
+    ("GET", "/api/export"): AccessRule.VIEWER,
     ("GET", "/api/export/history/{smart_meter_id}"): AccessRule.VIEWER,
     ("DELETE", "/api/export/{job_id}"): AccessRule.OPERATOR,
     # Users and credentials. Requests that log in or out carry their credentials in the body.

@@ -15,7 +15,7 @@ from functions.api.dead_letters import dead_letters
 from functions.api.dependencies import check_query, provided
 from functions.api.error_shape import describe
 from functions.api.error_statuses import add_error_handlers
-from functions.api.exports import exports
+from functions.api.exports import exports, histories
 from functions.api.meters import completeness, meters, readings
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
@@ -113,6 +113,7 @@ def create_app(
         portfolio.router,
         dead_letters.router,
         exports.router,
+        histories.router,
         meters.router,
         completeness.router,
         readings.router,

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Header
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Header, Query
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from domain import exports
 from domain.contracts.trails import AuditDisabledError
@@ -27,7 +27,7 @@ from domain.meters.readings import Interval
 from domain.meters.time_zones import require_quarters, zone
 from domain.users import Caller
 from functions.api.accepted_encodings import takes_gzip
-from functions.api.dependencies import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
+from functions.api.dependencies import IdempotencyKey, IdempotencyKeys
 from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exports.dependencies import Exports, Files, Queue
 from functions.api.exports.schemas import (
@@ -35,16 +35,14 @@ from functions.api.exports.schemas import (
     ContractsExportPayload,
     CreatedView,
     ExportPayload,
-    HistoryPage,
-    HistoryView,
+    FileLinkView,
     JobView,
     NotFoundView,
 )
-from functions.api.meters.dependencies import MeterId
 from functions.api.users.dependencies import CurrentCaller
 from infra.contracts.event_payloads import utc_now
 from infra.exports.create_export import create_in_slot
-from infra.exports.files import attachment, content_type_of
+from infra.exports.files import URL_SECONDS, attachment, content_type_of
 from infra.exports.job_store import ExportStore
 from infra.exports.queue import ExportQueue
 from infra.settings import Settings, settings
@@ -64,6 +62,13 @@ MAX_INLINE_BYTES = 4 * 1024 * 1024
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GZIP = 16 + zlib.MAX_WBITS
 _MIN_COMPRESSED_BYTES = 1024
+
+Link = Annotated[
+    bool,
+    Query(
+        description="Answer an address of the file that needs no credentials, for pages that cannot follow a redirect to another origin"
+    ),
+]
 
 
 @router.post("/csv", responses=describe(413, 422))
@@ -167,8 +172,9 @@ async def get_export_status(job_id: str, jobs: Exports, caller: CurrentCaller) -
             "content": {
                 "text/csv": {"schema": {"type": "string"}},
                 "application/x-ndjson": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"$ref": "#/components/schemas/FileLinkView"}},
             },
-            "description": "The file",
+            "description": "The file; with `link` the address of it",
         },
         307: {"description": "The file is large: it is at the URL in Location, for five minutes"},
     },
@@ -179,6 +185,7 @@ async def download_export(
     files: Files,
     caller: CurrentCaller,
     accept_encoding: Annotated[str, Header()] = "",
+    link: Link = False,
 ) -> Response:
     """Give the file of a completed export."""
     job = _get(jobs, job_id, caller)
@@ -189,9 +196,11 @@ async def download_export(
         raise ExportExpiredError
     if job.file is None:
         raise ExportNotReadyError(status)
-    if job.file.size_bytes > MAX_INLINE_BYTES:
+    if link or job.file.size_bytes > MAX_INLINE_BYTES:
         files.require(job.file.key)
         url = files.url(job.file.key, job.filename)
+        if link:
+            return JSONResponse(FileLinkView(url=url, expires_in=URL_SECONDS).model_dump())
         return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"})
     return _inline(files.read(job.file.key), job.filename, accept_encoding)
 
@@ -203,31 +212,6 @@ def _inline(content: bytes, filename: str, accept_encoding: str) -> Response:
         content = compressor.compress(content) + compressor.flush()
         headers["Content-Encoding"] = "gzip"
     return Response(content, media_type=content_type_of(filename), headers=headers)
-
-
-@router.get("/history/{smart_meter_id}", response_model_exclude_unset=True)
-async def list_exports(
-    smart_meter_id: MeterId,
-    jobs: Exports,
-    seal: CursorSeal,
-    caller: CurrentCaller,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> HistoryPage:
-    """List one's own exports of a meter, the newest first; admins see those of all.
-
-    A page may hold fewer exports than its limit, or none, although more follow: see `next_cursor`.
-    """
-    owner = None if caller.is_admin else caller.id
-    scope = f"exports {smart_meter_id}" if owner is None else f"exports {smart_meter_id} of {owner}"
-    page = jobs.page(
-        smart_meter_id, limit, after=None if cursor is None else seal.open(scope, cursor), owner=owner
-    )
-    now = utc_now()
-    return HistoryPage(
-        items=[HistoryView.of(job, now) for job in page.jobs],
-        next_cursor=None if page.next_after is None else seal.seal(scope, page.next_after),
-    )
 
 
 @router.delete("/{job_id}", responses=describe(404, 409))

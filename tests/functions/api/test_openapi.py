@@ -109,6 +109,7 @@ def test_every_operation_of_the_specification_exists_and_has_a_summary(document:
         ("POST", "/api/export/csv"),
         ("GET", "/api/export/status/{job_id}"),
         ("GET", "/api/export/download/{job_id}"),
+        ("GET", "/api/export"),
         ("GET", "/api/export/history/{smart_meter_id}"),
         ("DELETE", "/api/export/{job_id}"),
         ("GET", "/api/meters"),

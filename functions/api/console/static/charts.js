@@ -53,7 +53,7 @@ export function monthTicks(from, to, width) {
   }
 }
 
-const MARGIN = { top: 14, right: 10, bottom: 24, left: 46 };
+const MARGIN = { top: 24, right: 10, bottom: 24, left: 46 };
 
 /**
  * Draw curves over time.
@@ -87,7 +87,7 @@ export function plot(chart) {
         s("text", { x: MARGIN.left - 7, y: y(value) + 4, "text-anchor": "end" }, formatNumber(value)),
       ]),
       ticks.map((tick, at) => at % spread === 0 && s("text", { x: x(tick.x), y: height - 7, "text-anchor": at === 0 && x(tick.x) < MARGIN.left + 8 ? "start" : "middle", class: tick.strong ? "strong" : null }, tick.label)),
-      unit && s("text", { x: MARGIN.left - 7, y: 9, "text-anchor": "end" }, unit),
+      unit && s("text", { x: MARGIN.left - 7, y: 10, "text-anchor": "end" }, unit),
       now >= from && now <= to && s("line", { class: "today", x1: x(now), x2: x(now), y1: MARGIN.top, y2: bottom }),
       series.map((one) => (bars ? drawBars(one, x, y, bars) : drawCurve(one, x, y, step, now))),
       cross,

@@ -80,6 +80,7 @@ export function failure(error, retry) {
 
 /** Fill `place` with what `load` makes, and show meanwhile that it loads, or what went wrong. */
 export async function fill(place, load, signal) {
+  place.className ||= "stack";
   if (!place.childNodes.length) place.replaceChildren(loading());
   place.setAttribute("aria-busy", "true");
   try {

@@ -21,6 +21,9 @@ export const formatInstant = (text, zone = "") => (text ? formatIn(zone).format(
 export const formatNumber = (value, digits) =>
   value === null || value === undefined ? "–" : digits === undefined ? number.format(value) : new Intl.NumberFormat(undefined, { maximumFractionDigits: digits }).format(value);
 
+/** A count with its noun: `3 gaps`, `1 gap`. */
+export const countOf = (count, one, many = `${one}s`) => `${formatNumber(count)} ${count === 1 ? one : many}`;
+
 export const today = () => new Date().toISOString().slice(0, 10);
 /** The date so many days later. */
 export const addDays = (text, days) => new Date(Date.parse(`${text}T00:00:00Z`) + days * 86400000).toISOString().slice(0, 10);

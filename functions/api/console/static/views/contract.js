@@ -3,7 +3,7 @@
 import { note, to } from "../address.js";
 import { ApiError, all, get, segment } from "../api.js";
 import { button, card, chip, empty, failure, field, fill, h, link, s, select, table } from "../elements.js";
-import { RULES, actionOf, actorOf, formatDate, formatInstant, formatNumber, nameOf, titleOf } from "../format.js";
+import { RULES, actionOf, actorOf, countOf, formatDate, formatInstant, formatNumber, nameOf, titleOf } from "../format.js";
 import { gantt, glyph, sentenceOf, strike } from "../gantt.js";
 import { may } from "../session.js";
 import { correct, difference } from "./corrections.js";
@@ -72,7 +72,7 @@ function drawSliders(view) {
   const recorded = [contract.created_at, ...trail.map((row) => row.recorded_at)];
   places.sliders.className = "sliders";
   places.sliders.replaceChildren(
-    slider(view, "as_of", "As the events mean it", created, "What the events created up to then mean, in the order of their creation, refused ones too"),
+    slider(view, "as_of", "As the events mean it", created, "What the events created until then mean, refused ones too"),
     slider(view, "known_at", "As we knew it", recorded, "What the service answered then"),
   );
 }
@@ -92,6 +92,7 @@ function slider(view, name, title, instants, hint) {
     waiting = setTimeout(() => {
       note({ [name]: view.asked[name] }, { silently: true });
       drawMoment(view);
+      drawRows(view);
     }, WAIT_MS);
   };
   const input = h("input", { type: "range", id: name, name, min: 0, max: steps.length, step: 1, ".value": String(current), oninput: move, "aria-valuetext": text(current), disabled: !steps.length });
@@ -120,9 +121,11 @@ async function drawMoment(view) {
   );
 }
 
+const isKnown = ({ asked }, row) => !asked.known_at || Date.parse(row.recorded_at) <= Date.parse(asked.known_at);
+
 function draw(view) {
   const { asked, trail } = view;
-  const known = trail.filter((row) => !asked.known_at || Date.parse(row.recorded_at) <= Date.parse(asked.known_at));
+  const known = trail.filter((row) => isKnown(view, row));
   const voided = new Set(known.filter((row) => row.kind === "voided").map((row) => row.voids));
   const later = (row) => Boolean(asked.as_of) && Date.parse(row.created_at) > Date.parse(asked.as_of);
   const marks = known.filter((row) => row.kind === "decided").map((row) => ({ ...row, voided: voided.has(row.key), later: later(row) }));
@@ -150,7 +153,7 @@ function drawRows(view) {
     return;
   }
   const cells = rows.map((row) => [formatInstant(row.received_at), ...(row.kind === "decided" ? eventCells(view, row, voided.get(row.key)) : correctionCells(row)), actorOf(row.actor), actionsOf(view, row, voided)]);
-  const shown = table("Events and corrections, the newest first", ["Received", "What", "Verdict", "Why", "Who", ""], cells, (at) => ({ class: rows[at].key === view.chosen ? "chosen" : null, "data-key": rows[at].key }));
+  const shown = table("Events and corrections, the newest first", ["Received", "What", "Verdict", "Why", "Who", ""], cells, (at) => ({ class: `${rows[at].key === view.chosen ? "chosen" : ""} ${isKnown(view, rows[at]) ? "" : "later"}` }));
   places.rows.replaceChildren(shown, complete ? "" : h("p", { class: "muted" }, `The first ${formatNumber(trail.length)} rows; the API has them all.`));
 }
 
@@ -168,7 +171,7 @@ function correctionCells(row) {
   if (row.kind === "changed") return ["Components changed", chip("", "changed"), `${row.before.map(nameOf).join(", ")} → ${row.after.map(nameOf).join(", ")}`];
   const changes = Object.keys(row.after).filter((name) => JSON.stringify(row.before[name]) !== JSON.stringify(row.after[name]));
   const text = changes.map((name) => h("div", {}, `${nameOf(name)}: ${sentenceOf(row.before[name] ?? {})} → ${sentenceOf(row.after[name])}`));
-  if (row.kind === "replayed") return [`Replay of ${formatNumber(row.events)} events`, chip("", "replayed"), text];
+  if (row.kind === "replayed") return [`Replay of ${countOf(row.events, "event")}`, chip("", "replayed"), text];
   return ["An event was voided", chip("warn", "voided"), [h("div", {}, h("bdi", {}, row.reason)), text]];
 }
 

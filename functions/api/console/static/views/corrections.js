@@ -2,7 +2,7 @@
 
 import { post } from "../api.js";
 import { button, chip, dialog, empty, failure, field, h, loading, table, toast } from "../elements.js";
-import { formatDate, formatNumber, nameOf, titleOf } from "../format.js";
+import { countOf, formatDate, nameOf, titleOf } from "../format.js";
 import { sentenceOf } from "../gantt.js";
 
 /** Two timelines side by side; what differs is marked by a word, not by colour alone. */
@@ -67,7 +67,7 @@ function differenceOf(result, body, store, close) {
   };
   const stored = result.changed || body; // a void is a row even where the dates stay
   return [
-    h("p", {}, result.events === undefined ? "" : `${formatNumber(result.events)} events, in the order of their creation. `, result.changed ? "This would change the timeline:" : "The timeline would stay as it is."),
+    h("p", {}, result.events === undefined ? "" : `${countOf(result.events, "event")}, in the order of their creation. `, result.changed ? "This would change the timeline:" : "The timeline would stay as it is."),
     Object.keys(result.after.components).length ? difference(result.before.components, result.after.components, ["Now", "Afterwards"]) : empty("The contract has no component."),
     h("div", { class: "actions" }, button(stored ? "Cancel" : "Close", () => close()), stored && button("Store", storing, { class: "primary" })),
   ];

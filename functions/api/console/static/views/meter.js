@@ -4,7 +4,7 @@ import { note, to } from "../address.js";
 import { ApiError, all, get, segment } from "../api.js";
 import { plot } from "../charts.js";
 import { button, card, chip, empty, field, fill, h, link, select, table } from "../elements.js";
-import { actorOf, addDays, addMonths, dateIn, formatDate, formatInstant, formatMonth, formatNumber, fromLocalInput, readersZone, startOfDay, toLocalInput } from "../format.js";
+import { actorOf, addDays, addMonths, countOf, dateIn, formatDate, formatInstant, formatMonth, formatNumber, fromLocalInput, readersZone, startOfDay, toLocalInput } from "../format.js";
 import { may } from "../session.js";
 import { calendar } from "./calendar.js";
 import { exportsOf } from "./exports.js";
@@ -41,7 +41,11 @@ export async function show(place, { rest: [id], query, signal }) {
     h("div", { class: "columns" }, may("operator") && meter.kind === "metered" && card("Upload readings", {}, upload(path, again)), card("Exports", {}, exportsOf(id, { period, tz, signal }))),
   );
   const gaps = gapsOf(path, period, tz, signal);
-  fill(curve, () => drawCurve(path, { span, period, value, tz, gaps }, signal), signal);
+  const asked = { start: period.start, end: period.end, resolution: SPANS[span], tz, limit: 1440 };
+  const reading = Date.parse(period.start) < Date.now() ? all(`${path}/readings`, asked, MOST_POINTS, signal) : Promise.resolve({ items: [] });
+  // The curve first; where its gaps are takes longer to find out.
+  const draw = (known) => fill(curve, async () => drawCurve((await reading).items, await known, { span, period, value, tz }), signal);
+  draw({}).then(() => draw(gaps));
   fill(complete, async () => completeness(await gaps, { span, period, tz }), signal);
   if (at) fill(versions, () => versionsOf(path, at, signal), signal);
 }
@@ -81,19 +85,26 @@ function controls({ span, period, value, tz }) {
 
 /** What the service says of missing readings, or why it cannot; both the curve and the calendar show it. */
 async function gapsOf(path, { from, to }, tz, signal) {
+  const whole = { expected: 0, present: 0, missing: 0, surplus: 0, days: [], gaps: [] };
   try {
-    return await get(`${path}/completeness`, { from, to, tz }, signal);
+    // A quarter of a year at once: a whole year of minutes takes a while to read.
+    for (let first = from; first < to; first = addMonths(first, 3)) {
+      const last = addMonths(first, 3) < to ? addMonths(first, 3) : to;
+      const part = await get(`${path}/completeness`, { from: first, to: last, tz }, signal);
+      for (const name of ["expected", "present", "missing", "surplus"]) whole[name] += part[name];
+      whole.days.push(...part.days);
+      const joined = whole.gaps.at(-1)?.end === part.gaps[0]?.start && part.gaps.length && whole.gaps.length;
+      if (joined) whole.gaps.at(-1).end = part.gaps.shift().end;
+      whole.gaps.push(...part.gaps);
+    }
+    return whole;
   } catch (error) {
     if (error instanceof ApiError) return { error };
     throw error;
   }
 }
 
-async function drawCurve(path, { span, period, value, tz, gaps }, signal) {
-  const resolution = SPANS[span];
-  const asked = { start: period.start, end: period.end, resolution, tz, limit: 1440 };
-  const [read, found] = await Promise.all([Date.parse(period.start) < Date.now() ? all(`${path}/readings`, asked, MOST_POINTS, signal) : { items: [] }, gaps]);
-  const { items } = read;
+function drawCurve(items, found, { span, period, value, tz }) {
   if (!items.length) return empty(`There are no readings for ${titleOf(span, period)}.`);
   const [title, unit] = VALUES[value];
   const points = items.map((item) => ({ x: Date.parse(item.timestamp), y: item[value] }));
@@ -101,11 +112,11 @@ async function drawCurve(path, { span, period, value, tz, gaps }, signal) {
   const describe = (at) => {
     const item = items[at];
     const qualities = Object.entries(item.qualities).map(([name, count]) => `${formatNumber(count)} ${name}`);
-    return [formatInstant(item.timestamp, tz), `${title}: ${formatNumber(item[value], 4)} ${unit}`, `${formatNumber(item.readings)} readings: ${qualities.join(", ")}`];
+    return [formatInstant(item.timestamp, tz), `${title}: ${formatNumber(item[value], 4)} ${unit}`, `${countOf(item.readings, "reading")}: ${qualities.join(", ")}`];
   };
   const pick = (at) => (span === "day" ? note({ reading: items[at].timestamp }) : note({ span: span === "year" ? "month" : "day", date: dateIn(tz, points[at].x) }));
   const shown = (found.gaps ?? []).map((gap) => ({ start: Date.parse(gap.start), end: Date.parse(gap.end) }));
-  const step = STEPS[resolution] * (span === "year" ? 1.1 : 1);
+  const step = STEPS[SPANS[span]] * (span === "year" ? 1.1 : 1);
   const sum = items.reduce((total, item) => total + (item.energy_kwh ?? 0), 0);
   return [
     plot({
@@ -115,7 +126,7 @@ async function drawCurve(path, { span, period, value, tz, gaps }, signal) {
       ticks: ticksOf(span, period, tz),
       label: `${title} in ${unit}; arrow keys move through the readings, Enter ${span === "day" ? "shows the history of one" : "looks closer"}`,
     }),
-    h("p", { class: "muted small" }, `${formatNumber(sum, 3)} kWh in sum. `, shown.length ? `Red bands: ${formatNumber(shown.length)} gaps without readings. ` : "", span === "day" ? "A click shows the history of the reading." : "A click looks closer."),
+    h("p", { class: "muted small" }, `${formatNumber(sum, 3)} kWh in sum. `, shown.length ? `Red bands: ${countOf(shown.length, "gap")} without readings. ` : "", span === "day" ? "A click shows the history of the reading." : "A click looks closer."),
   ];
 }
 
@@ -137,7 +148,7 @@ function completeness(found, { span, period, tz }) {
   return [
     h("p", {}, h("strong", {}, percent), ` complete: ${formatNumber(found.present)} of ${formatNumber(found.expected)} readings, ${formatNumber(found.missing)} missing`, found.surplus ? `, ${formatNumber(found.surplus)} off the grid` : "", "."),
     span === "day" ? "" : calendar(found.days, (date) => note({ span: "day", date }), period),
-    found.gaps.length ? h("details", { open: span === "day" }, h("summary", {}, `${formatNumber(found.gaps.length)} gaps`), table("Gaps", ["From", "Up to"], found.gaps.slice(0, 100).map((gap) => [formatInstant(gap.start, tz), formatInstant(gap.end, tz)]))) : "",
+    found.gaps.length ? h("details", { open: span === "day" }, h("summary", {}, countOf(found.gaps.length, "gap")), table("Gaps", ["From", "Up to"], found.gaps.slice(0, 100).map((gap) => [formatInstant(gap.start, tz), formatInstant(gap.end, tz)]))) : "",
   ];
 }
 

@@ -4,7 +4,7 @@ import { to } from "../address.js";
 import { all, get } from "../api.js";
 import { countBars, monthTicks, plot } from "../charts.js";
 import { card, chip, empty, fill, h, link, table } from "../elements.js";
-import { COMPONENT_NAMES, RULES, addDays, addMonths, formatDate, formatInstant, formatMonth, formatNumber, nameOf, titleOf, today } from "../format.js";
+import { COMPONENT_NAMES, RULES, addDays, addMonths, countOf, formatDate, formatInstant, formatMonth, formatNumber, nameOf, titleOf, today } from "../format.js";
 import { may } from "../session.js";
 
 const MONTHS = 12;
@@ -16,17 +16,24 @@ export async function show(place, { signal }) {
   const tiles = h("div", { class: "tiles" });
   const chart = h("div");
   const decided = h("div");
+  const refusals = h("div");
   const attention = h("div", { class: "stack" });
   place.append(
     h("div", { class: "title" }, h("div", {}, h("h1", {}, "Overview"), h("p", { class: "muted" }, `${formatDate(day)}, days in UTC`))),
     tiles,
     card("Active components by month", {}, chart),
-    h("div", { class: "columns" }, card("Decided today", { extra: link(to("events"), "Event log") }, decided), card("Needs attention", {}, attention)),
+    h(
+      "div",
+      { class: "columns" },
+      h("div", { class: "view" }, card("Decided today", { extra: link(to("events"), "Event log") }, decided), card("Needs attention", {}, attention)),
+      card(`Refused in the last ${DAYS_OF_REFUSALS} days`, {}, refusals),
+    ),
   );
   fill(tiles, async () => tilesOf(await get("portfolio/counts", { on: day }, signal)), signal);
   fill(chart, () => months(day, signal), signal);
   fill(decided, () => verdicts(day, signal), signal);
-  needsAttention(attention, day, signal);
+  fill(refusals, () => refused(day, signal), signal);
+  needsAttention(attention, signal);
 }
 
 function tilesOf({ on, components }) {
@@ -70,16 +77,14 @@ async function verdicts(day, signal) {
   for (const { code } of items) counts.set(code, (counts.get(code) ?? 0) + 1);
   const rows = [...counts].sort(([a, one], [b, two]) => (a === "accepted" ? -1 : b === "accepted" ? 1 : two - one));
   const line = ([code, count]) => [h("a", { href: to("events", { day, code }), title: RULES[code] }, code === "accepted" ? "accepted" : h("code", {}, code)), count, code === "accepted" ? "accepted" : "refused"];
-  return [countBars(rows.map(line)), h("p", { class: "muted small" }, complete ? `${formatNumber(items.length)} events` : `The newest ${formatNumber(items.length)} events; there were more`)];
+  return [countBars(rows.map(line)), h("p", { class: "muted small" }, complete ? countOf(items.length, "event") : `The newest ${formatNumber(items.length)} events; there were more`)];
 }
 
 /** Each part on its own: one that fails hides nothing of the others. */
-function needsAttention(place, day, signal) {
-  const parts = [[`Refused in the last ${DAYS_OF_REFUSALS} days`, () => refused(day, signal)]];
-  if (may("admin")) parts.push(["Dead letters", () => deadLetters(signal)]);
-  parts.push(["Failed exports", () => failedExports(signal)]);
-  for (const [title, load] of parts) {
-    const content = h("div", {});
+function needsAttention(place, signal) {
+  const parts = [may("admin") && ["Dead letters", () => deadLetters(signal)], ["Your failed exports", () => failedExports(signal)]];
+  for (const [title, load] of parts.filter(Boolean)) {
+    const content = h("div");
     place.append(h("div", {}, h("h3", {}, title), content));
     fill(content, load, signal);
   }
@@ -90,7 +95,7 @@ async function refused(day, signal) {
   const pages = await Promise.all(days.map((one) => all("events", { day: one, status: "rejected", limit: 200 }, 200, signal)));
   const items = pages.flatMap((page) => page.items);
   if (!items.length) return empty("None.");
-  const shown = items.slice(0, 6).map((event) => [
+  const shown = items.slice(0, 8).map((event) => [
     link(to("contracts", event.contract_number, { known_at: event.recorded_at, event: event.key }), event.contract_number),
     [h("div", {}, titleOf(event.type)), h("code", { title: event.message }, event.code)],
     formatInstant(event.received_at),
@@ -106,12 +111,12 @@ async function deadLetters(signal) {
 }
 
 async function failedExports(signal) {
-  const { items } = await get("api/export/failed", { limit: 6 }, signal);
+  const { items } = await get("api/export", { status: "failed", limit: 5 }, signal);
   if (!items.length) return empty("None.");
   const rows = items.map((job) => [
-    job.smart_meter_id ? link(to("meters", job.smart_meter_id), job.smart_meter_id) : "Contracts",
+    job.kind === "readings" ? link(to("meters", job.smart_meter_id), job.smart_meter_id) : "Contracts",
     [h("code", {}, job.error.code), h("div", { class: "muted" }, job.error.message)],
     formatInstant(job.updated_at),
   ]);
-  return table("The newest failed exports", ["Meter", "Why", "When"], rows);
+  return table("Your newest failed exports", ["Meter", "Why", "When"], rows);
 }
