@@ -69,7 +69,7 @@ class Console:
 
     def card(self, title: str | re.Pattern[str]) -> Locator:
         """A part of the view by its heading."""
-        return self.page.get_by_role("region", name=title)
+        return self.page.get_by_role("region", name=title, exact=True)
 
     def links(self) -> list[str]:
         """The names in the navigation."""

@@ -84,7 +84,9 @@ def test_what_has_the_focus_can_be_seen(opened: Service, console: OpenConsole) -
                     const style = getComputedStyle(document.activeElement);
                     const halo = document.activeElement.querySelector?.(".halo");
                     const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
-                    return outlined || (halo && getComputedStyle(halo).stroke !== "none")
+                    // The parts of a date have a focus of their own, which only the browser itself can see.
+                    const part = document.activeElement.matches("input[type^=date]");
+                    return part || outlined || (halo && getComputedStyle(halo).stroke !== "none")
                         ? "" : document.activeElement.outerHTML.slice(0, 120);
                 }"""
             )
