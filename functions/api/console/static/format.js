@@ -68,14 +68,14 @@ export const titleOf = (type) => `${nameOf(COMPONENT_NAMES.find((name) => type.s
 /** What each rule says, in a few words. */
 export const RULES = {
   accepted: "Accepted",
-  contract_not_found: "No such contract",
-  component_not_configured: "The contract lacks the component",
-  restart_after_end: "An end exists already; a later start does not restart it",
-  stale_start: "A newer start counts, or one as new",
-  start_after_end_date: "The date is after the end",
+  contract_not_found: "There is no such contract",
+  component_not_configured: "The contract does not have the component",
+  restart_after_end: "An end has been accepted; the component does not start again",
+  stale_start: "A start created later, or at the same instant, counts already",
+  start_after_end_date: "Dated after the end",
   end_without_start: "No start is known",
-  end_before_start: "Created, or dated, before the start",
-  stale_end: "A newer end counts, or one as new",
+  end_before_start: "Created or dated before the start",
+  stale_end: "An end created later, or at the same instant, counts already",
 };
 
 /** Who sent it, as a few words. */

@@ -10,10 +10,11 @@ from domain.exports import Failure, Refusal, claim, fail
 from domain.users import Role
 from infra.contracts.event_payloads import utc_now
 from infra.stores import stores
-from tests.functions.api.exports.test_export_flow import work as work  # noqa: PLC0414 - a fixture
+from tests.functions.api.exports.test_export_flow import simulated_meter, work
 from tests.functions.api.people import Headers, enter
 
 Work = Callable[[], None]
+__all__ = ["simulated_meter", "work"]  # fixtures
 ORDER = {
     "smart_meter_id": "123",
     "start_datetime": "2024-01-01T00:00:00Z",
@@ -86,8 +87,8 @@ def test_an_unknown_status_and_the_cursor_of_another_list_are_refused(closed: No
     cursor = api.get("/api/export?limit=1", headers=ada).json()["next_cursor"]
 
     assert api.get("/api/export?status=expired", headers=ada).status_code == 400
-    for path, headers in (("/api/export?status=pending", ada), ("/api/export", eve)):
-        answer = api.get(path, params={"cursor": cursor}, headers=headers)
+    for query, headers in (({"status": "pending"}, ada), ({}, eve)):
+        answer = api.get("/api/export", params=query | {"cursor": cursor}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 
 

@@ -9,7 +9,7 @@ import { may } from "../session.js";
 import { correct, difference } from "./corrections.js";
 import { eventForm } from "./send_event.js";
 
-const MOST_ROWS = 1000;
+const ROWS_AT_ONCE = 1000;
 const WAIT_MS = 120;
 
 export async function show(place, { rest: [number], query, signal }) {
@@ -22,8 +22,9 @@ export async function show(place, { rest: [number], query, signal }) {
     place.append(h("h1", {}, `Contract ${number}`), empty("There is no contract with this number. ", link(to("contracts"), "Look at all contracts")));
     return;
   }
-  const view = { path, contract, asked: { as_of: query.get("as_of"), known_at: query.get("known_at") }, chosen: query.get("event"), only: "", trail: [], complete: true, signal, places: {} };
-  for (const name of ["sliders", "lanes", "dates", "rows", "status"]) view.places[name] = h("div", name === "status" ? { role: "status", class: "unseen" } : {});
+  const view = { path, contract, asked: { as_of: query.get("as_of"), known_at: query.get("known_at") }, chosen: query.get("event"), only: "", trail: [], complete: true, most: ROWS_AT_ONCE, signal, places: {} };
+  for (const name of ["sliders", "lanes", "dates", "rows"]) view.places[name] = h("div", { class: name });
+  view.places.status = h("div", { role: "status", class: "unseen" });
   view.reload = () => load(view);
   place.append(
     h(
@@ -42,7 +43,7 @@ export async function show(place, { rest: [number], query, signal }) {
 async function load(view) {
   const { places, signal } = view;
   try {
-    const { items, complete } = await all(`${view.path}/events`, {}, MOST_ROWS, signal);
+    const { items, complete } = await all(`${view.path}/events`, {}, view.most, signal);
     Object.assign(view, { trail: items, complete });
     drawSliders(view);
     drawRows(view);
@@ -70,7 +71,6 @@ function drawSliders(view) {
   const { trail, places, contract } = view;
   const created = trail.filter((row) => row.kind === "decided").map((row) => row.created_at);
   const recorded = [contract.created_at, ...trail.map((row) => row.recorded_at)];
-  places.sliders.className = "sliders";
   places.sliders.replaceChildren(
     slider(view, "as_of", "As the events mean it", created, "What the events created until then mean, refused ones too"),
     slider(view, "known_at", "As we knew it", recorded, "What the service answered then"),
@@ -154,7 +154,12 @@ function drawRows(view) {
   }
   const cells = rows.map((row) => [formatInstant(row.received_at), ...(row.kind === "decided" ? eventCells(view, row, voided.get(row.key)) : correctionCells(row)), actorOf(row.actor), actionsOf(view, row, voided)]);
   const shown = table("Events and corrections, the newest first", ["Received", "What", "Verdict", "Why", "Who", ""], cells, (at) => ({ class: `${rows[at].key === view.chosen ? "chosen" : ""} ${isKnown(view, rows[at]) ? "" : "later"}` }));
-  places.rows.replaceChildren(shown, complete ? "" : h("p", { class: "muted" }, `The first ${formatNumber(trail.length)} rows; the API has them all.`));
+  const more = () => {
+    view.most += ROWS_AT_ONCE;
+    return load(view);
+  };
+  const rest = h("p", { class: "actions" }, `The first ${formatNumber(trail.length)} rows in the order of arrival; more follow. `, button("Read more", more));
+  places.rows.replaceChildren(complete ? "" : rest, shown);
 }
 
 const eventCells = (view, row, voiding) => [

@@ -5,12 +5,15 @@ import { button, chip, dialog, empty, failure, field, h, loading, table, toast }
 import { countOf, formatDate, nameOf, titleOf } from "../format.js";
 import { sentenceOf } from "../gantt.js";
 
+const namesIn = (before, after) => [...new Set([...Object.keys(before), ...Object.keys(after)])];
+const isSame = (one, two) => one?.start === two?.start && one?.end === two?.end;
+
 /** Two timelines side by side; what differs is marked by a word, not by colour alone. */
 export function difference(before, after, [first, second]) {
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const names = namesIn(before, after);
   const text = (span) => (span ? sentenceOf(span) : "not part of the contract");
   const rows = names.map((name) => {
-    const same = JSON.stringify(before[name]) === JSON.stringify(after[name]);
+    const same = isSame(before[name], after[name]);
     return [chip(`component ${name}`, nameOf(name)), text(before[name]), text(after[name]), same ? h("span", { class: "muted" }, "same") : h("span", { class: "changed" }, "differs")];
   });
   return table(`${first} and ${second}`, ["Component", first, second, "Difference"], rows);
@@ -22,7 +25,7 @@ export async function correct(view, what, row) {
   const title = what === "replay" ? "Replay the whole trail" : `Void: ${titleOf(row.type)} ${formatDate(row.date)}`;
   const done = await dialog(title, (close) => (what === "replay" ? preview(path, undefined, close) : askReason(path, close)));
   if (!done) return;
-  toast(done.changed ? "Stored. The timeline has changed." : "Stored. The timeline is as it was.");
+  toast("Stored.");
   await view.reload();
 }
 
@@ -66,9 +69,12 @@ function differenceOf(result, body, store, close) {
     store();
   };
   const stored = result.changed || body; // a void is a row even where the dates stay
+  const [before, after] = [result.before.components, result.after.components];
+  const moved = namesIn(before, after).some((name) => !isSame(before[name], after[name]));
+  const sentence = moved ? "This would change dates:" : result.changed ? "All dates would stay, but another event would set one of them:" : "The timeline would stay as it is.";
   return [
-    h("p", {}, result.events === undefined ? "" : `${countOf(result.events, "event")}, in the order of their creation. `, result.changed ? "This would change the timeline:" : "The timeline would stay as it is."),
-    Object.keys(result.after.components).length ? difference(result.before.components, result.after.components, ["Now", "Afterwards"]) : empty("The contract has no component."),
+    h("p", {}, result.events === undefined ? "" : `${countOf(result.events, "event")}, in the order of their creation. `, sentence),
+    Object.keys(after).length ? difference(before, after, ["Now", "Afterwards"]) : empty("The contract has no component."),
     h("div", { class: "actions" }, button(stored ? "Cancel" : "Close", () => close()), stored && button("Store", storing, { class: "primary" })),
   ];
 }
