@@ -111,7 +111,10 @@ def _dead_letters(stack: Stack) -> None:
     )
     put(
         "publisher",
-        {"requestContext": {"condition": "RetryAttemptsExhausted"}, "DDBStreamBatchInfo": {"batchSize": 2}},
+        {
+            "requestContext": {"condition": "RetryAttemptsExhausted"},
+            "DDBStreamBatchInfo": {"batchSize": 2, "startSequenceNumber": "4421"},
+        },
     )
 
 
