@@ -12,19 +12,18 @@ from domain.contracts.trails import Entry, Row
 from domain.exports import ContractsOrder, Format
 from domain.instants import format_instant
 from domain.portfolio.entries import KnownSpan
+from infra.batch_reads import read_items
 from infra.contracts.contract_items import KIND, key_of, read_contract
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
 from infra.exports.trail_rows import show_row
 from infra.parallel import in_parallel
-from infra.write_outcomes import BusyError
 
 HEADER = b"contract_number,component,start,end\r\n"
 
 _PAGE = 1000
-_MAX_KEYS = 100  # of one BatchGetItem
+_CONTRACTS_OF_A_READ = 100
 _READS_AT_ONCE = 8
-_ATTEMPTS = 8
 _ROWS_AT_ONCE = 500
 _BLOCK_CHARACTERS = 256 * 1024
 
@@ -64,7 +63,10 @@ class ContractLines:
         while True:
             page = self.contracts.page(_PAGE, after)
             numbers = [contract.number for contract in page.contracts]
-            batches = [numbers[first : first + _MAX_KEYS] for first in range(0, len(numbers), _MAX_KEYS)]
+            batches = [
+                numbers[first : first + _CONTRACTS_OF_A_READ]
+                for first in range(0, len(numbers), _CONTRACTS_OF_A_READ)
+            ]
             for contract in in_parallel(self._read, batches, _READS_AT_ONCE):
                 count += 1
                 for text in self._lines(contract, order):
@@ -80,20 +82,10 @@ class ContractLines:
 
     def _read(self, numbers: list[str]) -> list[Contract]:
         """Read the contracts that are still there, in the order of their numbers."""
-        table = self.contracts.table
-        found: dict[str, Contract] = {}
-        wanted: Any = [key_of(number) for number in numbers]
-        for _ in range(_ATTEMPTS):
-            answer = self.contracts.client.batch_get_item(
-                RequestItems={table: {"Keys": wanted, "ConsistentRead": True}}
-            )
-            contracts = map(read_contract, answer["Responses"].get(table, []))
-            found |= {contract.number: contract for contract in contracts if contract}
-            unprocessed: Any = answer.get("UnprocessedKeys", {})
-            wanted = unprocessed.get(table, {}).get("Keys")
-            if not wanted:
-                return [found[number] for number in numbers if number in found]
-        raise BusyError
+        keys = [key_of(number) for number in numbers]
+        contracts = map(read_contract, read_items(self.contracts.client, self.contracts.table, keys))
+        found = {contract.number: contract for contract in contracts if contract}
+        return [found[number] for number in numbers if number in found]
 
     def _lines(self, contract: Contract, order: ContractsOrder) -> Iterator[str]:
         """Yield what the file says of a contract, if anything."""

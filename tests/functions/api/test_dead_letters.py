@@ -56,7 +56,7 @@ def redrive(api: TestClient, **body: object) -> dict[str, int]:
 
 
 def test_without_dead_letters_there_is_nothing_to_list_or_to_send(api: TestClient) -> None:
-    nothing = {"items": [], "next_cursor": None, "counts": dict.fromkeys(QUEUES, 0)}
+    nothing: dict[str, Any] = {"items": [], "next_cursor": None, "counts": dict.fromkeys(QUEUES, 0)}
     assert listed(api) == nothing
     assert redrive(api, all=True) == {"redriven": 0, "gone": 0, "left": 0}
 
@@ -111,7 +111,7 @@ def test_pages_show_each_once_the_newest_first(api: TestClient, limit: int) -> N
 
 def test_of_a_long_queue_a_bounded_number_is_read_and_the_count_tells_of_the_rest(api: TestClient) -> None:
     for _ in range(11):
-        entries = [{"Id": str(n), "MessageBody": "{"} for n in range(10)]
+        entries: list[Any] = [{"Id": str(n), "MessageBody": "{"} for n in range(10)]
         aws.sqs().send_message_batch(QueueUrl=url_of("ingestion"), Entries=entries)
     page = listed(api, "?limit=200")
     assert (len(page["items"]), page["counts"]["ingestion"]) == (MOST_READ, 110)

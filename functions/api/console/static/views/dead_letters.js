@@ -13,6 +13,7 @@ const QUEUES = {
   portfolio: "Changes the portfolio misses",
   export: "Exports not made",
 };
+const POSSIBLE = /^[A-Za-z0-9._-]{1,64}$/;
 const again = () => window.dispatchEvent(new Event("hashchange"));
 
 export async function show(place, { query, signal }) {
@@ -51,18 +52,21 @@ export async function show(place, { query, signal }) {
 function rowOf(item, chosen, pick) {
   const name = item.event_id ?? item.message_id;
   const box = h("input", { type: "checkbox", "aria-label": `Choose ${name}`, ".checked": chosen.has(item.id), onchange: (event) => pick(item.id, event.target.checked) });
+  const reason = [h("bdi", {}, item.reason), item.advice && h("div", { class: "muted small" }, `Not to be sent again: ${item.advice}`)];
   return [
-    item.redrivable ? box : h("span", { class: "muted small" }, item.advice),
+    item.redrivable ? box : "",
     [chip("bad", QUEUES[item.queue]), h("div", {}, subjectOf(item)), item.event_id && h("div", { class: "muted small" }, "Event ", h("bdi", {}, item.event_id))],
-    h("bdi", {}, item.reason),
-    [h("div", {}, formatInstant(item.sent_at)), h("div", { class: "muted small" }, `received ${formatNumber(item.receives)} times`)],
+    reason,
+    formatInstant(item.sent_at),
     h("details", {}, h("summary", {}, "Show"), h("code", {}, h("bdi", {}, item.content))),
   ];
 }
 
 function subjectOf(item) {
-  if (item.contract_number) return ["Contract ", link(to("contracts", item.contract_number), h("bdi", {}, item.contract_number))];
-  if (item.smart_meter_id) return ["Meter ", link(to("meters", item.smart_meter_id), h("bdi", {}, item.smart_meter_id))];
+  // Anybody may have sent it: only what can be a number or an id leads anywhere.
+  const named = (view, text) => (POSSIBLE.test(text) ? link(to(view, text), text) : h("bdi", {}, text));
+  if (item.contract_number) return ["Contract ", named("contracts", item.contract_number)];
+  if (item.smart_meter_id) return ["Meter ", named("meters", item.smart_meter_id)];
   return item.job_id ? ["Export ", h("bdi", {}, item.job_id)] : "";
 }
 

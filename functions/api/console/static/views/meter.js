@@ -40,7 +40,7 @@ export async function show(place, { rest: [id], query, signal }) {
     card("History of one reading", {}, historyForm(at), versions),
     h("div", { class: "columns" }, may("operator") && meter.kind === "metered" && card("Upload readings", {}, upload(path, again)), card("Exports", {}, exportsOf(id, { period, tz, signal }))),
   );
-  const gaps = gapsOf(path, period, tz, signal);
+  const gaps = meter.interval_seconds ? gapsOf(path, period, tz, signal) : Promise.resolve({ error: { code: "interval_unknown" } });
   const asked = { start: period.start, end: period.end, resolution: SPANS[span], tz, limit: 1440 };
   const reading = Date.parse(period.start) < Date.now() ? all(`${path}/readings`, asked, MOST_POINTS, signal) : Promise.resolve({ items: [] });
   // The curve first; where its gaps are takes longer to find out.
