@@ -67,7 +67,7 @@ export const empty = (...text) => h("p", { class: "empty" }, ...text);
 
 /** What went wrong, in the service's words, with its details and the id that finds it in the log. */
 export function failure(error, retry) {
-  const lines = error.details?.length ? h("ul", {}, error.details.map((one) => h("li", {}, `${one.field}: ${one.message}`))) : null;
+  const lines = error.details?.length > 1 ? h("ul", {}, error.details.map((one) => h("li", {}, `${one.field}: ${one.message}`))) : null;
   return h(
     "div",
     { class: "failure", role: "alert" },
