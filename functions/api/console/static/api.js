@@ -68,5 +68,16 @@ export async function all(path, query, most, signal) {
   return { items, complete: !cursor };
 }
 
+/** Ask for each of `inputs`, a few at a time; each call may start a copy of the function. Answers keep the order. */
+export async function inTurn(inputs, ask, atOnce = 4) {
+  const answers = [];
+  let next = 0;
+  const work = async () => {
+    for (let at = next++; at < inputs.length; at = next++) answers[at] = await ask(inputs[at]);
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return answers;
+}
+
 /** One segment of a path. */
 export const segment = encodeURIComponent;

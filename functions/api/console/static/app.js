@@ -30,6 +30,9 @@ function navigation(current) {
   document.querySelector(".account").replaceChildren(...[account || []].flat());
 }
 
+/** What a control of the view is called, so that a view shown anew gives the focus back to it. */
+const keyOf = (element) => main.contains(element) && (element.labels?.[0]?.textContent || element.getAttribute("aria-label") || element.textContent);
+
 /** Show what the address names. */
 async function show() {
   running.abort();
@@ -58,9 +61,13 @@ async function show() {
     const place = h("div", { class: "view" });
     await module.show(place, { ...asked, signal });
     if (signal.aborted) return;
+    const held = keyOf(document.activeElement);
+    // What is loaded later may not move what is being looked at.
+    main.style.minHeight = moved ? "" : `${main.offsetHeight}px`;
     main.replaceChildren(place);
-    if (moved) main.focus({ preventScroll: true });
     if (moved) window.scrollTo(0, 0);
+    if (moved) main.focus({ preventScroll: true });
+    else if (held) [...main.querySelectorAll("a, button, input, select")].find((one) => keyOf(one) === held)?.focus({ preventScroll: true });
   } catch (error) {
     if (signal.aborted || error.name === "AbortError") return;
     // A module that cannot be loaded: the service may have been deployed anew.

@@ -17,12 +17,22 @@ const formatIn = (zone) => {
 export const formatDate = (text) => (text ? day.format(new Date(`${text}T00:00:00Z`)) : "–");
 export const formatMonth = (text) => month.format(new Date(`${text}T00:00:00Z`));
 /** An instant with its zone: the reader's, or the one that is named. */
-export const formatInstant = (text, zone = "") => (text ? formatIn(zone).format(new Date(text)) : "–");
+export const formatInstant = (text, zone = "") => (!text ? "–" : Number.isNaN(Date.parse(text)) ? text : formatIn(zone).format(new Date(text)));
 export const formatNumber = (value, digits) =>
   value === null || value === undefined ? "–" : digits === undefined ? number.format(value) : new Intl.NumberFormat(undefined, { maximumFractionDigits: digits }).format(value);
 
 /** A count with its noun: `3 gaps`, `1 gap`. */
 export const countOf = (count, one, many = `${one}s`) => `${formatNumber(count)} ${count === 1 ? one : many}`;
+
+/** Whether a text, which may come from an address that somebody has typed, is a date, or a time zone. */
+export const isDate = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? "") && !Number.isNaN(Date.parse(text));
+export function isZone(name) {
+  try {
+    return Boolean(name && new Intl.DateTimeFormat("en", { timeZone: name }));
+  } catch {
+    return false;
+  }
+}
 
 export const today = () => new Date().toISOString().slice(0, 10);
 /** The date so many days later. */

@@ -15,7 +15,7 @@ function kindOf({ expected, present, missing }) {
 
 /** Draw the months of `days`, `{date, expected, present, missing}` each; `open(date)` is called for the day that is chosen. */
 export function calendar(days, open) {
-  const months = Map.groupBy ? Map.groupBy(days, (day) => day.date.slice(0, 7)) : grouped(days);
+  const months = grouped(days);
   const place = h("div", { class: "months" }, [...months].map(([month, inMonth]) => monthOf(month, inMonth, open)));
   roving(place, [...place.querySelectorAll("button.day")]);
   const sample = (kind) => h("span", {}, h("span", { class: `day sample ${kind}` }), KINDS[kind]);

@@ -152,7 +152,7 @@ function drawRows(view) {
     places.rows.replaceChildren(empty(view.only ? "No row is of this kind." : "No event has been decided yet. Send one below."));
     return;
   }
-  const cells = rows.map((row) => [formatInstant(row.received_at), ...(row.kind === "decided" ? eventCells(view, row, voided.get(row.key)) : correctionCells(row)), actorOf(row.actor), actionsOf(view, row, voided)]);
+  const cells = rows.map((row) => [[formatInstant(row.received_at), !isKnown(view, row) && h("div", { class: "small" }, "not yet known")], ...(row.kind === "decided" ? eventCells(view, row, voided.get(row.key)) : correctionCells(row)), actorOf(row.actor), actionsOf(view, row, voided)]);
   const shown = table("Events and corrections, the newest first", ["Received", "What", "Verdict", "Why", "Who", ""], cells, (at) => ({ class: `${rows[at].key === view.chosen ? "chosen" : ""} ${isKnown(view, rows[at]) ? "" : "later"}` }));
   const more = () => {
     view.most += ROWS_AT_ONCE;

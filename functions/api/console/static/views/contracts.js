@@ -3,7 +3,7 @@
 import { go, note, to } from "../address.js";
 import { get } from "../api.js";
 import { button, card, chip, empty, field, h, link, select, table } from "../elements.js";
-import { COMPONENT_NAMES, formatDate, formatInstant, nameOf, today } from "../format.js";
+import { COMPONENT_NAMES, formatDate, formatInstant, isDate, nameOf, today } from "../format.js";
 import { paged } from "../paged.js";
 
 export async function show(place, route) {
@@ -12,7 +12,7 @@ export async function show(place, route) {
     return contract.show(place, route);
   }
   const { query, signal } = route;
-  const [component, on] = [query.get("component"), query.get("on")];
+  const [component, on] = [query.get("component"), isDate(query.get("on")) ? query.get("on") : null];
   const number = h("input", { type: "search", name: "number", placeholder: "1001", autocomplete: "off", required: true, maxlength: 64 });
   const search = (event) => {
     event.preventDefault();

@@ -71,7 +71,7 @@ function differenceOf(result, body, store, close) {
   const stored = result.changed || body; // a void is a row even where the dates stay
   const [before, after] = [result.before.components, result.after.components];
   const moved = namesIn(before, after).some((name) => !isSame(before[name], after[name]));
-  const sentence = moved ? "This would change dates:" : result.changed ? "All dates would stay, but another event would set one of them:" : "The timeline would stay as it is.";
+  const sentence = moved ? "This would change the timeline:" : result.changed ? "All dates would stay, but another event would set one of them:" : "The timeline would stay as it is.";
   return [
     h("p", {}, result.events === undefined ? "" : `${countOf(result.events, "event")}, in the order of their creation. `, sentence),
     Object.keys(after).length ? difference(before, after, ["Now", "Afterwards"]) : empty("The contract has no component."),

@@ -3,11 +3,11 @@
 import { note, to } from "../address.js";
 import { get } from "../api.js";
 import { button, card, chip, empty, field, h, link, select, table } from "../elements.js";
-import { COMPONENT_NAMES, RULES, actorOf, addDays, formatDate, formatInstant, nameOf, titleOf, today } from "../format.js";
+import { COMPONENT_NAMES, RULES, actorOf, addDays, formatDate, formatInstant, isDate, nameOf, titleOf, today } from "../format.js";
 import { paged } from "../paged.js";
 
 export async function show(place, { query, signal }) {
-  const day = query.get("day") || today();
+  const day = isDate(query.get("day")) ? query.get("day") : today();
   const filter = Object.fromEntries(["status", "code", "component"].map((name) => [name, query.get(name) || undefined]));
   const choose = (name, pairs) => select([["", "Any"], ...pairs], filter[name], (value) => note({ [name]: value }));
   const date = h("input", { type: "date", ".value": day, max: today(), onchange: (event) => event.target.value && note({ day: event.target.value }) });

@@ -1,7 +1,7 @@
 // What runs, what was decided today, and what needs attention.
 
 import { to } from "../address.js";
-import { all, get } from "../api.js";
+import { all, get, inTurn } from "../api.js";
 import { countBars, monthTicks, plot } from "../charts.js";
 import { card, chip, empty, fill, h, link, table } from "../elements.js";
 import { COMPONENT_NAMES, RULES, addDays, addMonths, countOf, formatDate, formatInstant, formatMonth, formatNumber, nameOf, titleOf, today } from "../format.js";
@@ -53,7 +53,7 @@ async function months(day, signal) {
   const days = Array.from({ length: 2 * MONTHS + 1 }, (_, at) => (at === MONTHS ? day : addMonths(day, at - MONTHS)));
   // The first of this month and today may be one day.
   const asked = [...new Set([...days, addMonths(day, 0)])].sort();
-  const counts = await Promise.all(asked.map((on) => get("portfolio/counts", { on }, signal)));
+  const counts = await inTurn(asked, (on) => get("portfolio/counts", { on }, signal));
   if (counts.every(({ components }) => COMPONENT_NAMES.every((name) => !components[name].active))) {
     return empty("No component is active in this time. ", link(to("contracts"), "Look at the contracts"));
   }
