@@ -59,7 +59,7 @@ def run(folder: Path, **variables: str) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def opened(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that is open to everybody, with contracts, events, meters, exports and dead letters."""
     with run(tmp_path_factory.mktemp("open")) as service:
         fill(service.api, service.stack)
@@ -67,7 +67,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def closed(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that asks for logins, with a user of each role."""
     admin = {"ADMIN_USERNAME": "admin", "ADMIN_PASSWORD": PASSWORD, "ADMIN_EMAIL": "admin@example.com"}
     with run(tmp_path_factory.mktemp("closed"), AUTH_MODE="required", **admin) as service:

@@ -103,3 +103,63 @@ def test_a_void_shows_its_difference_before_it_is_stored(opened: Service, consol
     expect(page.card("Timeline")).to_contain_text("no start is known")
     stored = opened.api.get("/contract/voided/contract_timeline").json()["components"]["energy_supply"]
     assert stored == {"start": None, "end": None}
+
+
+def test_a_replay_shows_its_difference_and_repairs_the_timeline(
+    opened: Service, console: OpenConsole
+) -> None:
+    opened.api.post("/contract", json={"contract_number": "replayed", "components": ["energy_supply"]})
+    for kind, day, created in (("end", "2024-06-30", "2024-02-01"), ("start", "2024-01-01", "2024-01-01")):
+        event = {"type": f"supply_energy_{kind}", "contract_number": "replayed", "date": day}
+        opened.api.post("/event", json=event | {"created_at": f"{created}T00:00:00Z"})
+    page = console(opened)
+    page.open("/contracts/replayed")
+    expect(page.card("Timeline")).to_contain_text("since 1 Jan 2024, open")
+    page.page.get_by_role("button", name="Replay").click()
+    dialog = page.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("30 Jun 2024")
+    dialog.get_by_role("button", name="Store").click()
+    expect(page.card("Timeline")).to_contain_text("1 Jan 2024 to 30 Jun 2024")
+    stored = opened.api.get("/contract/replayed/contract_timeline").json()["components"]["energy_supply"]
+    assert stored == {"start": "2024-01-01", "end": "2024-06-30"}
+
+
+def test_the_sliders_show_earlier_moments_as_the_api_tells_them(
+    opened: Service, console: OpenConsole
+) -> None:
+    opened.api.post("/contract", json={"contract_number": "slid", "components": ["energy_supply"]})
+    for month in (1, 2, 3):
+        event = {"type": "supply_energy_start", "contract_number": "slid", "date": f"2024-0{month}-15"}
+        opened.api.post("/event", json=event | {"created_at": f"2023-0{month}-01T00:00:00Z"})
+    page = console(opened)
+    page.open("/contracts/slid")
+    for name, label in (("as_of", "As the events mean it"), ("known_at", "As we knew it")):
+        slider = page.page.get_by_label(label)
+        for _ in range(2):
+            slider.press("ArrowLeft")
+        page.page.wait_for_url(re.compile(f"{name}="))
+        page.settle()
+        chosen = page.page.url.partition("?")[2]
+        told = opened.api.get(f"/contract/slid/contract_timeline?{chosen}").json()["components"]
+        assert told["energy_supply"]["start"] == "2024-02-15"
+        expect(page.card("Timeline")).to_contain_text("since 15 Feb 2024, open")
+        slider.press("End")
+        page.page.wait_for_url(lambda url, name=name: name not in url)
+
+
+def test_a_mark_tells_the_rule_and_what_stood_in_the_way(opened: Service, console: OpenConsole) -> None:
+    opened.api.post("/contract", json={"contract_number": "marked", "components": ["energy_supply"]})
+    for day, created in (("2024-01-15", "2024-01-02"), ("2024-02-15", "2024-01-01")):
+        event = {"type": "supply_energy_start", "contract_number": "marked", "date": day}
+        opened.api.post("/event", json=event | {"created_at": f"{created}T00:00:00Z"})
+    page = console(opened)
+    page.open("/contracts/marked")
+    mark = page.page.locator(".mark.rejected[role=button]")
+    mark.focus()
+    tip = page.page.locator(".tip")
+    expect(tip).to_contain_text("stale_start")
+    expect(tip).to_contain_text("In the way: Energy supply starts 15 Jan 2024")
+    expect(tip).to_contain_text("anonymous")
+    page.page.keyboard.press("Enter")
+    expect(page.page.locator("tr.chosen")).to_contain_text("stale_start")
+    assert "event=" in page.page.url
