@@ -46,7 +46,7 @@ def test_an_upload_shows_its_wrong_lines_and_then_stores_the_corrected_file(
     assert len(gaps) == len(told_of["gaps"])
     page.page.get_by_role("button", name="Month").click()
     page.settle()
-    calendar = page.card("Completeness").locator(".day.partly")
+    calendar = page.card("Completeness").locator("button.day.partly")
     expect(calendar).to_have_count(1)
 
 
