@@ -58,9 +58,8 @@ function arrange(marks, x, width) {
       const leftward = here + 8 + length > width - 4 && here - 8 - length > 0;
       const [left, right] = leftward ? [here - 8 - length, here + 9] : [here - 9, here + 8 + length];
       let row = mark.status === "accepted" ? 0 : 1;
-      while (row < MOST_ROWS && (ends[row] ?? []).some(([a, b]) => left < b && right > a)) row += 1;
-      const crowded = row === MOST_ROWS;
-      row = Math.min(row, MOST_ROWS - 1);
+      while (row < MOST_ROWS - 1 && (ends[row] ?? []).some(([a, b]) => left < b && right > a)) row += 1;
+      const crowded = row === MOST_ROWS - 1;
       (ends[row] ??= []).push([left, right]);
       return { mark, here, row, code: crowded ? "" : code, leftward };
     });
