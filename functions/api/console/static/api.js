@@ -53,7 +53,6 @@ const parsed = async (answer) => (answer.status === 204 ? null : answer.json());
 export const get = async (path, query, signal) => parsed(await request("GET", path, { query, signal }));
 export const post = async (path, json, query, more = {}) => parsed(await request("POST", path, { json, query, ...more }));
 export const put = async (path, json, query) => parsed(await request("PUT", path, { json, query }));
-export const patch = async (path, json, query) => parsed(await request("PATCH", path, { json, query }));
 export const remove = async (path, query) => parsed(await request("DELETE", path, { query }));
 
 /** Read a list page by page, up to about `most` entries; `complete` says whether that was all. */
