@@ -37,6 +37,11 @@ export async function request(method, path, options = {}) {
   const proof = options.anonymous ? {} : await authorization();
   let answer = await send(method, path, options, proof);
   if (answer.status === 401 && !options.anonymous && (await renew(proof.Authorization))) answer = await send(method, path, options, await authorization());
+  if (answer.status === 503 && method === "GET") {
+    // The service is busy, and reading twice does no harm.
+    await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(Number(answer.headers.get("Retry-After")) || 1, 5)));
+    answer = await send(method, path, options, options.anonymous ? {} : await authorization());
+  }
   if (answer.ok || answer.type === "opaqueredirect") return answer;
   const text = await answer.text();
   let body = {};

@@ -69,7 +69,11 @@ function progressOf(job, signal, ended) {
       }
       const file = status.file_info;
       place.className = `result ${KINDS[status.status] ?? ""}`;
-      place.replaceChildren(h("div", {}, chip(KINDS[status.status] ?? "", status.status), " ", file ? `${formatNumber(file.record_count)} rows, ${formatNumber(file.file_size_bytes)} bytes` : (status.error?.message ?? status.message)), file ? h("div", { class: "actions" }, downloadButton({ ...status, job_id: job.job_id })) : "");
+      const size = file && `${formatNumber(file.record_count)} rows, ${formatNumber(file.file_size_bytes)} bytes`;
+      place.replaceChildren(
+        h("div", {}, chip(KINDS[status.status] ?? "", status.status), " ", size ?? status.error?.message ?? status.message),
+        file ? h("div", { class: "actions" }, downloadButton({ ...status, job_id: job.job_id })) : "",
+      );
       ended();
     } catch (error) {
       if (error.name !== "AbortError") place.replaceChildren(failure(error, look));

@@ -38,7 +38,13 @@ export function eventForm(contract, sent) {
       field("Created at", created, `In ${readersZone}. It orders events, whenever they arrive`),
       field("Id, optional", id, "Sent again, the same id gets the same answer"),
     ),
-    h("div", { class: "actions" }, button("Try", () => form.reportValidity() && send(true)), h("button", { type: "submit", class: "primary" }, "Send"), h("small", {}, "Try answers what the rules say now and stores nothing.")),
+    h(
+      "div",
+      { class: "actions" },
+      button("Try", () => form.reportValidity() && send(true)),
+      h("button", { type: "submit", class: "primary" }, "Send"),
+      h("small", {}, "Try answers what the rules say now and stores nothing."),
+    ),
     answer,
   );
   return form;
