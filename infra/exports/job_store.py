@@ -121,10 +121,11 @@ class ExportStore:
     def page_of_owner(self, owner: str, limit: int, after: str | None, status: str | None = None) -> Page:
         """List the jobs of an owner, of all meters and of contracts, the newest first, or those with one status.
 
-        At most MAX_TOUCHED are read for one page.
+        With a `status` at most MAX_TOUCHED are read for one page.
         """
-        query = _query_of_owner(owner, "status", status) if status else _query_of_owner(owner)
-        return self._page(query, limit, after)
+        if status:
+            return self._page(_query_of_owner(owner, "status", status), limit, after)
+        return self._page(_query_of_owner(owner) | {"Limit": limit + 1}, limit, after)
 
     def _page(self, query: dict[str, Any], limit: int, after: str | None) -> Page:
         if after is not None:

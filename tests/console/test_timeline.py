@@ -32,25 +32,6 @@ def disordered(service: Service, number: str) -> list[dict[str, Any]]:
     return items
 
 
-def test_a_mark_tells_the_rule_what_was_in_the_way_and_who_sent_it(
-    opened: Service, console: OpenConsole
-) -> None:
-    disordered(opened, "marks")
-    page = console(opened)
-    page.open("/contracts/marks")
-    mark = page.page.get_by_role(
-        "button", name="Battery optimization starts, 1 Feb 2024, refused, stale_start"
-    )
-    expect(mark).to_contain_text("stale_start")
-
-    mark.hover()
-
-    tip = page.page.get_by_role("tooltip")
-    expect(tip).to_contain_text("A start created later, or at the same instant, counts already")
-    expect(tip).to_contain_text("In the way: Battery optimization starts 1 Mar 2024, created 1 Jan 2024")
-    expect(tip).to_contain_text("anonymous, by the API")
-
-
 def test_arrow_keys_move_among_the_marks_and_enter_leads_to_the_row(
     opened: Service, console: OpenConsole
 ) -> None:
@@ -105,24 +86,3 @@ def test_as_the_events_mean_it_shows_the_fold_of_the_trail(opened: Service, cons
         "since 1 Mar 2024, open",
         "differs",
     ]
-
-
-def test_a_replay_shows_its_difference_and_stores_it_when_that_is_confirmed(
-    opened: Service, console: OpenConsole
-) -> None:
-    disordered(opened, "replayed")
-    page = console(opened)
-    page.open("/contracts/replayed")
-    page.page.get_by_role("button", name="Replay").click()
-    (row,) = page.rows("Now and Afterwards")
-    assert row[1:] == ["since 1 Mar 2024, open", "1 Mar 2024 to 30 Sept 2024", "differs"]
-    page.page.get_by_role("button", name="Cancel").click()
-    timeline = "/contract/replayed/contract_timeline"
-    assert opened.api.get(timeline).json()["components"][BATTERY]["end"] is None
-
-    page.page.get_by_role("button", name="Replay").click()
-    page.page.get_by_role("button", name="Store").click()
-
-    expect(page.card("Events and corrections")).to_contain_text("Replay of 3 events")
-    expect(page.card("Timeline")).to_contain_text("1 Mar 2024 to 30 Sept 2024")
-    assert opened.api.get(timeline).json()["components"][BATTERY]["end"] == "2024-09-30"

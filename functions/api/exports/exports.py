@@ -169,10 +169,10 @@ async def get_export_status(job_id: str, jobs: Exports, caller: CurrentCaller) -
     responses=describe(404, 410)
     | {
         200: {
+            "model": FileLinkView,
             "content": {
                 "text/csv": {"schema": {"type": "string"}},
                 "application/x-ndjson": {"schema": {"type": "string"}},
-                "application/json": {"schema": {"$ref": "#/components/schemas/FileLinkView"}},
             },
             "description": "The file; with `link` the address of it",
         },

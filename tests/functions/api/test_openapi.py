@@ -1,5 +1,7 @@
 """The OpenAPI document, against the OpenAPI specification and against the spec of the service."""
 
+import json
+import re
 from copy import deepcopy
 from typing import Any
 from urllib.parse import urljoin
@@ -186,3 +188,10 @@ def test_numbers_have_the_limits_that_the_service_enforces(document: dict[str, A
     assert schemas["BulkPayload"]["properties"]["events"]["maxItems"] == 500
     assert schemas["ContractPayload"]["properties"]["components"]["uniqueItems"] is True
     assert schemas["ContractPayload"]["properties"]["contract_number"]["pattern"] == "^[A-Za-z0-9._-]{1,64}$"
+
+
+def test_every_schema_that_is_referred_to_is_there(document: dict[str, Any]) -> None:
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+
+    assert len(named) > 20
+    assert named <= set(document["components"]["schemas"])

@@ -37,6 +37,11 @@ export async function request(method, path, options = {}) {
   const proof = options.anonymous ? {} : await authorization();
   let answer = await send(method, path, options, proof);
   if (answer.status === 401 && !options.anonymous && (await renew(proof.Authorization))) answer = await send(method, path, options, await authorization());
+  if (answer.status === 503 && method === "GET") {
+    // The service is busy, and reading twice does no harm.
+    await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(Number(answer.headers.get("Retry-After")) || 1, 5)));
+    answer = await send(method, path, options, options.anonymous ? {} : await authorization());
+  }
   if (answer.ok || answer.type === "opaqueredirect") return answer;
   const text = await answer.text();
   let body = {};
@@ -53,7 +58,6 @@ const parsed = async (answer) => (answer.status === 204 ? null : answer.json());
 export const get = async (path, query, signal) => parsed(await request("GET", path, { query, signal }));
 export const post = async (path, json, query, more = {}) => parsed(await request("POST", path, { json, query, ...more }));
 export const put = async (path, json, query) => parsed(await request("PUT", path, { json, query }));
-export const patch = async (path, json, query) => parsed(await request("PATCH", path, { json, query }));
 export const remove = async (path, query) => parsed(await request("DELETE", path, { query }));
 
 /** Read a list page by page, up to about `most` entries; `complete` says whether that was all. */

@@ -27,7 +27,7 @@ function navigation(current) {
     ? [h("span", { class: "muted" }, h("bdi", {}, user.username), `, ${user.role}`), button("Log out", leave, { class: "quiet" })]
     : isOpen() && h("span", { class: "muted", title: "AUTH_MODE=open: callers need no credentials" }, "open mode");
   document.querySelector(".top nav").replaceChildren(...(user || isOpen() ? seen.map(item) : []));
-  document.querySelector(".account").replaceChildren(...[account || []].flat());
+  document.querySelector(".account").replaceChildren(link("docs", "API"), ...[account || []].flat());
 }
 
 /** What a control of the view is called, so that a view shown anew gives the focus back to it. */

@@ -76,17 +76,23 @@ export function plot(chart) {
     const cross = s("line", { class: "today", y1: MARGIN.top, y2: bottom, visibility: "hidden" });
     const drawing = s(
       "svg",
-      { width, height, role: "slider", tabindex: "0", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": Math.max(series[0].points.length - 1, 0), "aria-valuenow": 0 },
+      {
+        ...{ width, height, role: "slider", tabindex: "0", "aria-label": label },
+        ...{ "aria-valuemin": 0, "aria-valuemax": Math.max(series[0].points.length - 1, 0), "aria-valuenow": 0 },
+      },
       gaps.map(({ start, end }) => {
         const [a, b] = [x(inside(start)), x(inside(end))];
         const band = s("rect", { class: "gap", x: a, y: MARGIN.top, width: Math.max(b - a, 1), height: bottom - MARGIN.top });
-        return s("g", {}, band, s("line", { class: "gap-line", x1: a, x2: a, y1: MARGIN.top, y2: bottom }), s("line", { class: "gap-line", x1: b, x2: b, y1: MARGIN.top, y2: bottom }));
+        return s("g", {}, band, [a, b].map((edge) => s("line", { class: "gap-line", x1: edge, x2: edge, y1: MARGIN.top, y2: bottom })));
       }),
       rows.map((value) => [
         s("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) }),
         s("text", { x: MARGIN.left - 7, y: y(value) + 4, "text-anchor": "end" }, formatNumber(value)),
       ]),
-      ticks.map((tick, at) => at % spread === 0 && s("text", { x: x(tick.x), y: height - 7, "text-anchor": at === 0 && x(tick.x) < MARGIN.left + 8 ? "start" : "middle", class: tick.strong ? "strong" : null }, tick.label)),
+      ticks.map((tick, at) => {
+        const anchor = x(tick.x) < MARGIN.left + 8 ? "start" : "middle";
+        return at % spread === 0 && s("text", { x: x(tick.x), y: height - 7, "text-anchor": anchor, class: tick.strong ? "strong" : null }, tick.label);
+      }),
       unit && s("text", { x: MARGIN.left - 7, y: 10, "text-anchor": "end" }, unit),
       now >= from && now <= to && s("line", { class: "today", x1: x(now), x2: x(now), y1: MARGIN.top, y2: bottom }),
       series.map((one) => (bars ? drawBars(one, x, y, bars) : drawCurve(one, x, y, step, now))),

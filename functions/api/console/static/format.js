@@ -90,3 +90,6 @@ export const RULES = {
 
 /** Who sent it, as a few words. */
 export const actorOf = (actor) => (actor ? [actor.name || actor.id || "", actor.kind.replace("_", " ")].filter(Boolean).join(", ") : "unknown");
+
+/** The event that stood in the way of another. */
+export const occurrenceOf = (one) => `${titleOf(one.type)} ${formatDate(one.date)}, created ${formatInstant(one.created_at)}`;

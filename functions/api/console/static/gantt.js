@@ -2,7 +2,7 @@
 
 import { monthTicks, responsive, tip } from "./charts.js";
 import { chip, freshId, h, roving, s } from "./elements.js";
-import { RULES, actionOf, actorOf, formatDate, formatInstant, nameOf, titleOf, today } from "./format.js";
+import { RULES, actionOf, actorOf, formatDate, formatInstant, nameOf, occurrenceOf, titleOf, today } from "./format.js";
 
 const LANE = { title: 22, bar: 16, row: 19, below: 16 };
 const AXIS = 26;
@@ -58,9 +58,8 @@ function arrange(marks, x, width) {
       const leftward = here + 8 + length > width - 4 && here - 8 - length > 0;
       const [left, right] = leftward ? [here - 8 - length, here + 9] : [here - 9, here + 8 + length];
       let row = mark.status === "accepted" ? 0 : 1;
-      while (row < MOST_ROWS && (ends[row] ?? []).some(([a, b]) => left < b && right > a)) row += 1;
-      const crowded = row === MOST_ROWS;
-      row = Math.min(row, MOST_ROWS - 1);
+      while (row < MOST_ROWS - 1 && (ends[row] ?? []).some(([a, b]) => left < b && right > a)) row += 1;
+      const crowded = row === MOST_ROWS - 1;
       (ends[row] ??= []).push([left, right]);
       return { mark, here, row, code: crowded ? "" : code, leftward };
     });
@@ -105,10 +104,14 @@ export const glyph = (action) => s("path", { d: action === "end" ? END : START }
 export const strike = () => s("line", { x1: -9, y1: 7, x2: 9, y2: -7 });
 
 function drawMark({ mark, here, row, code, leftward }, y, keep, chosen) {
-  const label = [titleOf(mark.type), formatDate(mark.date), mark.status === "accepted" ? "accepted" : `refused, ${mark.code}`, mark.voided ? "voided" : ""].filter(Boolean).join(", ");
+  const verdict = mark.status === "accepted" ? "accepted" : `refused, ${mark.code}`;
+  const label = [titleOf(mark.type), formatDate(mark.date), verdict, mark.voided ? "voided" : ""].filter(Boolean).join(", ");
   const group = s(
     "g",
-    { class: `mark ${mark.status} ${mark.later ? "later" : ""}`, transform: `translate(${here.toFixed(1)} ${y})`, role: "button", "aria-label": label, "aria-pressed": String(mark.key === chosen) },
+    {
+      ...{ class: `mark ${mark.status} ${mark.later ? "later" : ""}`, transform: `translate(${here.toFixed(1)} ${y})` },
+      ...{ role: "button", "aria-label": label, "aria-pressed": String(mark.key === chosen) },
+    },
     s("circle", { class: "halo", r: 11 }),
     s("rect", { x: -9, y: -9, width: 18, height: 18, opacity: 0 }),
     glyph(actionOf(mark.type)),
@@ -146,7 +149,7 @@ function describe(mark) {
     h("strong", {}, titleOf(mark.type), " ", formatDate(mark.date)),
     h("div", {}, mark.status === "accepted" ? chip("good", "accepted") : chip("bad", mark.code), mark.voided ? [" ", chip("warn", "voided")] : ""),
     mark.status === "rejected" && h("div", {}, RULES[mark.code] ?? mark.message),
-    blocker && line("In the way:", `${titleOf(blocker.type)} ${formatDate(blocker.date)}, created ${formatInstant(blocker.created_at)}`),
+    blocker && line("In the way:", occurrenceOf(blocker)),
     line("Created", formatInstant(mark.created_at)),
     line("Received", formatInstant(mark.received_at)),
     line("From", `${actorOf(mark.actor)}, by ${mark.source === "bus" ? "the bus" : "the API"}`),

@@ -55,6 +55,19 @@ def test_modules_import_each_other_by_relative_addresses_that_are_served(api: Te
         assert api.get(target).status_code == 200, target
 
 
+def test_every_name_that_a_module_imports_is_exported_and_used() -> None:
+    texts = {name: (ROOT / STATIC / name).read_text() for name in ASSETS if name.endswith(".js")}
+    exported = {
+        name: set(re.findall(r"^export (?:async )?(?:const|let|function|class) (\w+)", text, re.MULTILINE))
+        for name, text in texts.items()
+    }
+    for name, text in texts.items():
+        for names, target in re.findall(r'^import \{([^}]+)\} from "([^"]+)"', text, re.MULTILINE):
+            for one in filter(None, (part.strip() for part in names.split(","))):
+                assert one in exported[urljoin(f"/{name}", target)[1:]], (name, one)
+                assert len(re.findall(rf"\b{one}\b", text)) > 1, (name, one)
+
+
 def test_no_file_names_another_origin() -> None:
     for name in NAMES:
         text = (ROOT / STATIC / name).read_text().replace(SVG_NAMESPACE, "")

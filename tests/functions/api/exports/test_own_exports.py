@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from fastapi.testclient import TestClient
 
 from domain.exports import Failure, Refusal, claim, fail
 from domain.users import Role
 from infra.contracts.event_payloads import utc_now
+from infra.exports import job_store
 from infra.stores import stores
 from tests.functions.api.exports.test_export_flow import simulated_meter, work
 from tests.functions.api.people import Headers, enter
@@ -78,6 +80,23 @@ def test_only_those_with_a_status_are_listed_if_one_is_named(api: TestClient) ->
     ]
     assert len(listed(api, status="pending")) == 2
     assert listed(api, status="completed") == []
+
+
+def test_a_page_reads_no_more_than_it_shows_or_a_bounded_number(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(8):
+        ask(api)
+    read: list[int] = []
+    stores().exports.client.meta.events.register(
+        "after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["ScannedCount"])
+    )
+    monkeypatch.setattr(job_store, "MAX_TOUCHED", 4)
+
+    assert len(listed(api, limit=3)) == 8
+    assert max(read) <= 4  # one more than a page shows tells whether others follow
+    assert listed(api, limit=2, status="failed") == []
+    assert max(read) <= 4
 
 
 def test_an_unknown_status_and_the_cursor_of_another_list_are_refused(closed: None, api: TestClient) -> None:

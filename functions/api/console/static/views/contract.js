@@ -2,8 +2,8 @@
 
 import { note, to } from "../address.js";
 import { ApiError, all, get, segment } from "../api.js";
-import { button, card, chip, empty, failure, field, fill, h, link, s, select, table } from "../elements.js";
-import { RULES, actionOf, actorOf, countOf, formatDate, formatInstant, formatNumber, nameOf, titleOf } from "../format.js";
+import { button, card, chip, empty, failure, fill, h, link, s, select, table } from "../elements.js";
+import { RULES, actorOf, countOf, formatDate, formatInstant, formatNumber, nameOf, occurrenceOf, titleOf } from "../format.js";
 import { gantt, glyph, sentenceOf, strike } from "../gantt.js";
 import { may } from "../session.js";
 import { correct, difference } from "./corrections.js";
@@ -22,7 +22,10 @@ export async function show(place, { rest: [number], query, signal }) {
     place.append(h("h1", {}, `Contract ${number}`), empty("There is no contract with this number. ", link(to("contracts"), "Look at all contracts")));
     return;
   }
-  const view = { path, contract, asked: { as_of: query.get("as_of"), known_at: query.get("known_at") }, chosen: query.get("event"), only: "", trail: [], complete: true, most: ROWS_AT_ONCE, signal, places: {} };
+  const view = {
+    ...{ path, contract, signal, chosen: query.get("event"), only: "", trail: [], complete: true, most: ROWS_AT_ONCE, places: {} },
+    asked: { as_of: query.get("as_of"), known_at: query.get("known_at") },
+  };
   for (const name of ["sliders", "lanes", "dates", "rows"]) view.places[name] = h("div", { class: name });
   view.places.status = h("div", { role: "status", class: "unseen" });
   view.reload = () => load(view);
@@ -55,9 +58,12 @@ async function load(view) {
 }
 
 const legend = () => {
-  const sample = (className, label, action = "start", struck = false) =>
-    h("span", {}, s("svg", { width: 20, height: 18, viewBox: "-10 -9 20 18", "aria-hidden": "true" }, s("g", { class: `mark energy_supply ${className}` }, glyph(action), struck && strike())), label);
-  return h("div", { class: "legend" }, sample("accepted", "start"), sample("accepted", "end", "end"), sample("rejected", "refused"), sample("accepted", "voided", "start", true));
+  const sample = (className, label, action = "start", struck = false) => {
+    const mark = s("g", { class: `mark energy_supply ${className}` }, glyph(action), struck && strike());
+    return h("span", {}, s("svg", { width: 20, height: 18, viewBox: "-10 -9 20 18", "aria-hidden": "true" }, mark), label);
+  };
+  const samples = [sample("accepted", "start"), sample("accepted", "end", "end"), sample("rejected", "refused")];
+  return h("div", { class: "legend" }, samples, sample("accepted", "voided", "start", true));
 };
 
 const onlySelect = (view) =>
@@ -95,7 +101,10 @@ function slider(view, name, title, instants, hint) {
       drawRows(view);
     }, WAIT_MS);
   };
-  const input = h("input", { type: "range", id: name, name, min: 0, max: steps.length, step: 1, ".value": String(current), oninput: move, "aria-valuetext": text(current), disabled: !steps.length });
+  const input = h("input", {
+    ...{ type: "range", id: name, name, min: 0, max: steps.length, step: 1, ".value": String(current) },
+    ...{ oninput: move, "aria-valuetext": text(current), disabled: !steps.length },
+  });
   return h("div", { class: "slider" }, h("label", { for: name }, title), output, input, h("small", {}, hint));
 }
 
@@ -152,8 +161,14 @@ function drawRows(view) {
     places.rows.replaceChildren(empty(view.only ? "No row is of this kind." : "No event has been decided yet. Send one below."));
     return;
   }
-  const cells = rows.map((row) => [[formatInstant(row.received_at), !isKnown(view, row) && h("div", { class: "small" }, "not yet known")], ...(row.kind === "decided" ? eventCells(view, row, voided.get(row.key)) : correctionCells(row)), actorOf(row.actor), actionsOf(view, row, voided)]);
-  const shown = table("Events and corrections, the newest first", ["Received", "What", "Verdict", "Why", "Who", ""], cells, (at) => ({ class: `${rows[at].key === view.chosen ? "chosen" : ""} ${isKnown(view, rows[at]) ? "" : "later"}` }));
+  const cells = rows.map((row) => [
+    [formatInstant(row.received_at), !isKnown(view, row) && h("div", { class: "small" }, "not yet known")],
+    ...(row.kind === "decided" ? eventCells(row, voided.get(row.key)) : correctionCells(row)),
+    ...[actorOf(row.actor), actionsOf(view, row, voided)],
+  ]);
+  const columns = ["Received", "What", "Verdict", "Why", "Who", ""];
+  const classOf = (row) => `${row.key === view.chosen ? "chosen" : ""} ${isKnown(view, row) ? "" : "later"}`;
+  const shown = table("Events and corrections, the newest first", columns, cells, (at) => ({ class: classOf(rows[at]) }));
   const more = () => {
     view.most += ROWS_AT_ONCE;
     return load(view);
@@ -162,12 +177,15 @@ function drawRows(view) {
   places.rows.replaceChildren(complete ? "" : rest, shown);
 }
 
-const eventCells = (view, row, voiding) => [
-  [h("div", { class: voiding ? "struck" : null }, titleOf(row.type), " ", h("strong", {}, formatDate(row.date))), h("div", { class: "muted small" }, `created ${formatInstant(row.created_at)}`, row.id ? [", id ", h("bdi", {}, row.id)] : "")],
+const eventCells = (row, voiding) => [
+  [
+    h("div", { class: voiding ? "struck" : null }, titleOf(row.type), " ", h("strong", {}, formatDate(row.date))),
+    h("div", { class: "muted small" }, `created ${formatInstant(row.created_at)}`, row.id ? [", id ", h("bdi", {}, row.id)] : ""),
+  ],
   [row.status === "accepted" ? chip("good", "accepted") : chip("bad", row.code), voiding ? [" ", chip("warn", "voided")] : ""],
   [
     row.status === "accepted" ? "" : h("div", {}, RULES[row.code] ?? row.message),
-    row.blocked_by && h("div", { class: "muted small" }, `In the way: ${titleOf(row.blocked_by.type)} ${formatDate(row.blocked_by.date)}, created ${formatInstant(row.blocked_by.created_at)}`),
+    row.blocked_by && h("div", { class: "muted small" }, `In the way: ${occurrenceOf(row.blocked_by)}`),
     voiding && h("div", { class: "muted small" }, "Voided: ", h("bdi", {}, voiding.reason)),
   ],
 ];

@@ -26,7 +26,8 @@ export async function show(place, { query, signal }) {
     () => empty("No event was decided on this day", Object.values(filter).some(Boolean) ? " that these filters show." : "."),
     signal,
   );
-  place.append(h("div", { class: "title" }, h("h1", {}, "Event log")), card("Which events", {}, filters), card(formatDate(day), { extra: button("Read again", () => window.dispatchEvent(new Event("hashchange")), { class: "quiet" }) }, list));
+  const again = button("Read again", () => window.dispatchEvent(new Event("hashchange")), { class: "quiet" });
+  place.append(h("div", { class: "title" }, h("h1", {}, "Event log")), card("Which events", {}, filters), card(formatDate(day), { extra: again }, list));
 }
 
 const rowOf = (event) => [

@@ -1,8 +1,8 @@
 // Exports of a meter's readings: start one, watch it, cancel it, download it.
 
 import { ApiError, get, post, remove, request, segment } from "../api.js";
-import { button, chip, empty, failure, field, fill, h, link, select, table, toast } from "../elements.js";
-import { addDays, formatDate, formatInstant, formatNumber, startOfDay } from "../format.js";
+import { button, chip, empty, failure, field, fill, h, select, table, toast } from "../elements.js";
+import { addDays, dateIn, formatDate, formatInstant, formatNumber, startOfDay } from "../format.js";
 import { may } from "../session.js";
 
 const FIRST_WAIT_MS = 700;
@@ -12,7 +12,7 @@ const KINDS = { completed: "good", failed: "bad", pending: "", cancelled: "warn"
 
 export function exportsOf(meter, { period, tz, signal }) {
   const list = h("div");
-  const read = () => fill(list, async () => listOf(await get(`api/export/history/${segment(meter)}`, { limit: 10 }, signal), watch), signal);
+  const read = () => fill(list, async () => listOf(await get(`api/export/history/${segment(meter)}`, { limit: 10 }, signal), tz, watch), signal);
   const watched = h("div", { class: "stack", role: "status" });
   const watch = (job) => watched.replaceChildren(progressOf(job, signal, read));
   read();
@@ -69,7 +69,11 @@ function progressOf(job, signal, ended) {
       }
       const file = status.file_info;
       place.className = `result ${KINDS[status.status] ?? ""}`;
-      place.replaceChildren(h("div", {}, chip(KINDS[status.status] ?? "", status.status), " ", file ? `${formatNumber(file.record_count)} rows, ${formatNumber(file.file_size_bytes)} bytes` : (status.error?.message ?? status.message)), file ? h("div", { class: "actions" }, downloadButton({ ...status, job_id: job.job_id })) : "");
+      const size = file && `${formatNumber(file.record_count)} rows, ${formatNumber(file.file_size_bytes)} bytes`;
+      place.replaceChildren(
+        h("div", {}, chip(KINDS[status.status] ?? "", status.status), " ", size ?? status.error?.message ?? status.message),
+        file ? h("div", { class: "actions" }, downloadButton({ ...status, job_id: job.job_id })) : "",
+      );
       ended();
     } catch (error) {
       if (error.name !== "AbortError") place.replaceChildren(failure(error, look));
@@ -101,10 +105,16 @@ async function download(job) {
   }
 }
 
-function listOf({ items }, watch) {
+/** The local days of an export, whose end is the instant after the last. */
+function daysOf({ start, end }, tz) {
+  const [first, last] = [dateIn(tz, Date.parse(start)), dateIn(tz, Date.parse(end) - 1000)];
+  return first === last ? formatDate(first) : `${formatDate(first)} to ${formatDate(last)}`;
+}
+
+function listOf({ items }, tz, watch) {
   if (!items.length) return empty("This meter has not been exported yet.");
   const rows = items.map((job) => [
-    `${formatDate(job.export_period.start.slice(0, 10))} to ${formatDate(job.export_period.end.slice(0, 10))}`,
+    daysOf(job.export_period, tz),
     [chip(KINDS[job.status] ?? "", job.status), job.error ? h("div", { class: "muted small" }, h("code", {}, job.error.code), " ", job.error.message) : ""],
     formatInstant(job.created_at),
     job.status === "completed" ? downloadButton(job) : job.status === "pending" ? button("Watch", () => watch(job)) : "",

@@ -23,7 +23,8 @@ export async function show(place, { rest: [id], query, signal }) {
   const span = query.get("span") in SPANS ? query.get("span") : "day";
   const period = periodOf(span, isDate(query.get("date")) ? query.get("date") : dateIn(tz), tz);
   const value = query.get("value") in VALUES ? query.get("value") : "energy_kwh";
-  place.append(h("div", { class: "title" }, h("div", {}, h("h1", {}, "Meter ", h("bdi", {}, id)), meter && h("p", { class: "muted" }, `${meter.kind}, a reading every: ${intervalOf(meter)}, time zone: ${meter.timezone ?? "not set"}`))));
+  const facts = meter && [meter.kind, meter.interval_seconds ? `a reading every ${intervalOf(meter)}` : "interval unknown", meter.timezone ?? "no time zone set"];
+  place.append(h("div", { class: "title" }, h("div", {}, h("h1", {}, "Meter ", h("bdi", {}, id)), facts && h("p", { class: "muted" }, facts.join(", ")))));
   const again = () => window.dispatchEvent(new Event("hashchange"));
   if (!meter) {
     place.append(empty("There is no meter with this id. ", link(to("meters"), "Look at all meters"), may("operator") ? " or upload its first readings." : "."));
@@ -126,12 +127,22 @@ function drawCurve(items, found, { span, period, value, tz }) {
       ticks: ticksOf(span, period, tz),
       label: `${title} in ${unit}; arrow keys move through the readings, Enter ${span === "day" ? "shows the history of one" : "looks closer"}`,
     }),
-    h("p", { class: "muted small" }, `${formatNumber(sum, 3)} kWh in sum. `, shown.length ? `Red bands: ${countOf(shown.length, "gap")} without readings. ` : "", span === "day" ? "A click shows the history of the reading." : "A click looks closer."),
+    h(
+      "p",
+      { class: "muted small" },
+      `${formatNumber(sum, 3)} kWh in sum. `,
+      shown.length ? `Red bands: ${countOf(shown.length, "gap")} without readings. ` : "",
+      span === "day" ? "A click shows the history of the reading." : "A click looks closer.",
+    ),
   ];
 }
 
 function ticksOf(span, { from, to }, tz) {
-  if (span === "day") return [0, 3, 6, 9, 12, 15, 18, 21].map((hour) => ({ x: Date.parse(startOfDay(from, tz)) + hour * 3600000 })).map(({ x }) => ({ x, label: new Date(x).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", timeZone: tz }) }));
+  if (span === "day") {
+    const begin = Date.parse(startOfDay(from, tz));
+    const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", timeZone: tz });
+    return [0, 3, 6, 9, 12, 15, 18, 21].map((hour) => begin + hour * STEPS.hour).map((x) => ({ x, label: clock.format(x) }));
+  }
   const ticks = [];
   for (let date = from; date < to; date = span === "month" ? addDays(date, 1) : addMonths(date, 1)) {
     const label = span === "month" ? String(Number(date.slice(8))) : new Date(`${date}T00:00:00Z`).toLocaleDateString(undefined, { month: "short", timeZone: "UTC" });
@@ -145,10 +156,13 @@ function completeness(found, { span, period, tz }) {
   if (found.error) throw found.error;
   const share = found.expected ? found.present / found.expected : 1;
   const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 2, roundingMode: "floor" }).format(share);
+  const counts = `${formatNumber(found.present)} of ${formatNumber(found.expected)} readings, ${formatNumber(found.missing)} missing`;
+  const gaps = found.gaps.slice(0, 100).map((gap) => [formatInstant(gap.start, tz), formatInstant(gap.end, tz)]);
+  const title = h("summary", {}, countOf(found.gaps.length, "gap"), gaps.length < found.gaps.length ? `, of which the first ${gaps.length}` : "");
   return [
-    h("p", {}, h("strong", {}, percent), ` complete: ${formatNumber(found.present)} of ${formatNumber(found.expected)} readings, ${formatNumber(found.missing)} missing`, found.surplus ? `, ${formatNumber(found.surplus)} off the grid` : "", "."),
+    h("p", {}, h("strong", {}, percent), ` complete: ${counts}`, found.surplus ? `, ${formatNumber(found.surplus)} off the grid` : "", "."),
     span === "day" ? "" : calendar(found.days, (date) => note({ span: "day", date }), period),
-    found.gaps.length ? h("details", { open: span === "day" }, h("summary", {}, countOf(found.gaps.length, "gap")), table("Gaps", ["From", "Up to"], found.gaps.slice(0, 100).map((gap) => [formatInstant(gap.start, tz), formatInstant(gap.end, tz)]))) : "",
+    gaps.length ? h("details", { open: span === "day" }, title, table("Gaps", ["From", "Up to"], gaps)) : "",
   ];
 }
 

@@ -4,7 +4,7 @@ import { to } from "../address.js";
 import { all, get, inTurn } from "../api.js";
 import { countBars, monthTicks, plot } from "../charts.js";
 import { card, chip, empty, fill, h, link, table } from "../elements.js";
-import { COMPONENT_NAMES, RULES, addDays, addMonths, countOf, formatDate, formatInstant, formatMonth, formatNumber, nameOf, titleOf, today } from "../format.js";
+import { COMPONENT_NAMES, RULES, addDays, addMonths, countOf, formatDate, formatInstant, formatNumber, nameOf, titleOf, today } from "../format.js";
 import { may } from "../session.js";
 
 const MONTHS = 12;
@@ -61,12 +61,14 @@ async function months(day, signal) {
   const series = COMPONENT_NAMES.map((name) => ({ className: name, points: counts.map(({ components }, at) => ({ x: x[at], y: components[name].active })) }));
   const rows = COMPONENT_NAMES.map((name) => counts.map(({ components }) => components[name].active));
   const label = "Active components from twelve months ago to twelve months ahead; arrow keys move through the months";
-  const describe = (at) => [asked[at] === day ? `Today, ${formatDate(day)}` : formatDate(asked[at]), ...COMPONENT_NAMES.map((name, index) => `${nameOf(name)}: ${formatNumber(rows[index][at])}`)];
+  const dayOf = (on) => (on === day ? `Today, ${formatDate(day)}` : formatDate(on));
+  const describe = (at) => [dayOf(asked[at]), ...COMPONENT_NAMES.map((name, index) => `${nameOf(name)}: ${formatNumber(rows[index][at])}`)];
+  const cells = asked.map((on, at) => [dayOf(on), ...rows.map((row) => formatNumber(row[at]))]);
   const ticks = monthTicks(x[0] - 1, x.at(-1), 900);
   return [
     plot({ series, from: x[0], to: x.at(-1), ticks, now: Date.parse(day), describe, label }),
     h("p", { class: "legend" }, COMPONENT_NAMES.map((name) => chip(`component ${name}`, nameOf(name))), h("span", {}, "Dashed: what is known today of the months to come")),
-    h("details", {}, h("summary", {}, "As a table"), table("Active components by month", ["Day", ...COMPONENT_NAMES.map(nameOf)], asked.map((on, at) => [on === day ? `Today, ${formatDate(on)}` : formatMonth(on), ...rows.map((row) => formatNumber(row[at]))]))),
+    h("details", {}, h("summary", {}, "As a table"), table("Active components by month", ["Day", ...COMPONENT_NAMES.map(nameOf)], cells)),
   ];
 }
 
@@ -76,7 +78,10 @@ async function verdicts(day, signal) {
   const counts = new Map();
   for (const { code } of items) counts.set(code, (counts.get(code) ?? 0) + 1);
   const rows = [...counts].sort(([a, one], [b, two]) => (a === "accepted" ? -1 : b === "accepted" ? 1 : two - one));
-  const line = ([code, count]) => [h("a", { href: to("events", { day, code }), title: RULES[code] }, code === "accepted" ? "accepted" : h("code", {}, code)), count, code === "accepted" ? "accepted" : "refused"];
+  const line = ([code, count]) => {
+    const accepted = code === "accepted";
+    return [h("a", { href: to("events", { day, code }), title: RULES[code] }, accepted ? code : h("code", {}, code)), count, accepted ? code : "refused"];
+  };
   return [countBars(rows.map(line)), h("p", { class: "muted small" }, complete ? countOf(items.length, "event") : `The newest ${formatNumber(items.length)} events; there were more`)];
 }
 

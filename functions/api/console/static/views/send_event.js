@@ -2,7 +2,7 @@
 
 import { post } from "../api.js";
 import { button, chip, failure, field, h, select } from "../elements.js";
-import { RULES, formatDate, formatInstant, fromLocalInput, nameOf, readersZone, titleOf, toLocalInput, today, typeOf } from "../format.js";
+import { RULES, formatDate, fromLocalInput, nameOf, occurrenceOf, readersZone, titleOf, toLocalInput, today, typeOf } from "../format.js";
 
 export function eventForm(contract, sent) {
   const types = contract.components.flatMap((name) => ["start", "end"].map((action) => [typeOf(name, action), `${nameOf(name)} ${action}s`]));
@@ -38,7 +38,13 @@ export function eventForm(contract, sent) {
       field("Created at", created, `In ${readersZone}. It orders events, whenever they arrive`),
       field("Id, optional", id, "Sent again, the same id gets the same answer"),
     ),
-    h("div", { class: "actions" }, button("Try", () => form.reportValidity() && send(true)), h("button", { type: "submit", class: "primary" }, "Send"), h("small", {}, "Try answers what the rules say now and stores nothing.")),
+    h(
+      "div",
+      { class: "actions" },
+      button("Try", () => form.reportValidity() && send(true)),
+      h("button", { type: "submit", class: "primary" }, "Send"),
+      h("small", {}, "Try answers what the rules say now and stores nothing."),
+    ),
     answer,
   );
   return form;
@@ -53,6 +59,6 @@ function resultOf(verdict) {
     h("div", {}, chip(accepted ? "good" : "bad", accepted ? "accepted" : verdict.code), verdict.dry_run ? " Tried, not stored" : verdict.repeated ? " Decided before under this id" : " Stored"),
     h("div", {}, `${titleOf(verdict.type)} ${formatDate(verdict.date)}: ${accepted ? verdict.message : (RULES[verdict.code] ?? verdict.message)}`),
     !accepted && h("div", { class: "muted" }, verdict.message),
-    blocker && h("div", { class: "muted" }, `In the way: ${titleOf(blocker.type)} ${formatDate(blocker.date)}, created ${formatInstant(blocker.created_at)}`),
+    blocker && h("div", { class: "muted" }, `In the way: ${occurrenceOf(blocker)}`),
   );
 }
