@@ -107,7 +107,7 @@ function keyCard(signal) {
     create.focus(); // the row with the focus is gone
   };
   read();
-  return card("Your API keys", { extra: create }, h("p", { class: "muted" }, "A machine sends its key in the header X-API-Key. A key has never more rights than you."), place);
+  return card("Your API keys", { extra: create }, h("p", { class: "muted" }, "A machine sends its key in the header X-API-Key. A key never has more rights than you."), place);
 }
 
 function keysOf(keys, removed) {
