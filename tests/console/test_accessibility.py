@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.console.conftest import PICTURES, OpenConsole, Service
+from tests.console.conftest import PASSWORD, PICTURES, OpenConsole, Service
 from tests.console.console import Console
 from tests.console.test_views import VIEWS
 from tests.engines import npm_package
@@ -28,6 +28,13 @@ def violations(page: Console) -> Any:
     return page.page.evaluate(_RUN)
 
 
+def take_picture(page: Console, name: str) -> None:
+    """Keep a picture of the page for whoever wants to look at it."""
+    PICTURES.mkdir(exist_ok=True)
+    file = "".join(letter if letter.isalnum() else "-" for letter in name).strip("-")
+    page.page.screenshot(path=PICTURES / f"{file}.png", full_page=True)
+
+
 def overflow(page: Console) -> int:
     """Return how many pixels the page is wider than the window."""
     width: int = page.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
@@ -44,22 +51,41 @@ def test_every_view_is_accessible_fits_and_has_its_picture_taken(
     for address in [*VIEWS, "/contracts/hostile"]:
         page.open(address)
         page.page.wait_for_timeout(150)  # charts draw themselves when their size is known
-        name = "".join(letter if letter.isalnum() else "-" for letter in address).strip("-") or "start"
-        PICTURES.mkdir(exist_ok=True)
-        page.page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png", full_page=True)
+        take_picture(page, f"{address}-{width}-{scheme}")
         found[address] = violations(page)
         wide[address] = overflow(page)
     assert {address: one for address, one in found.items() if one} == {}
     assert {address: one for address, one in wide.items() if one > 0} == {}
 
 
+@pytest.mark.parametrize("width", SIZES)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_the_login_is_accessible_and_so_are_dialogs(
-    closed: Service, opened: Service, console: OpenConsole, scheme: str
+def test_the_login_and_the_users_are_accessible(
+    closed: Service, console: OpenConsole, scheme: str, width: int
 ) -> None:
-    login = console(closed, color_scheme=scheme)
-    login.open("/contracts")
-    assert violations(login) == []
+    page = console(closed, viewport={"width": width, "height": SIZES[width]}, color_scheme=scheme)
+    page.open("/users")
+    take_picture(page, f"logged-out-{width}-{scheme}")
+    assert violations(page) == []
+    page.log_in("admin", PASSWORD)
+    page.page.get_by_role("button", name="New API key").click()
+    page.page.get_by_role("dialog").get_by_label("Name").fill(f"gateway {width} {scheme}")
+    page.page.get_by_role("button", name="Create").click()
+    shown = page.page.get_by_role("dialog", name="Your new API key")
+    expect(shown).to_be_visible()
+    assert violations(page) == []
+    shown.get_by_role("button", name="I have copied it").click()
+    expect(page.card("Your API keys")).to_contain_text(f"gateway {width} {scheme}")
+    page.settle()
+    take_picture(page, f"logged-in-users-{width}-{scheme}")
+    assert violations(page) == []
+    assert overflow(page) <= 0
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_dialogs_are_accessible_and_give_the_focus_back(
+    opened: Service, console: OpenConsole, scheme: str
+) -> None:
     page = console(opened, color_scheme=scheme)
     page.open("/users")
     page.page.get_by_role("button", name="New user").click()

@@ -178,6 +178,7 @@ def test_an_admin_creates_a_user_changes_the_role_and_deactivates(
     expect(role).to_have_value("viewer")
     role.select_option("operator")
     expect(page.toast()).to_contain_text("ada is operator now.")
+    expect(page.page.get_by_label("Role of ada")).to_be_focused()
     page.page.get_by_role("button", name="Deactivate ada").click()
     expect(page.page.get_by_role("button", name="Activate ada", exact=True)).to_be_visible()
     users = closed.api.get("/api/v1/users?limit=200").json()["items"]
@@ -205,6 +206,7 @@ def test_an_api_key_is_shown_once_works_and_ends_when_it_is_deleted(
     page.page.get_by_role("button", name="Delete the key <b>gateway</b>").click()
     page.page.get_by_role("dialog").get_by_role("button", name="Delete the key").click()
     expect(page.card("Your API keys")).to_contain_text("You have no API key.")
+    expect(page.page.get_by_role("button", name="New API key")).to_be_focused()
     assert _status_with(closed, key) == 401
 
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from fastapi.testclient import TestClient
 
 from domain.users import Role
+from functions.api.dead_letters import dead_letters
 from infra import aws
 from infra.dead_letter_queues import MOST_READ
 from infra.dead_letters import NEVER_REDRIVEN, QUEUES, REDRIVEN
@@ -137,6 +138,16 @@ def test_a_redrive_of_all_sends_events_and_never_records_of_the_stream_or_ended_
     assert {item["advice"] for item in page["items"]} == set(NEVER_REDRIVEN.values())
     assert not any(item["redrivable"] for item in page["items"])
     assert len(bodies_in(TARGET)) == 6
+
+
+def test_a_redrive_without_time_left_says_how_many_are_left(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "_REDRIVE_SECONDS", 0)
+    ids = fill("ingestion", *(envelope({"n": number}) for number in range(3)))
+    assert redrive(api, ids=ids[:2]) == {"redriven": 0, "gone": 0, "left": 2}
+    assert redrive(api, all=True) == {"redriven": 0, "gone": 0, "left": 3}
+    assert bodies_in(TARGET) == []
 
 
 @pytest.mark.parametrize(

@@ -15,27 +15,37 @@ export async function show(place, { signal }) {
   place.append(currentUser() ? keyCard(signal) : card("Your API keys", {}, empty("API keys belong to users. ", link("#/login", "Log in"), " to create one.")));
 }
 
+const COLUMNS = ["User", "Email address", "Role", "State", "Created", ""];
+
 function userCard(signal) {
   const place = h("div");
-  const read = () => place.replaceChildren(listOf(read, signal));
+  const read = () => place.replaceChildren(listOf(signal));
   read();
   return card("Users", { extra: button("New user", () => createUser().then((made) => made && read())) }, place);
 }
 
-const listOf = (read, signal) =>
+const listOf = (signal) =>
   paged(
     (cursor) => get("api/v1/users", { limit: 50, cursor }, signal),
-    (users) => table("Users in the order of their creation", ["User", "Email address", "Role", "State", "Created", ""], users.map((user) => rowOf(user, read))),
+    (users) => table("Users in the order of their creation", COLUMNS, users.map(rowOf)),
     () => empty("There is no user yet."),
     signal,
   );
 
-function rowOf(user, read) {
+function rowOf(user) {
   const own = user.id === currentUser()?.id;
-  const change = (changes, said) => attempt(() => put(`api/v1/users/${segment(user.id)}`, changes), said, read);
-  const role = roles(user.role, (value) => change({ role: value }, `${user.username} is ${value} now.`), { "aria-label": `Role of ${user.username}` });
-  const state = user.is_active ? ["Deactivate", "has no access any more.", "danger"] : ["Activate", "has access again.", ""];
-  const toggle = () => change({ is_active: !user.is_active }, `${user.username} ${state[1]}`);
+  const change = async (control, changes, said) => {
+    const changed = await attempt(() => put(`api/v1/users/${segment(user.id)}`, changes), said);
+    // Only this row is drawn anew, also where nothing was changed, and the focus stays in its place.
+    const row = control.closest("tr");
+    const at = [...row.querySelectorAll("select, button")].indexOf(control);
+    const [fresh] = table("", COLUMNS, [rowOf(changed ?? user)]).tBodies[0].rows;
+    row.replaceWith(fresh);
+    fresh.querySelectorAll("select, button")[at]?.focus();
+  };
+  const [verb, said, kind] = user.is_active ? ["Deactivate", "has no access any more.", "danger"] : ["Activate", "has access again.", ""];
+  const role = roles(user.role, (value) => change(role, { role: value }, `${user.username} is ${value} now.`), { "aria-label": `Role of ${user.username}` });
+  const toggle = button(verb, () => change(toggle, { is_active: !user.is_active }, `${user.username} ${said}`), { class: kind, "aria-label": `${verb} ${user.username}` });
   const name = [user.first_name, user.last_name].filter(Boolean).join(" ");
   return [
     [h("strong", {}, h("bdi", {}, user.username)), own && " (you)", name && h("div", { class: "muted small" }, h("bdi", {}, name))],
@@ -43,19 +53,20 @@ function rowOf(user, read) {
     own ? user.role : role,
     user.is_active ? chip("good", "active") : chip("", "deactivated"),
     formatInstant(user.created_at),
-    own ? "" : button(state[0], toggle, { class: state[2], "aria-label": `${state[0]} ${user.username}` }),
+    own ? "" : toggle,
   ];
 }
 
-/** Do something, say that it is done, and read again; also where it failed, since the page shows what was asked for. */
-async function attempt(work, said, read) {
+/** Do something and say that it is done, or why not; gives what it gave, or undefined. */
+async function attempt(work, said) {
   try {
-    await work();
+    const done = await work();
     toast(said);
+    return done;
   } catch (error) {
     await dialog("Not done", (close) => h("div", {}, failure(error), h("div", { class: "actions" }, button("Close", () => close()))));
+    return undefined;
   }
-  read();
 }
 
 /** A form in a dialog; gives what `send` gave, or undefined where it was cancelled. */
@@ -89,28 +100,34 @@ function createUser() {
 
 function keyCard(signal) {
   const place = h("div");
-  const read = () => fill(place, async () => keysOf((await get("api/v1/api-keys", {}, signal)).items, read), signal);
+  const create = button("New API key", () => createKey().then(read));
+  const read = () => fill(place, async () => keysOf((await get("api/v1/api-keys", {}, signal)).items, removed), signal);
+  const removed = () => {
+    read();
+    create.focus(); // the row with the focus is gone
+  };
   read();
-  return card("Your API keys", { extra: button("New API key", () => createKey().then(read)) }, h("p", { class: "muted" }, "A machine sends its key in the header X-API-Key. A key has never more rights than you."), place);
+  return card("Your API keys", { extra: create }, h("p", { class: "muted" }, "A machine sends its key in the header X-API-Key. A key has never more rights than you."), place);
 }
 
-function keysOf(keys, read) {
+function keysOf(keys, removed) {
   if (!keys.length) return empty("You have no API key.");
   const rows = keys.map((key) => [
     h("bdi", {}, key.name),
     key.role,
     formatInstant(key.created_at),
     key.last_used_at ? formatInstant(key.last_used_at) : "never",
-    button("Delete", () => revoke(key, read), { class: "danger", "aria-label": `Delete the key ${key.name}` }),
+    button("Delete", () => revoke(key, removed), { class: "danger", "aria-label": `Delete the key ${key.name}` }),
   ]);
   return table("Your API keys, the oldest first", ["Name", "Role", "Created", "Last used", ""], rows);
 }
 
-async function revoke(key, read) {
+async function revoke(key, removed) {
   const sure = await dialog("Delete the API key", (close) =>
     h("div", {}, h("p", {}, "The next request with the key ", h("strong", {}, h("bdi", {}, key.name)), " is refused."), h("div", { class: "actions" }, button("Cancel", () => close()), button("Delete the key", () => close(true), { class: "danger" }))),
   );
-  if (sure) await attempt(() => remove(`api/v1/api-keys/${segment(key.id)}`), "The key is deleted.", read);
+  if (sure) await attempt(() => remove(`api/v1/api-keys/${segment(key.id)}`), "The key is deleted.");
+  if (sure) removed();
 }
 
 async function createKey() {
