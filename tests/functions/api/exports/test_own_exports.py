@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 from fastapi.testclient import TestClient
 
-from domain.exports import Failure, Refusal, claim, fail
+from domain.export_changes import Refusal, claim, fail
+from domain.exports import Failure
 from domain.users import Role
 from infra.contracts.event_payloads import utc_now
 from infra.exports import job_store
