@@ -83,33 +83,28 @@ def _random_event(chance: random.Random, number: str) -> dict[str, Any]:
     return _event(number, type=chance.choice(_TYPES), date=day.isoformat(), created_at=created.isoformat())
 
 
-def _dead_letters(stack: Stack) -> None:
-    sqs = stack.client("sqs")
-
-    def put(queue: str, body: Any) -> None:
-        sqs.send_message(
-            QueueUrl=stack.outputs[f"{queue}_dead_letter_queue_url"], MessageBody=json.dumps(body)
-        )
-
-    envelope = {
-        "detail-type": "component_event",
-        "id": "e-1",
-        "source": "crm",
-        "time": "2024-01-01T00:00:00Z",
-    }
-    for text in HOSTILE.values():
-        put(
-            "ingestion",
-            {**envelope, "detail": {"type": text, "contract_number": text, "id": text, text: text}},
-        )
-    put(
-        "ingestion",
-        {
-            **envelope,
-            "detail": _event("C-000", id="redriven", date="2031-05-05", created_at="2020-01-01T00:00:00Z"),
-        },
+def _put(stack: Stack, queue: str, body: Any) -> None:
+    stack.client("sqs").send_message(
+        QueueUrl=stack.outputs[f"{queue}_dead_letter_queue_url"], MessageBody=json.dumps(body)
     )
-    put(
+
+
+_ENVELOPE = {"detail-type": "component_event", "id": "e-1", "source": "crm", "time": "2024-01-01T00:00:00Z"}
+
+
+def put_hostile_dead_letters(stack: Stack) -> None:
+    """Put a message with each hostile text into the dead letter queue of the ingestion."""
+    for text in HOSTILE.values():
+        detail = {"type": text, "contract_number": text, "id": text, text: text}
+        _put(stack, "ingestion", {**_ENVELOPE, "detail": detail})
+
+
+def _dead_letters(stack: Stack) -> None:
+    put_hostile_dead_letters(stack)
+    event = _event("C-000", id="redriven", date="2031-05-05", created_at="2020-01-01T00:00:00Z")
+    _put(stack, "ingestion", {**_ENVELOPE, "detail": event})
+    _put(
+        stack,
         "publisher",
         {
             "requestContext": {"condition": "RetryAttemptsExhausted"},
