@@ -122,7 +122,7 @@ class ExportStore:
     def page_of_owner(self, owner: str, limit: int, after: str | None, status: str | None = None) -> Page:
         """List the jobs of an owner, of all meters and of contracts, the newest first, or those with one status.
 
-        With a `status` at most MAX_TOUCHED are read for one page.
+        With a `status` at most MAX_ITEMS_READ are read for one page.
         """
         if status:
             return self._page(_query_of_owner(owner, "status", status), limit, after)

@@ -92,7 +92,7 @@ def test_a_page_reads_no_more_than_it_shows_or_a_bounded_number(
     stores().exports.client.meta.events.register(
         "after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["ScannedCount"])
     )
-    monkeypatch.setattr(job_store, "MAX_TOUCHED", 4)
+    monkeypatch.setattr(job_store, "MAX_ITEMS_READ", 4)
 
     assert len(listed(api, limit=3)) == 8
     assert max(read) <= 4  # one more than a page shows tells whether others follow
