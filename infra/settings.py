@@ -76,7 +76,18 @@ class PortfolioSettings(Settings):
     event_log_days: int = Field(default=30, ge=0)
 
 
-class ApiSettings(ExportSettings, PortfolioSettings):
+class DeadLetterSettings(Settings):
+    """What functions that list and redrive dead letters need besides."""
+
+    ingestion_queue_url: str
+    rule_dead_letter_queue_url: str
+    ingestion_dead_letter_queue_url: str
+    publisher_dead_letter_queue_url: str
+    portfolio_dead_letter_queue_url: str
+    export_dead_letter_queue_url: str
+
+
+class ApiSettings(ExportSettings, PortfolioSettings, DeadLetterSettings):
     """What the HTTP API needs besides."""
 
     auth_mode: AuthMode = AuthMode.REQUIRED

@@ -12,6 +12,7 @@ from domain.contracts.trails import AuditDisabledError
 from infra.aws import dynamodb, eventbridge, s3, sqs
 from infra.settings import (
     ApiSettings,
+    DeadLetterSettings,
     ExportQueueSettings,
     ExportSettings,
     IngestionSettings,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from infra.contracts.timeline_store import TimelineStore
     from infra.contracts.trail_store import TrailStore
     from infra.cursors import Cursors
+    from infra.dead_letter_queues import DeadLetterQueues
+    from infra.dead_letter_reasons import Reasons
     from infra.exports.contract_lines import ContractLines
     from infra.exports.files import ExportFiles
     from infra.exports.job_store import ExportStore
@@ -112,6 +115,26 @@ class Stores:
         from infra.ingestion_queue import IngestionQueue
 
         return IngestionQueue(sqs(), settings(IngestionSettings).ingestion_queue_url)
+
+    @cached_property
+    def dead_letters(self) -> "DeadLetterQueues":
+        """The dead letter queues."""
+        from infra.dead_letter_queues import DeadLetterQueues
+        from infra.dead_letters import QUEUES
+
+        chosen = settings(DeadLetterSettings)
+        urls = {queue: getattr(chosen, f"{queue}_dead_letter_queue_url") for queue in QUEUES}
+        return DeadLetterQueues(sqs(), urls, chosen.ingestion_queue_url)
+
+    @cached_property
+    def dead_letter_reasons(self) -> "Reasons":
+        """What finds out why messages became dead letters."""
+        from infra.contracts.trail_store import TrailStore
+        from infra.dead_letter_reasons import Reasons
+
+        # Without the audit there are no rows to find.
+        trails = TrailStore(dynamodb(), settings(Settings).contracts_table)
+        return Reasons(self.contracts, trails, self.meters)
 
     @cached_property
     def meters(self) -> "MeterStore":

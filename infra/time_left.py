@@ -1,5 +1,6 @@
 """Whether an invocation of a function has enough time left for the next step."""
 
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -17,6 +18,12 @@ class Invocation(Protocol):
 def more_than(seconds: float, invocation: Invocation) -> IsTimeLeft:
     """Return a function that returns whether more than `seconds` are left."""
     return lambda: invocation.get_remaining_time_in_millis() > 1000 * seconds
+
+
+def within(seconds: float) -> IsTimeLeft:
+    """Return a function that returns whether less than `seconds` have passed since now."""
+    deadline = time.monotonic() + seconds
+    return lambda: time.monotonic() < deadline
 
 
 def always() -> bool:

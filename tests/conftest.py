@@ -44,6 +44,13 @@ ENVIRONMENT = {
     "EXPORT_JOBS_TABLE": "export-jobs",
     "EXPORT_BUCKET": "exports",
     "EXPORT_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/exports",
+    "INGESTION_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/ingestion",
+    **{
+        f"{queue.upper()}_DEAD_LETTER_QUEUE_URL": (
+            f"https://sqs.{REGION}.amazonaws.com/123456789012/{queue}-dead-letters"
+        )
+        for queue in ("rule", "ingestion", "publisher", "portfolio", "export")
+    },
     "SIGNING_SECRET": "signing",
     "IDEMPOTENCY_TABLE": "idempotency",
     "USERS_TABLE": "users",

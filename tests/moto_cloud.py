@@ -28,6 +28,8 @@ TABLES = {
     "ExportJobsTable": "export-jobs",
 }
 
+DEAD_LETTERS = ("rule", "ingestion", "publisher", "portfolio", "export")
+
 # moto only affects sessions that are created after its import.
 boto3.DEFAULT_SESSION = None
 
@@ -47,7 +49,8 @@ def service_cloud() -> Iterator[None]:
     with mock_aws(config={"core": {"reset_boto3_session": False, "mock_credentials": False}}):
         dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables = deepcopy(_tables())
         s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket("exports", REGION)
-        sqs_backends[DEFAULT_ACCOUNT_ID][REGION].create_queue("exports")
+        for queue in ("exports", "ingestion", *(f"{name}-dead-letters" for name in DEAD_LETTERS)):
+            sqs_backends[DEFAULT_ACCOUNT_ID][REGION].create_queue(queue)
         secretsmanager_backends[DEFAULT_ACCOUNT_ID][REGION].create_secret(
             name="signing",
             secret_string="s" * 64,

@@ -41,6 +41,10 @@ ACCESS_RULES = {
     ("GET", "/docs/start.js"): AccessRule.PUBLIC,
     ("GET", "/docs/{name}"): AccessRule.PUBLIC,
     ("GET", "/openapi.json"): AccessRule.PUBLIC,
+    # The console's files; what they show they ask the API for, with the user's credentials.
+    ("GET", "/ui"): AccessRule.PUBLIC,
+    ("GET", "/ui/assets/{version}/{name}"): AccessRule.PUBLIC,
+    ("GET", "/ui/assets/{version}/{folder}/{name}"): AccessRule.PUBLIC,
     # Contracts, events, timelines
     ("POST", "/contract"): AccessRule.OPERATOR,
     ("POST", "/contracts"): AccessRule.OPERATOR,
@@ -62,6 +66,9 @@ ACCESS_RULES = {
     ("GET", "/portfolio/changes"): AccessRule.VIEWER,
     ("GET", "/events"): AccessRule.VIEWER,
     ("POST", "/api/export/contracts"): AccessRule.OPERATOR,
+    # What could not be processed
+    ("GET", "/dead-letters"): AccessRule.ADMIN,
+    ("POST", "/dead-letters/redrive"): AccessRule.ADMIN,
     # Smart meters and exports. The routes of a job check whose job it is.
     ("GET", "/api/meters"): AccessRule.VIEWER,
     ("GET", "/api/meters/{smart_meter_id}"): AccessRule.VIEWER,
@@ -74,6 +81,7 @@ ACCESS_RULES = {
     ("POST", "/api/export/csv"): AccessRule.OPERATOR,
     ("GET", "/api/export/status/{job_id}"): AccessRule.VIEWER,
     ("GET", "/api/export/download/{job_id}"): AccessRule.VIEWER,
+    ("GET", "/api/export"): AccessRule.VIEWER,
     ("GET", "/api/export/history/{smart_meter_id}"): AccessRule.VIEWER,
     ("DELETE", "/api/export/{job_id}"): AccessRule.OPERATOR,
     # Users and credentials. Requests that log in or out carry their credentials in the body.

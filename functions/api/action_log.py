@@ -31,6 +31,7 @@ ACTIONS = {
     ("POST", "/contract/{contract_number}/replay"): "replay",
     ("POST", "/contract/{contract_number}/events/{key}/void"): "void",
     ("DELETE", "/api/meters/{smart_meter_id}/readings"): "readings_deletion",
+    ("POST", "/dead-letters/redrive"): "redrive",
 }
 """Requests that are always logged, by route. Any other request is logged only if it gets 401, 403 or 429."""
 

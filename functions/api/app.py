@@ -8,12 +8,14 @@ from fastapi import APIRouter, Depends, FastAPI
 from functions.api import VERSION, docs
 from functions.api.access import check_access, check_access_before_validation_errors
 from functions.api.allowed_hosts import AllowedHosts
+from functions.api.console import routes as console
 from functions.api.contracts import bulk, contracts, events, timelines, trails
 from functions.api.cors import Cors
+from functions.api.dead_letters import dead_letters
 from functions.api.dependencies import provided
 from functions.api.error_shape import Error
 from functions.api.error_statuses import add_error_handlers
-from functions.api.exports import exports
+from functions.api.exports import exports, histories
 from functions.api.meters import completeness, meters, readings
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
@@ -84,16 +86,19 @@ def start() -> FastAPI:
 
 _ROUTERS = (
     docs.router,
+    console.router,
     contracts.router,
     bulk.router,
     events.router,
     timelines.router,
     trails.router,
     portfolio.router,
+    dead_letters.router,
     meters.router,
     completeness.router,
     readings.router,
     exports.router,
+    histories.router,
     logins.router,
     users.router,
     api_keys.router,

@@ -134,8 +134,13 @@ def _client_request_id(scope: Scope) -> str | None:
 
 
 def _drop_trailing_slash(scope: Scope) -> None:
-    """Serve `/contract/` as `/contract`; a redirect would make clients drop the body."""
-    scope["path"] = scope["path"].rstrip("/") or "/"
+    """Serve `/contract/` as `/contract`; a redirect would make clients drop the body.
+
+    Relative addresses in a page depend on the slash, so the state says whether there was one.
+    """
+    path = scope["path"].rstrip("/") or "/"
+    scope["state"]["trailing_slash"] = path != scope["path"]
+    scope["path"] = path
 
 
 def _body_limit(path: str) -> int:

@@ -40,6 +40,7 @@ _TAGS = {
     "events and timelines": "Events that start and end components, the verdict on each, and what follows from them",
     "trail": "What was decided and corrected, and corrections",
     "portfolio": "All contracts at once",
+    "dead letters": "What could not be processed, and sending it again",
     "smart meters": "Meters, their readings, and sums in market time",
     "exports": "Files of readings and contracts",
     "authentication": "Registration, login, refresh, logout",

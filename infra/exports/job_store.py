@@ -112,7 +112,23 @@ class ExportStore:
         With an `owner` only the owner's jobs are read, of all meters: at most MAX_ITEMS_READ for one page,
         which may have fewer than `limit` jobs although more follow.
         """
-        query = _query_of_meter(meter_id, limit) if owner is None else _query_of_owner(owner, meter_id)
+        query = (
+            _query_of_meter(meter_id, limit)
+            if owner is None
+            else _query_of_owner(owner, "smart_meter_id", meter_id)
+        )
+        return self._page(query, limit, after)
+
+    def page_of_owner(self, owner: str, limit: int, after: str | None, status: str | None = None) -> Page:
+        """List the jobs of an owner, of all meters and of contracts, the newest first, or those with one status.
+
+        With a `status` at most MAX_ITEMS_READ are read for one page.
+        """
+        if status:
+            return self._page(_query_of_owner(owner, "status", status), limit, after)
+        return self._page(_query_of_owner(owner) | {"Limit": limit + 1}, limit, after)
+
+    def _page(self, query: dict[str, Any], limit: int, after: str | None) -> Page:
         if after is not None:
             query["ExclusiveStartKey"] = _position_key(query, after)
         answer = self.client.query(TableName=self.table, **query)
@@ -148,16 +164,22 @@ def _query_of_meter(meter_id: str, limit: int) -> dict[str, Any]:
     }
 
 
-def _query_of_owner(owner: str, meter_id: str) -> dict[str, Any]:
-    return {
+def _query_of_owner(owner: str, attribute: str = "", value: str = "") -> dict[str, Any]:
+    query = {
         "IndexName": "by_owner",
         "KeyConditionExpression": "#owner = :owner",
-        "FilterExpression": "#meter = :meter",
-        "ExpressionAttributeNames": {"#owner": "owner", "#meter": "smart_meter_id"},
-        "ExpressionAttributeValues": {":owner": {"S": owner}, ":meter": {"S": meter_id}},
+        "ExpressionAttributeNames": {"#owner": "owner"},
+        "ExpressionAttributeValues": {":owner": {"S": owner}},
         "ScanIndexForward": False,
         "Limit": MAX_ITEMS_READ,
     }
+    if attribute:
+        query |= {
+            "FilterExpression": "#wanted = :wanted",
+            "ExpressionAttributeNames": {"#owner": "owner", "#wanted": attribute},
+            "ExpressionAttributeValues": {":owner": {"S": owner}, ":wanted": {"S": value}},
+        }
+    return query
 
 
 def _position_key(query: dict[str, Any], position: str) -> dict[str, Any]:

@@ -161,6 +161,7 @@ def _show(service: Service) -> None:
     print(
         f"""
   API            {outputs["api_url"]}
+  console        {outputs["api_url"]}/ui
   documentation  {outputs["api_url"]}/docs
   gateway        {outputs["gateway_url"]}
   emulated AWS   {outputs["aws_endpoint_url"]} ({outputs["aws_region"]})

@@ -12,7 +12,16 @@ from infra.commands.printing import printable
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
 from infra.dead_letter_reasons import Reasons
-from infra.dead_letters import MOST_LISTED, NEVER_REDRIVEN, QUEUES, REDRIVEN, DeadLetter, received, redrive
+from infra.dead_letters import (
+    MOST_LISTED,
+    NEVER_REDRIVEN,
+    QUEUES,
+    REDRIVEN,
+    DeadLetter,
+    Selection,
+    received,
+    redrive,
+)
 from infra.meters.meter_store import MeterStore
 from infra.operate import clients
 from infra.operate.command import required_variable, run_steps, stack_outputs
@@ -73,8 +82,8 @@ def send_back(stage: Stage, now: datetime) -> Iterator[str]:
     """
     for queue in REDRIVEN:
         urls = stage.url_of(queue), stage.outputs["ingestion_queue_url"]
-        count = redrive(stage.sqs, queue, urls, now, wait_seconds=stage.wait_seconds)
-        yield f"{queue}: {count} sent back to the ingestion queue"
+        sent = redrive(stage.sqs, queue, urls, Selection(now), wait_seconds=stage.wait_seconds)
+        yield f"{queue}: {len(sent)} sent back to the ingestion queue"
     for queue, reason in NEVER_REDRIVEN.items():
         with received(stage.sqs, queue, stage.url_of(queue), wait_seconds=stage.wait_seconds) as stay:
             if stay:

@@ -24,15 +24,10 @@ _KEYS = {
     "throttles": ("pk",),
     "idempotency": ("id",),
 }
-_QUEUES = (
-    "ingestion",
-    "export",
-    "ingestion_dead_letter",
-    "rule_dead_letter",
-    "publisher_dead_letter",
-    "portfolio_dead_letter",
-    "export_dead_letter",
+_DEAD_LETTERS = tuple(
+    f"{source}_dead_letter" for source in ("ingestion", "rule", "publisher", "portfolio", "export")
 )
+_QUEUES = ("ingestion", "export", *_DEAD_LETTERS)
 
 _RECEIVE = {"receive", "delete_message", "hide"}
 
@@ -51,7 +46,9 @@ ALLOWED = {
         },
         *{f"{call} throttles" for call in ("get", "put", "update")},
         *{f"{call} idempotency" for call in ("get", "put", "update", "delete")},
-        "send export",
+        *("send export", "send ingestion"),
+        *{f"{call} {queue}" for call in ("receive", "hide") for queue in _DEAD_LETTERS},
+        *{f"delete_message {queue}_dead_letter" for queue in ("rule", "ingestion")},
         "read file",
         "list files",
         "read secret",

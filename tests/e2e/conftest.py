@@ -26,10 +26,11 @@ START_SECONDS = 90
 
 
 class LocalRun:
-    """A local run on ports of its own, with its data in `directory`."""
+    """A local run on ports of its own, with its data in `directory`, and with `variables` in its environment."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **variables: str) -> None:
         self.directory = directory
+        self.variables = variables
         self.port = _free_port()
         self.process: subprocess.Popen[str] | None = None
 
@@ -37,7 +38,7 @@ class LocalRun:
         environment = {**os.environ, "PORT": str(self.port), "RUN_DIR": str(self.directory)}
         for name in ("GATEWAY_PORT", "BIND_HOST", "AUTH_MODE", "ENABLE_EVENT_AUDIT", "LOG_LEVEL"):
             environment.pop(name, None)
-        environment |= settings
+        environment |= self.variables | settings
         self.process = subprocess.Popen(
             [sys.executable, "-m", "infra.local"],
             cwd=ROOT,

@@ -1,7 +1,7 @@
 """Listing and redriving: no dead letter is lost, none is sent twice without a crash, and each call ends."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from infra import aws, dead_letters
-from infra.dead_letters import received, redrive
+from infra.dead_letters import Selection, received, redrive
 from infra.operate.dead_letters import Stage, chosen
 
 LATER = timedelta(hours=1)
@@ -41,9 +41,11 @@ def bodies(url: str) -> list[str]:
         return sorted(letter.body for letter in letters)
 
 
-def send_again(queues: tuple[str, str], before: datetime | None = None, most: int | None = None) -> int:
-    before = before or datetime.now(UTC) + LATER
-    return redrive(aws.sqs(), "ingestion", queues, before, most=most, wait_seconds=0)
+def send_again(
+    queues: tuple[str, str], before: datetime | None = None, only: Collection[str] | None = None
+) -> int:
+    selection = Selection(before or datetime.now(UTC) + LATER, only)
+    return len(redrive(aws.sqs(), "ingestion", queues, selection, wait_seconds=0))
 
 
 @contextmanager
@@ -77,8 +79,16 @@ def test_a_limit_is_kept(queues: tuple[str, str]) -> None:
     for most in (1, 10, 11):
         with received(aws.sqs(), "ingestion", queues[0], most=most, wait_seconds=0) as letters:
             assert len(letters) == most
-    assert send_again(queues, most=12) == 12
-    assert (len(bodies(queues[0])), len(bodies(queues[1]))) == (11, 12)
+
+
+def test_a_redrive_of_some_moves_these_and_leaves_the_others(queues: tuple[str, str]) -> None:
+    fill(queues[0], 23)
+    with received(aws.sqs(), "ingestion", queues[0], wait_seconds=0) as letters:
+        chosen_ids = {letter.message_id: letter.body for letter in letters[5:17]}
+    assert send_again(queues, only=chosen_ids) == 12
+    assert bodies(queues[1]) == sorted(chosen_ids.values())
+    assert len(bodies(queues[0])) == 11
+    assert send_again(queues, only=chosen_ids) == 0, "they are gone"
 
 
 def test_listing_ends_though_messages_are_held_too_short(

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from infra.build.packaging import ROOT
 from infra.commands.command_error import CommandError
+from infra.dead_letters import QUEUES
 from infra.exports.files import URL_SECONDS
 from infra.local.publish import SOURCE as PUBLISHER
 from infra.settings import ApiSettings
@@ -177,6 +178,20 @@ def other_accounts_put_events_on_the_bus_only_where_they_are_listed(template: Ex
             "Resource": {"Fn::GetAtt": ["EventBus", "Arn"]},
         },
     )
+
+
+def _swapped_queues(resources: dict[str, Any]) -> None:
+    variables = resources["ApiFunction"]["Properties"]["Environment"]["Variables"]
+    variables["RULE_DEAD_LETTER_QUEUE_URL"] = variables["PUBLISHER_DEAD_LETTER_QUEUE_URL"]
+
+
+@claims.fails_with(_swapped_queues)
+def the_api_knows_each_dead_letter_queue_by_its_name(template: Expansions) -> None:
+    variables = template.everything["ApiFunction"]["Properties"]["Environment"]["Variables"]
+    for queue in QUEUES:
+        url = variables[f"{queue.upper()}_DEAD_LETTER_QUEUE_URL"]
+        assert target_of(url) == f"{queue.capitalize()}DeadLetterQueue"
+    assert target_of(variables["INGESTION_QUEUE_URL"]) == "IngestionQueue"
 
 
 def _signatures_of(milliseconds: int) -> Defect:

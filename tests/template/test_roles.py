@@ -9,6 +9,7 @@ import pytest
 from domain.exports import folder_of
 from infra.contracts.contract_items import key_of
 from infra.contracts.trail_rows import partition_of
+from infra.dead_letters import REDRIVEN
 from tests.template.claims import (
     Claim,
     Claims,
@@ -151,6 +152,50 @@ def roles_may_write_the_rows_that_the_code_writes(template: Expansions) -> None:
         assert may_write(template, role, "UpdateItem", contract), role
         assert not may_write(template, role, "UpdateItem", trail), role
         assert may_write(template, role, "PutItem", contract) == creates, role
+
+
+def _statement(resources: dict[str, Any], role: str, sid: str) -> Any:
+    (found,) = (
+        statement
+        for policy in resources[role]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] == sid
+    )
+    return found
+
+
+def _deletes_what_is_never_redriven(resources: dict[str, Any]) -> None:
+    queue = {"Fn::GetAtt": ["PublisherDeadLetterQueue", "Arn"]}
+    _statement(resources, "ApiRole", "DeleteRedriven")["Resource"].append(queue)
+
+
+def _receives_events(resources: dict[str, Any]) -> None:
+    queue = {"Fn::GetAtt": ["IngestionQueue", "Arn"]}
+    _statement(resources, "ApiRole", "ListDeadLetters")["Resource"].append(queue)
+
+
+def _misses_a_queue(resources: dict[str, Any]) -> None:
+    _statement(resources, "ApiRole", "ListDeadLetters")["Resource"].pop()
+
+
+@claims.fails_with(_deletes_what_is_never_redriven)
+@claims.fails_with(_receives_events)
+@claims.fails_with(_misses_a_queue)
+def the_api_lists_all_dead_letters_deletes_those_it_redrives_and_takes_no_others(
+    template: Expansions,
+) -> None:
+    queues: dict[str, set[str]] = {}
+    for role, statement in statements(template.everything, "IAM::Role"):
+        for action in as_list(statement["Action"]) if role == "ApiRole" else []:
+            if action.startswith("sqs:"):
+                targets = {target_of(queue) for queue in as_list(statement["Resource"])}
+                queues[action] = queues.get(action, set()) | targets
+    dead = {name for name in of_type(template.everything, "SQS::Queue") if name.endswith("DeadLetterQueue")}
+    looks = ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
+    assert queues == dict.fromkeys(looks, dead) | {
+        "sqs:DeleteMessage": {f"{queue.capitalize()}DeadLetterQueue" for queue in REDRIVEN},
+        "sqs:SendMessage": {"IngestionQueue", "ExportQueue"},
+    }
 
 
 def _listing_of_everything(resources: dict[str, Any]) -> None:

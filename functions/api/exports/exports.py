@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import replace
+from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Query
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from domain import export_changes, exports
 from domain.contracts.trails import AuditDisabledError
@@ -24,7 +25,7 @@ from domain.meters.periods import PeriodError, check_known_at, check_period
 from domain.meters.readings import Interval
 from domain.meters.time_zones import require_quarters, zone
 from domain.users import Caller
-from functions.api.dependencies import Cursor, IdempotencyKey, IdempotencyKeys, Limit, Pages
+from functions.api.dependencies import IdempotencyKey, IdempotencyKeys
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exports.dependencies import Exports, Files, Queue
@@ -33,16 +34,14 @@ from functions.api.exports.schemas import (
     ContractsExportPayload,
     CreatedView,
     ExportPayload,
-    HistoryPage,
-    HistoryView,
+    FileLinkView,
     JobView,
     NotFoundView,
 )
-from functions.api.meters.dependencies import MeterId
 from functions.api.users.dependencies import CurrentCaller
 from infra.contracts.event_payloads import utc_now
 from infra.exports.create_export import create_in_slot
-from infra.exports.files import attachment, content_type_of
+from infra.exports.files import URL_SECONDS, attachment, content_type_of
 from infra.exports.job_store import ExportStore
 from infra.exports.queue import ExportQueue
 from infra.settings import Settings, settings
@@ -59,6 +58,13 @@ MAX_INLINE_BYTES = 4 * 1024 * 1024
 """A Lambda answers 6 MB, in which the file is a JSON string."""
 
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+Link = Annotated[
+    bool,
+    Query(
+        description="Answer an address of the file that needs no credentials, for pages that cannot follow a redirect to another origin"
+    ),
+]
 
 
 @router.post(
@@ -169,11 +175,12 @@ async def get_export_status(job_id: str, jobs: Exports, caller: CurrentCaller) -
     responses=describe(ErrorCode.EXPORT_NOT_FOUND, ErrorCode.EXPORT_NOT_READY, ErrorCode.EXPORT_EXPIRED)
     | {
         200: {
+            "model": FileLinkView,
             "content": {
                 "text/csv": {"schema": {"type": "string"}},
                 "application/x-ndjson": {"schema": {"type": "string"}},
             },
-            "description": "The file",
+            "description": "The file; with `link` the address of it",
         },
         307: {"description": "The file is large: it is at the URL in Location, for five minutes"},
     },
@@ -183,6 +190,7 @@ async def download_export(
     jobs: Exports,
     files: Files,
     caller: CurrentCaller,
+    link: Link = False,
 ) -> Response:
     """Give the file of a completed export."""
     job = _get(jobs, job_id, caller)
@@ -193,35 +201,14 @@ async def download_export(
         raise ExportExpiredError
     if job.file is None:
         raise ExportNotReadyError(status)
-    if job.file.size_bytes > MAX_INLINE_BYTES:
+    if link or job.file.size_bytes > MAX_INLINE_BYTES:
         files.require(job.file.key)
         url = files.url(job.file.key, job.filename)
+        if link:
+            return JSONResponse(FileLinkView(url=url, expires_in=URL_SECONDS).model_dump())
         return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"})
     headers = {"Content-Disposition": attachment(job.filename), "ETag": f'W/"{job.file.sha256}"'}
     return Response(files.read(job.file.key), media_type=content_type_of(job.filename), headers=headers)
-
-
-@router.get("/history/{smart_meter_id}", response_model_exclude_unset=True)
-async def list_exports(
-    smart_meter_id: MeterId,
-    jobs: Exports,
-    pages: Pages,
-    caller: CurrentCaller,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> HistoryPage:
-    """List one's own exports of a meter, the newest first; admins see those of all.
-
-    A page may hold fewer exports than its limit, or none, although more follow: see `next_cursor`.
-    """
-    owner = None if caller.is_admin else caller.id
-    scope = f"exports {smart_meter_id}" if owner is None else f"exports {smart_meter_id} of {owner}"
-    page = jobs.page(smart_meter_id, limit, after=pages.position(scope, cursor), owner=owner)
-    now = utc_now()
-    return HistoryPage(
-        items=[HistoryView.of(job, now) for job in page.jobs],
-        next_cursor=pages.next_cursor(scope, page.next_after),
-    )
 
 
 @router.delete("/{job_id}", responses=describe(ErrorCode.EXPORT_NOT_FOUND, ErrorCode.EXPORT_FINISHED))

@@ -206,6 +206,41 @@ class HistoryPage(BaseModel):
     next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
 
 
+StoredStatus = Literal["pending", "completed", "failed", "cancelled"]
+"""What a job can be asked for by; one whose file has expired is stored as completed."""
+
+
+class OwnExportView(JobView):
+    """What has become of one of the caller's jobs."""
+
+    kind: Literal["readings", "contracts"]
+    smart_meter_id: str | None = Field(default=None, description="Of an export of readings")
+    export_period: PeriodView | None = Field(default=None, description="Of an export of readings")
+
+    @classmethod
+    def of(cls, job: ExportJob, now: datetime, **extra: object) -> Self:
+        """Show `job` as it is at `now`."""
+        if job.contracts:
+            return super().of(job, now, kind="contracts", **extra)
+        period = PeriodView(start=job.period.start, end=job.period.end)
+        about = {"kind": "readings", "smart_meter_id": job.meter_id, "export_period": period}
+        return super().of(job, now, **about, **extra)
+
+
+class OwnExportPage(BaseModel):
+    """Some of the caller's jobs, the newest first."""
+
+    items: list[OwnExportView]
+    next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
+
+
+class FileLinkView(BaseModel):
+    """Where the file of a completed job is."""
+
+    url: str = Field(description="In the bucket; needs no credentials")
+    expires_in: int = Field(description="Seconds for which the address is valid", examples=[300])
+
+
 class CancelledView(BaseModel):
     """The job was cancelled."""
 

@@ -18,6 +18,8 @@ IDS = {
     "key_id": "0" * 16,
     "key": "0" * 32,
     "name": "swagger-ui.css",
+    "version": "0" * 16,
+    "folder": "views",
     "smart_meter_id": "123",
     "job_id": "00000000-0000-4000-8000-000000000000",
 }
@@ -72,7 +74,7 @@ def test_operators_also_create_contracts_send_events_store_readings_and_export()
     }
 
 
-def test_admins_also_delete_replay_void_and_manage_users() -> None:
+def test_admins_also_delete_replay_void_redrive_and_manage_users() -> None:
     users = {
         f"{method} /api/v1/users{path}"
         for method, path in [
@@ -86,6 +88,8 @@ def test_admins_also_delete_replay_void_and_manage_users() -> None:
         "DELETE /contract/{contract_number}",
         "POST /contract/{contract_number}/replay",
         "POST /contract/{contract_number}/events/{key}/void",
+        "GET /dead-letters",
+        "POST /dead-letters/redrive",
     }
 
 
@@ -95,6 +99,7 @@ def test_only_the_service_pages_and_the_login_routes_are_public() -> None:
         "POST /token",
         *(f"GET {path}" for path in ("/", "/health", "/health/ready", "/openapi.json")),
         *(f"GET /docs{path}" for path in ("", "/start.js", "/{name}")),
+        *(f"GET /ui{path}" for path in ("", "/assets/{version}/{name}", "/assets/{version}/{folder}/{name}")),
     }
 
 

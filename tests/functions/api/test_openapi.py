@@ -1,5 +1,7 @@
 """The OpenAPI document, against the OpenAPI specification and against the spec of the service."""
 
+import json
+import re
 from copy import deepcopy
 from typing import Any
 from urllib.parse import urljoin
@@ -113,6 +115,7 @@ def test_every_operation_of_the_specification_exists_and_has_a_summary(document:
         ("POST", "/api/export/csv"),
         ("GET", "/api/export/status/{job_id}"),
         ("GET", "/api/export/download/{job_id}"),
+        ("GET", "/api/export"),
         ("GET", "/api/export/history/{smart_meter_id}"),
         ("DELETE", "/api/export/{job_id}"),
         ("GET", "/api/meters"),
@@ -219,12 +222,14 @@ OPERATION_IDS = {
     "events and timelines": "post_event post_events get_timeline get_timeline_by_number",
     "trail": "list_contract_events get_contract_event replay_contract void_event",
     "portfolio": "list_portfolio count_portfolio list_portfolio_changes list_events",
+    "dead letters": "list_dead_letters redrive_dead_letters",
     "smart meters": (
         "list_meters get_meter put_meter get_completeness put_readings delete_readings get_readings "
         "get_reading_history"
     ),
     "exports": (
-        "create_export create_contracts_export get_export_status download_export list_exports cancel_export"
+        "create_export create_contracts_export get_export_status download_export list_own_exports list_exports "
+        "cancel_export"
     ),
     "authentication": "register log_in log_in_oauth2 log_in_short refresh log_out",
     "users": "get_me change_me list_users create_user get_user change_user delete_user",
@@ -266,3 +271,10 @@ def test_the_login_takes_json_and_the_token_endpoint_a_form(document: dict[str, 
 def test_no_two_classes_share_a_name(document: dict[str, Any]) -> None:
     # FastAPI gives those the name of their module too.
     assert not [name for name in document["components"]["schemas"] if "__" in name]
+
+
+def test_every_schema_that_is_referred_to_is_there(document: dict[str, Any]) -> None:
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+
+    assert len(named) > 20
+    assert named <= set(document["components"]["schemas"])

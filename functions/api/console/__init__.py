@@ -1,0 +1,1 @@
+"""The console: static files that show in a browser what the API knows."""
