@@ -16,7 +16,7 @@ def log_failure(error: Exception, *, is_last: bool, is_final: bool) -> None:
     if is_last:
         reason = str(error) if is_final else reason_of(error)
         is_expected = is_final or isinstance(error, (NoTimeError, WriteFailedError))
-        logger.error("Message given up", reason=reason, exc_info=None if is_expected else error)
+        logger.error("Message rejected", reason=reason, exc_info=None if is_expected else error)
     elif not is_final and not isinstance(error, NoTimeError):
         is_unknown = isinstance(error, OutcomeUnknownError)
         logger.warning("Outcome unknown" if is_unknown else "Message not applied", reason=reason_of(error))

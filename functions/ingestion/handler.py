@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
-from domain.contracts.verdicts import Code
+from domain.contracts.verdicts import RETRYABLE
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
 from functions.ingestion.failures import log_failure
@@ -17,7 +17,7 @@ from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_messages import MalformedMessageError, Message, read_message
 from infra.contracts.event_payloads import utc_now
 from infra.contracts.timeline_store import Decision
-from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, delay_seconds
+from infra.ingestion_queue import SHORT_DELAY_SECONDS, delay_seconds
 from infra.message_facts import log_facts
 from infra.meters.reading_messages import Upload, has_readings, store_all
 from infra.settings import IngestionSettings, settings
@@ -26,14 +26,11 @@ from infra.telemetry import Decided, log_lines_with, logger, report
 from infra.time_left import IsTimeLeft, NoTimeError, more_than
 
 _TIME_TO_FINISH_SECONDS = 12
-"""Nothing is begun with less time left: a call to AWS that times out three times takes so long, pauses included."""
+"""Nothing is started with less time left: a call to AWS that times out three times takes this long, with pauses."""
 
 _FINAL = (MalformedMessageError, IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
 """Errors that no retry will help. The message is delivered again soon, until its receives are used up: so the queue
 itself moves it to its dead letters, and it can be redriven from there."""
-
-RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
-"""Refusals that an event which overtook another may meet; they are final on the last receive only."""
 
 
 class NotFinalError(Exception):
@@ -41,7 +38,7 @@ class NotFinalError(Exception):
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Apply a batch of messages; answer those that are to be delivered again."""
+    """Apply a batch of messages; return those that have to be delivered again."""
     logger.set_correlation_id(context.aws_request_id)
     messages = [SQSRecord(message) for message in event["Records"]]
     readings = [message for message in messages if has_readings(message.body)]
@@ -62,7 +59,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
 
 def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
-    """Apply the events in the messages; return why some of them are to be delivered again."""
+    """Apply the events in the messages; return the errors of those that have to be delivered again."""
     failures: dict[str, Exception] = {}
     read: list[tuple[SQSRecord, Message, Arrival]] = []
     for message in messages:
@@ -83,12 +80,12 @@ def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft)
 
 
 def _is_retryable(decision: Decision, arrival: Arrival) -> bool:
-    """Tell whether an event is to be delivered again; one that was decided before is not."""
+    """Return whether an event has to be delivered again; one that was decided before does not."""
     return decision.verdict.code in arrival.retryable and not decision.repeated
 
 
 def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exception]:
-    """Store the readings in the messages; return why some of them are to be delivered again."""
+    """Store the readings in the messages; return the errors of those that have to be delivered again."""
     uploads = [Upload(message.body, _receives(message)) for message in messages]
     failures: dict[str, Exception] = {}
     for message, error in zip(messages, store_all(uploads, utc_now, is_time_left), strict=True):
@@ -101,7 +98,7 @@ def _arrival(message: SQSRecord, sent: Message, request_id: str) -> Arrival:
     return Arrival(
         event=sent.event,
         reception=Reception(datetime.now(UTC), Source.BUS, request_id, sent.actor),
-        retryable=() if _is_last(message) else RETRYABLE_CODES,
+        retryable=() if _is_last(message) else RETRYABLE,
         receives=_receives(message),
     )
 
@@ -127,7 +124,7 @@ def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
         elif _receives(message) == 1:
             logger.info("Event waits", code=outcome.verdict.code)
         soon = isinstance(outcome, (NoTimeError, *_FINAL))
-        delay = GIVE_UP_DELAY_SECONDS if soon else delay_seconds(_receives(message))
+        delay = SHORT_DELAY_SECONDS if soon else delay_seconds(_receives(message))
         stores().ingestion_queue.postpone(message.receipt_handle, delay)
     error = outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
     return {message.message_id: error}
@@ -138,4 +135,4 @@ def _hand_back(message: SQSRecord) -> bool:
 
     Its receives count all the same; so it never becomes a dead letter untried. Return whether it was replaced.
     """
-    return _is_last(message) and stores().ingestion_queue.send_anew(message.body)
+    return _is_last(message) and stores().ingestion_queue.send_as_new(message.body)

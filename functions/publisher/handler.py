@@ -14,7 +14,7 @@ from infra.telemetry import logger
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Publish the changes of contracts and timelines; answer the first record that is to be delivered again."""
+    """Publish the changes of contracts and timelines; return the first record that has to be delivered again."""
     logger.set_correlation_id(context.aws_request_id)
 
     def settle(record: DynamoDBRecord) -> None:
@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
             if messages:
                 stores().change_publisher.publish(messages)
         except Exception:
-            # The dead letter names no contract, and who announces the contract by hand needs its number.
+            # The dead letter does not contain the number of the contract, which `make announce` needs.
             logger.error("Change not published", contract_number=number_of(record.raw_event))
             raise
 

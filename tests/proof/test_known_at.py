@@ -17,9 +17,9 @@ from domain.contracts.trails import Changed, Replayed, Trail, Voided
 from tests.conftest import create_table
 from tests.engines import client_of
 from tests.proof.histories import History, Life, naive_as_of, show
-from tests.proof_level import IS_LONG
+from tests.proof_level import cases
 
-RUNS = 500 if IS_LONG else 10
+RUNS = cases(4, 10, 500)
 
 KnownAt = Callable[[Contract, Trail, datetime], Contract]
 AsOf = Callable[[Contract, Trail, datetime, datetime], Contract]
@@ -95,7 +95,7 @@ def without(trail: Trail, kind: type) -> Trail:
 
 
 KNOWN_AT_MUTANTS: dict[str, KnownAt] = {
-    "judges anew": lambda contract, trail, at: fold(
+    "decides again": lambda contract, trail, at: fold(
         history.known_at(contract, trail, at), trail.until(at).standing
     ),
     "without voids": lambda contract, trail, at: history.known_at(contract, without(trail, Voided), at),

@@ -35,7 +35,7 @@ NAMED = {
 @pytest.fixture(autouse=True)
 def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingestion, "delay_seconds", lambda _: 0)
-    monkeypatch.setattr(ingestion, "GIVE_UP_DELAY_SECONDS", 0)
+    monkeypatch.setattr(ingestion, "SHORT_DELAY_SECONDS", 0)
     monkeypatch.setattr(time, "sleep", lambda _: None)
 
 
@@ -108,7 +108,7 @@ def test_a_poison_message_logs_one_error_on_its_last_receive_and_every_line_name
     assert len(ingestion_of.dead()) == 1
     lines = [line for line in log_lines() if line.get("envelope_id") == "e1"]
     assert [line["level"] for line in lines] == ["WARNING"] * warnings + ["ERROR"]
-    assert lines[-1]["message"] == "Message given up"
+    assert lines[-1]["message"] == "Message rejected"
     assert lines[-1]["receives"] == MAX_RECEIVES
     for line in lines:
         assert named(line, NAMED) == NAMED
@@ -142,7 +142,7 @@ def test_readings_are_named_by_their_meter_and_envelope(ingestion_of: Ingestion,
     ingestion_of.send(envelope(sent, id="e1", **{"detail-type": "meter_readings"}))
     ingestion_of.drain()
     (line,) = log_lines()
-    assert (line["message"], line["envelope_id"], line["smart_meter_id"]) == ("Message given up", "e1", "m1")
+    assert (line["message"], line["envelope_id"], line["smart_meter_id"]) == ("Message rejected", "e1", "m1")
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,12 @@ from infra.write_outcomes import DEPENDENCY_ERRORS, Applied, WriteFailedError
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Crash, Fault, FaultyNetwork
-from tests.proof_level import IS_FULL
+from tests.proof_level import cases
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PLANS = 512 if IS_FULL else 128
+PLANS = cases(80, 512)
 _PLANS_OF_A_CLIENT = 4
 TWO = (Component.ENERGY_SUPPLY, Component.BATTERY_OPTIMIZATION)
 RECEPTION = Reception(small_cases.instant(9), Source.API, "request")
@@ -211,11 +211,11 @@ def test_no_answer_is_false_and_no_state_is_without_its_row(run: Run) -> None:
     assert run(PLANS) == []
 
 
-def test_nor_where_nothing_is_sent_again(run: Run) -> None:
+def test_no_answer_is_false_if_nothing_is_sent_again_either(run: Run) -> None:
     assert run(PLANS // 4, resends=False) == []
 
 
-def test_the_same_plans_find_a_store_out_that_writes_the_row_after_the_state(
+def test_the_same_plans_detect_a_store_that_writes_the_row_after_the_state(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def in_two_writes(
@@ -233,7 +233,7 @@ def test_the_same_plans_find_a_store_out_that_writes_the_row_after_the_state(
     assert len(run(PLANS // 4)) > PLANS // 4 // 20
 
 
-def test_the_same_plans_find_a_store_out_that_stores_whatever_was_written_since_it_read(
+def test_the_same_plans_detect_a_store_that_ignores_what_was_written_since_it_read(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     correct = ContractStore.correct
