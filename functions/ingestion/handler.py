@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
-from domain.contracts.verdicts import Code
+from domain.contracts.verdicts import RETRYABLE
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
@@ -29,9 +29,6 @@ _TIME_TO_FINISH_SECONDS = 12
 
 _FINAL = (IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
 """Errors that no retry will help."""
-
-RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
-"""Refusals of events that may have overtaken another event; they are final only on the last receive."""
 
 
 class NotFinalError(Exception):
@@ -103,7 +100,7 @@ def _arrival(message: SQSRecord, request_id: str) -> Arrival:
     return Arrival(
         event=event,
         reception=Reception(datetime.now(UTC), Source.BUS, request_id, actor),
-        retryable=() if is_last else RETRYABLE_CODES,
+        retryable=() if is_last else RETRYABLE,
         receives=_receives(message),
     )
 

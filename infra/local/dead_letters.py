@@ -12,8 +12,9 @@ from domain.contracts.trails import IdempotencyKeyReusedError
 from domain.instants import EARLIEST, format_instant
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
+from infra.commands.run_command import run_command
 from infra.contracts.event_messages import MalformedMessageError, read_message
-from infra.local.stack import Stack, printable, run
+from infra.local.stack import Stack, printable
 from infra.meters.reading_messages import has_readings, read_readings
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def send_back(stack: Stack) -> int:
 def main(arguments: list[str]) -> int:
     """List the dead letters, or send them back."""
     command = send_back if arguments == ["redrive"] else show
-    return run(lambda: command(Stack.of(os.environ)))
+    return run_command(lambda: command(Stack.of(os.environ)))
 
 
 if __name__ == "__main__":

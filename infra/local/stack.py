@@ -1,19 +1,16 @@
 """The deployed stack of the running local run, for commands that use it."""
 
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Entry
+from domain.contracts.verdicts import RETRYABLE, decide, explain
 from domain.meters.readings import MeterKind
-from infra.commands.command_error import CommandError
-from infra.contracts.contract_items import generation_of, is_tombstone, key_of
+from infra.contracts.contract_items import generation_of, is_tombstone, key_of, read_contract
 from infra.contracts.trail_rows import NO_CONTRACT, row_key, to_entry
 from infra.local.emulator import client_at
 from infra.local.run_directory import RunDirectory
@@ -23,7 +20,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _MAX_KEYS = 100  # of one BatchGetItem
-_INTERRUPTED = 130
+
+
+def outputs_of_run(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the outputs of the run in RUN_DIR; CommandError if none is running."""
+    return RunDirectory(Path(environment.get("RUN_DIR") or ".run")).outputs()
+
+
+def api_url(environment: Mapping[str, str]) -> str:
+    """Return where the API of the run in RUN_DIR listens; CommandError if none is running."""
+    return outputs_of_run(environment)["api_url"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Stack:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Stack":
         """Return the stack of the run in RUN_DIR; CommandError if none is running."""
-        return cls(RunDirectory(Path(environment.get("RUN_DIR") or ".run")).outputs())
+        return cls(outputs_of_run(environment))
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
         """Return a client of the run's emulated AWS."""
@@ -74,6 +80,18 @@ class Stack:
                 found[event] = to_entry(row)
         return found
 
+    def waiting(self, events: Sequence[ComponentEvent]) -> dict[ComponentEvent, str]:
+        """Return why some of `events` wait for another event, or for their contract to be created."""
+        client, table = self.client("dynamodb"), self.outputs["contracts_table_name"]
+        contracts = _items(client, table, [key_of(event.contract_number) for event in events])
+        verdicts = {
+            event: decide(read_contract(contracts.get(_flat(key_of(event.contract_number)))), event)
+            for event in events
+        }
+        return {
+            event: explain(verdict, event) for event, verdict in verdicts.items() if verdict.code in RETRYABLE
+        }
+
 
 _Items = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -102,15 +120,3 @@ def _items(client: "DynamoDBClient", table: str, keys: Iterable[Mapping[str, Any
 def printable(text: str) -> str:
     """Return `text` without control characters, which a terminal would execute."""
     return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def run(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code; an expected error is printed as one line."""
-    try:
-        return command()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except (CommandError, ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1

@@ -17,10 +17,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from functions.api.app import create_app
+from tests.conftest import application
 from tests.functions.api.calls import create, send
+from tests.proof_level import cases
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", cases(8, 200)))
 
 
 # A request may be so odd that it is another one: of no route, or of no method.
@@ -47,7 +48,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-DOCUMENT = create_app().openapi()
+DOCUMENT = application().openapi()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 # A text that is longer than it may be can make the body too large.
 SCHEMA.config.checks.negative_data_rejection.expected_statuses.append("413")

@@ -8,9 +8,9 @@ import pytest
 import schemathesis
 from fastapi.testclient import TestClient
 
-from functions.api.app import create_app
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import Error
+from tests.conftest import application
 
 ERROR = {"$ref": "#/components/schemas/Error"}
 SERVICE = {"/", "/health", "/health/ready"}
@@ -20,7 +20,7 @@ Operation = tuple[str, str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return create_app().openapi()
+    return application().openapi()
 
 
 def test_the_document_is_served(api: TestClient, document: dict[str, Any]) -> None:

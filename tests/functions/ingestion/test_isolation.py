@@ -23,8 +23,6 @@ from infra.meters.reading_store import ReadingStore
 from tests.conftest import create_table, read_template
 from tests.functions.ingestion.conftest import MAX_RECEIVES, Context, Ingestion, detail, envelope
 
-pytestmark = pytest.mark.xdist_group("emulator")
-
 READING = {"energy_kwh": 1, "power_kw": 1, "voltage_v": 230, "current_a": 1}
 
 UNREADABLE = {

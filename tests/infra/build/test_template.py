@@ -5,7 +5,7 @@ import pytest
 from infra.build import template
 from infra.build.packaging import ROOT
 from infra.commands.command_error import CommandError
-from infra.local.run import Settings
+from infra.local.run_settings import RunSettings
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -105,7 +105,7 @@ def test_only_parameters_that_the_template_has_are_passed() -> None:
 
 
 def test_the_real_template_has_every_parameter_of_a_local_run(tmp_path: Path) -> None:
-    wanted = dict(Settings.from_environment({}, tmp_path).parameters)
+    wanted = dict(RunSettings.from_environment({}, tmp_path).parameters)
     assert template.parameters_for(template.read(ROOT / "template.yaml"), wanted) == wanted
 
 

@@ -28,13 +28,13 @@ from infra.exports.contract_lines import ContractLines
 from infra.operate.import_lines import UnusableLineError, read_line
 from infra.operate.import_session import ImportSession, Refused
 from tests.conftest import create_table
-from tests.proof_level import IS_LONG
+from tests.proof_level import cases
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONTRACTS = 300 if IS_LONG else 40
-KILLS = 100 if IS_LONG else 12
+CONTRACTS = cases(20, 40, 300)
+KILLS = cases(6, 12, 100)
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 BY = Correcting(Reception(NOW, Source.API, "request"), utc_now, lambda: uuid4().hex)
 
