@@ -16,8 +16,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.meters.csv_format import COLUMNS
-from functions.api.app import create_app
 from infra.build.packaging import ROOT
+from tests.conftest import application
 from tests.functions.api.people import PASSWORD, make_user
 
 PACKAGE = "energy_operations_client"
@@ -28,7 +28,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Generate the client, as docs/clients.md says; a warning is an error."""
     folder = tmp_path_factory.mktemp("client")
     document = folder / "openapi.json"
-    document.write_text(json.dumps(create_app().openapi()))
+    document.write_text(json.dumps(application().openapi()))
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(document)]
     command += ["--config", str(ROOT / "docs/openapi-python-client.yaml"), "--meta", "none"]
     command += ["--output-path", str(folder / PACKAGE), "--fail-on-warning"]
@@ -71,7 +71,7 @@ def models(generated: str) -> Any:
 
 
 def test_every_operation_has_a_function_of_its_name(generated: str) -> None:
-    for item in create_app().openapi()["paths"].values():
+    for item in application().openapi()["paths"].values():
         for operation in item.values():
             tag = operation["tags"][0].lower().replace(" ", "_")
             module = importlib.import_module(f"{generated}.api.{tag}.{operation['operationId']}")

@@ -7,12 +7,12 @@ from fastapi.testclient import TestClient
 
 from domain.users import Role
 from functions.api.access import ACCESS_RULES
-from functions.api.app import create_app
+from tests.conftest import application
 from tests.functions.api.calls import create, event, supply
 from tests.functions.api.people import enter
 from tests.functions.api.test_access import IDS
 
-APP = create_app()
+APP = application()
 DOCUMENT = APP.openapi()
 
 

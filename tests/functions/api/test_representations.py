@@ -11,15 +11,15 @@ from fastapi.testclient import TestClient
 
 from functions.api import representations
 from functions.api.access import ACCESS_RULES
-from functions.api.app import create_app
 from functions.api.handler import handler
+from tests.conftest import application
 from tests.functions.api.calls import create, event, started
 from tests.functions.api.people import make_user
 from tests.functions.api.test_access import IDS
 from tests.functions.api.test_handler import Context, http_api
 
 READS = [path for method, path in ACCESS_RULES if method == "GET"]
-DOCUMENT = create_app().openapi()
+DOCUMENT = application().openapi()
 PER_REQUEST = {"x-request-id", "x-process-time"}
 
 
