@@ -1,0 +1,80 @@
+"""The artifacts that are measured: the service as it is deployed, and the packages that its peers run with.
+
+Both are built for the Python that runs the benchmarks. The peers get bytecode too, so that a comparison shows what
+the code does and not what a build forgot.
+"""
+
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.build import bytecode, packaging
+from infra.build.packaging import LAYER_FOLDER, ROOT, Target
+
+CACHE = ROOT / ".tools" / "bench"
+PEERS = Path(__file__).parent / "peers"
+_BUILDERS = ("bytecode.py", "packaging.py", "trimming.py")
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """The folders of the built artifacts."""
+
+    layer: Path
+    function: Path
+    packages: Path
+    """All of requirements.txt, with bytecode."""
+    sources: Path
+    """The same without bytecode, as `sam build` leaves it by default."""
+
+    @property
+    def service(self) -> tuple[Path, ...]:
+        """What the service's functions find on their path."""
+        return (self.function, self.layer / "python")
+
+    @property
+    def peer(self) -> tuple[Path, ...]:
+        """What a peer finds on its path."""
+        return (PEERS, self.packages)
+
+    @property
+    def peer_without_bytecode(self) -> tuple[Path, ...]:
+        """The same for a peer that `sam build` has built."""
+        return (PEERS, self.sources)
+
+
+def build() -> Artifacts:
+    """Build the artifacts; packages are built again only when the requirements or the builders change."""
+    requirements = ROOT / "requirements.txt"
+    builders = b"".join((ROOT / "infra" / "build" / name).read_bytes() for name in _BUILDERS)
+    digest = hashlib.sha256(requirements.read_bytes() + builders + sys.version.encode()).hexdigest()[:16]
+    folder = CACHE / digest
+    target = Target(f"3.{sys.version_info.minor}", _architecture(), sys.executable)
+    artifacts = Artifacts(
+        folder / "layer", CACHE / "function", folder / "packages" / "python", folder / "sources"
+    )
+    if not artifacts.sources.exists():
+        shutil.rmtree(CACHE, ignore_errors=True)
+        packaging.build_layer(artifacts.layer, target)
+        _install(artifacts.packages, requirements)
+        shutil.copytree(artifacts.packages, folder / "copy")
+        bytecode.compile_all(folder / "packages", sys.executable, LAYER_FOLDER)
+        (folder / "copy").rename(artifacts.sources)
+    shutil.rmtree(artifacts.function, ignore_errors=True)
+    packaging.build_function(artifacts.function, target)
+    bytecode.compile_all(PEERS, sys.executable, packaging.FUNCTION_FOLDER)
+    return artifacts
+
+
+def _install(folder: Path, requirements: Path) -> None:
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    install += ["--no-deps", "--require-hashes", "--only-binary=:all:"]
+    subprocess.run([*install, "--target", str(folder), "-r", str(requirements)], check=True)
+
+
+def _architecture() -> str:
+    return {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
