@@ -1,10 +1,13 @@
-"""AWS clients, created once per process, with short time limits and few retries."""
+"""AWS clients, created once per process, with short time limits and few retries.
+
+They are botocore's: importing boto3 adds its resources and file transfers to a cold start, which nothing here uses.
+"""
 
 from functools import cache
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, cast
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
 __all__ = [
@@ -55,9 +59,15 @@ RANDOM = SystemRandom()
 
 
 @cache
+def session() -> botocore.session.Session:
+    """Return the session of all clients: it reads credentials and the descriptions of AWS once."""
+    return botocore.session.get_session()
+
+
+@cache
 def dynamodb() -> "DynamoDBClient":
     """Return the DynamoDB client; the low-level one, since resources cost CPU on every item."""
-    client = boto3.client("dynamodb", config=_CONFIG)
+    client: DynamoDBClient = session().create_client("dynamodb", config=_CONFIG)
     watch(client)
     return client
 
@@ -65,7 +75,8 @@ def dynamodb() -> "DynamoDBClient":
 @cache
 def sqs() -> "SQSClient":
     """Return the SQS client."""
-    return boto3.client("sqs", config=_CONFIG)
+    client: SQSClient = session().create_client("sqs", config=_CONFIG)
+    return client
 
 
 @cache
@@ -74,13 +85,22 @@ def s3() -> "S3Client":
     # With "virtual", signed URLs use the regional host: the global host redirects, which makes the signature
     # wrong. An endpoint that is not AWS has no host name for each bucket.
     addressing = Config(s3={"addressing_style": "path" if settings(Settings).aws_endpoint_url else "virtual"})
-    return boto3.client("s3", config=_FILES_CONFIG.merge(addressing))
+    client: S3Client = session().create_client("s3", config=_FILES_CONFIG.merge(addressing))
+    return client
 
 
 @cache
 def eventbridge() -> "EventBridgeClient":
     """Return the EventBridge client."""
-    return boto3.client("events", config=_CONFIG)
+    client: EventBridgeClient = session().create_client("events", config=_CONFIG)
+    return client
+
+
+@cache
+def secrets_manager() -> "SecretsManagerClient":
+    """Return the Secrets Manager client."""
+    client: SecretsManagerClient = session().create_client("secretsmanager", config=_CONFIG)
+    return client
 
 
 def condition_failed(error: ClientError) -> bool:

@@ -40,14 +40,13 @@ infra.write_outcomes.PartlyAppliedError            503 outcome_unknown
 infra.write_outcomes.BusyError                     503 busy
 infra.write_outcomes.ImpossibleWriteError          500 internal_error
 infra.write_outcomes.OutcomeUnknownError           503 outcome_unknown
-errors of botocore, an unreadable secret           503 service_unavailable
+errors of botocore                                 503 service_unavailable
 anything else                                      500 internal_error
 """
 
 from http import HTTPMethod, HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -151,7 +150,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Make `app` answer every error with the one error body."""
     for error_type in _STATUS_OF:
         app.add_exception_handler(error_type, _answer_known)
-    for error_type in (*DEPENDENCY_ERRORS, GetParameterError):
+    for error_type in DEPENDENCY_ERRORS:
         app.add_exception_handler(error_type, _answer_dependency)
     app.add_exception_handler(UnauthenticatedError, _answer_unauthenticated)
     app.add_exception_handler(InvalidLoginError, _answer_invalid_login)

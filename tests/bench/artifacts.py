@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.build import bytecode, packaging
+from infra.commands.processes import run_to_end
 from infra.build.packaging import LAYER_FOLDER, ROOT, Target
 
 CACHE = ROOT / ".tools" / "bench"
 PEERS = Path(__file__).parent / "peers"
-_BUILDERS = ("bytecode.py", "packaging.py", "trimming.py")
+_BUILDERS = ("bytecode.py", "packaging.py", "service_data.py", "trimming.py")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def build() -> Artifacts:
 def _install(folder: Path, requirements: Path) -> None:
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     install += ["--no-deps", "--require-hashes", "--only-binary=:all:"]
-    subprocess.run([*install, "--target", str(folder), "-r", str(requirements)], check=True)
+    run_to_end([*install, "--target", str(folder), "-r", str(requirements)])
 
 
 def _architecture() -> str:
