@@ -72,7 +72,7 @@ def start() -> FastAPI:
     """Return the application with the settings of the environment; refuses unsafe settings.
 
     Raises:
-        pydantic.ValidationError: a variable is missing or has a value that is not allowed.
+        SettingsError: a variable is missing or has a value that is not allowed.
     """
     chosen = settings(ApiSettings)
     return create_app(

@@ -3,15 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
 from domain.contracts.verdicts import Code
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
+from infra.batches import BatchAnswer, QueueMessage, answer_of
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_messages import MalformedMessageError, read_message
 from infra.contracts.event_payloads import utc_now
@@ -38,10 +36,10 @@ class NotFinalError(Exception):
     """The event returns to the queue: what it lacks may still arrive."""
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchAnswer:
     """Apply a batch of messages; answer those that are to be delivered again."""
     logger.set_correlation_id(context.aws_request_id)
-    messages = [SQSRecord(message) for message in event["Records"]]
+    messages = [QueueMessage.of(record) for record in event["Records"]]
     readings = [message for message in messages if has_readings(message.body)]
     events = [message for message in messages if message not in readings]
     is_time_left = more_than(_TIME_TO_FINISH_SECONDS, context)
@@ -49,27 +47,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     failures = _apply(events, context.aws_request_id, is_time_left) | _store(readings, is_time_left)
     if untried := sum(isinstance(error, NoTimeError) for error in failures.values()):
         logger.warning("No time left", messages=untried)
-
-    def settle(record: SQSRecord) -> None:
-        if record.message_id in failures:
-            raise failures[record.message_id]
-
-    # Not raised when everything fails: that would make Lambda count an error of the function.
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, settle, processor, context)
+    return answer_of(message.id for message in messages if message.id in failures)
 
 
-def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
+def _apply(messages: list[QueueMessage], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Apply the events in the messages; return why some of them are to be delivered again."""
     failures: dict[str, Exception] = {}
-    arrivals: list[tuple[SQSRecord, Arrival]] = []
+    arrivals: list[tuple[QueueMessage, Arrival]] = []
     for message in messages:
         try:
             arrivals.append((message, _arrival(message, request_id)))
         except MalformedMessageError as error:
             failures |= _give_up(message, error)
         except Exception as error:  # whatever is wrong with one message, the others do not wait for it
-            logger.exception("Message not read", message_id=message.message_id)
+            logger.exception("Message not read", message_id=message.id)
             failures |= _return(message, error)
     decided = []
     outcomes = apply_all(stores().timelines, [arrival for _, arrival in arrivals], is_time_left)
@@ -87,9 +78,9 @@ def _is_retryable(decision: Decision, arrival: Arrival) -> bool:
     return decision.verdict.code in arrival.retryable and not decision.repeated
 
 
-def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exception]:
+def _store(messages: list[QueueMessage], is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Store the readings in the messages; return why some of them are to be delivered again."""
-    uploads = [Upload(message.body, _receives(message)) for message in messages]
+    uploads = [Upload(message.body, message.receives) for message in messages]
     failures: dict[str, Exception] = {}
     for message, error in zip(messages, store_all(uploads, utc_now, is_time_left), strict=True):
         if error is not None:
@@ -97,56 +88,52 @@ def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exc
     return failures
 
 
-def _arrival(message: SQSRecord, request_id: str) -> Arrival:
-    is_last = _receives(message) >= settings(IngestionSettings).max_receives
+def _arrival(message: QueueMessage, request_id: str) -> Arrival:
+    is_last = message.receives >= settings(IngestionSettings).max_receives
     event, actor = read_message(message.body)
     return Arrival(
         event=event,
         reception=Reception(datetime.now(UTC), Source.BUS, request_id, actor),
         retryable=() if is_last else RETRYABLE_CODES,
-        receives=_receives(message),
+        receives=message.receives,
     )
 
 
-def _receives(message: SQSRecord) -> int:
-    return int(message.attributes.approximate_receive_count)
-
-
-def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
+def _return(message: QueueMessage, outcome: Outcome) -> dict[str, Exception]:
     """Have a message delivered again that is not done yet; return why, by its id."""
     if isinstance(outcome, _FINAL):
         return _give_up(message, outcome)
     if isinstance(outcome, NoTimeError):
         return _hand_back(message, outcome)
     if isinstance(outcome, OutcomeUnknownError):
-        report_unknown(outcome, message_id=message.message_id)
+        report_unknown(outcome, message_id=message.id)
     elif isinstance(outcome, WriteFailedError):
         reason = repr(outcome.__cause__ or outcome)
-        logger.error("Message not applied", reason=reason, message_id=message.message_id)
-    stores().ingestion_queue.postpone(message.receipt_handle, delay_seconds(_receives(message)))
+        logger.error("Message not applied", reason=reason, message_id=message.id)
+    stores().ingestion_queue.postpone(message.receipt_handle, delay_seconds(message.receives))
     error = outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
-    return {message.message_id: error}
+    return {message.id: error}
 
 
-def _hand_back(message: SQSRecord, error: NoTimeError) -> dict[str, Exception]:
+def _hand_back(message: QueueMessage, error: NoTimeError) -> dict[str, Exception]:
     """Have a message delivered again for which there was no time.
 
     Its receive counts all the same. So that it never becomes a dead letter untried, a message of the
     same body that was not received yet takes its place after the last receive.
     """
-    is_last = _receives(message) >= settings(IngestionSettings).max_receives
+    is_last = message.receives >= settings(IngestionSettings).max_receives
     if is_last and stores().ingestion_queue.send_anew(message.body):
         return {}
     stores().ingestion_queue.postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
-    return {message.message_id: error}
+    return {message.id: error}
 
 
-def _give_up(message: SQSRecord, error: Exception) -> dict[str, Exception]:
+def _give_up(message: QueueMessage, error: Exception) -> dict[str, Exception]:
     """Send a message that no retry will help to the dead letter queue.
 
     It is delivered again soon, until its receives are used up: so the queue itself moves it, and it
     can be redriven from there.
     """
-    logger.error("Message given up", message_id=message.message_id, reason=str(error))
+    logger.error("Message given up", message_id=message.id, reason=str(error))
     stores().ingestion_queue.postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
-    return {message.message_id: error}
+    return {message.id: error}

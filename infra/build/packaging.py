@@ -139,7 +139,8 @@ def zip_layer(cache: Path, root: Path = ROOT) -> Path:
     requirements = root / "requirements.txt"
     interpreter = f"{sys.implementation.cache_tag} {platform.platform()} {platform.machine()}"
     builders = b"".join(
-        Path(__file__).with_name(name).read_bytes() for name in ("bytecode.py", "service_data.py", "trimming.py")
+        Path(__file__).with_name(name).read_bytes()
+        for name in ("bytecode.py", "service_data.py", "trimming.py")
     )
     digest = hashlib.sha256(requirements.read_bytes() + interpreter.encode() + builders).hexdigest()[:16]
     archive = cache / f"layer-{digest}.zip"

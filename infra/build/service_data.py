@@ -29,7 +29,12 @@ def shorten(packages: Path, services: Collection[str]) -> None:
 def with_services(endpoints: dict[str, Any], services: Collection[str]) -> dict[str, Any]:
     """Return `endpoints` with the given services only."""
     partitions = [
-        partition | {"services": {name: partition["services"][name] for name in services if name in partition["services"]}}
+        partition
+        | {
+            "services": {
+                name: partition["services"][name] for name in services if name in partition["services"]
+            }
+        }
         for partition in endpoints["partitions"]
     ]
     return endpoints | {"partitions": partitions}

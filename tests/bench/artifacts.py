@@ -7,14 +7,13 @@ the code does and not what a build forgot.
 import hashlib
 import platform
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.build import bytecode, packaging
-from infra.commands.processes import run_to_end
 from infra.build.packaging import LAYER_FOLDER, ROOT, Target
+from infra.commands.processes import run_to_end
 
 CACHE = ROOT / ".tools" / "bench"
 PEERS = Path(__file__).parent / "peers"
@@ -72,7 +71,15 @@ def build() -> Artifacts:
 
 
 def _install(folder: Path, requirements: Path) -> None:
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-compile",
+    ]
     install += ["--no-deps", "--require-hashes", "--only-binary=:all:"]
     run_to_end([*install, "--target", str(folder), "-r", str(requirements)])
 

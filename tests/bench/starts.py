@@ -81,9 +81,24 @@ def functions(artifacts: Artifacts) -> list[Start]:
     """Return the functions of the service, each with a first call that does its work."""
     return [
         _ours("API: POST /event", "functions.api.handler.handler", artifacts, request()),
-        _ours("ingestion: one event", "functions.ingestion.handler.handler", artifacts, _example("ingestion_batch.json")),
-        _ours("publisher: one change", "functions.publisher.handler.handler", artifacts, _example("stream_batch.json")),
-        _ours("portfolio: one change", "functions.portfolio.handler.handler", artifacts, _example("stream_batch.json")),
+        _ours(
+            "ingestion: one event",
+            "functions.ingestion.handler.handler",
+            artifacts,
+            _example("ingestion_batch.json"),
+        ),
+        _ours(
+            "publisher: one change",
+            "functions.publisher.handler.handler",
+            artifacts,
+            _example("stream_batch.json"),
+        ),
+        _ours(
+            "portfolio: one change",
+            "functions.portfolio.handler.handler",
+            artifacts,
+            _example("stream_batch.json"),
+        ),
         _ours(
             "exporter: ten minutes",
             "functions.exporter.handler.handler",

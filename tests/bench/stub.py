@@ -13,7 +13,11 @@ from typing import Any
 
 Item = Mapping[str, Any]
 _KEYS = ("pk", "sk", "job_id", "id")
-_SECRET = {"Name": "signing", "VersionId": "1", "SecretString": "a secret for benchmarks, not for anything else"}
+_SECRET = {
+    "Name": "signing",
+    "VersionId": "1",
+    "SecretString": "a secret for benchmarks, not for anything else",
+}
 
 
 class Tables:

@@ -112,9 +112,7 @@ def delete_contract(contract_number: str) -> None:
 def list_contracts() -> list[Contract]:
     """List contracts."""
     items = dynamodb.scan(TableName=table)["Items"]
-    return [
-        Contract(contract_number=item["pk"]["S"], components=item["components"]["SS"]) for item in items
-    ]
+    return [Contract(contract_number=item["pk"]["S"], components=item["components"]["SS"]) for item in items]
 
 
 @app.get("/contract/{contract_number}/timeline")
