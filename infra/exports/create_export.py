@@ -6,14 +6,12 @@ counts as open; so nothing that ends a job has to know of slots.
 
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
-
-from botocore.exceptions import ClientError
 
 from domain.exports import MAX_OPEN_EXPORTS, ExportJob, TooManyExportsError, counts_as_open
-from infra.aws import BusyError, write_errors_classified
+from infra.batch_reads import read_items
 from infra.exports.job_items import readable
 from infra.exports.job_store import ExportStore
+from infra.write_outcomes import Applied, BusyError
 
 # Condition of taking a slot: nobody else has since it was found free.
 IS_STILL_FREE = "attribute_not_exists(#holder) OR #holder = :former"
@@ -38,22 +36,19 @@ def create_in_slot(jobs: ExportStore, job: ExportJob) -> None:
             "ExpressionAttributeNames": {"#holder": "holder"},
             "ExpressionAttributeValues": {":former": {"S": former}},
         }
-        writes: list[Any] = [{"Put": jobs.put_of(job)}, {"Put": take}]
-        try:
-            with write_errors_classified():
-                jobs.client.transact_write_items(ClientRequestToken=uuid4().hex, TransactItems=writes)
-        except ClientError:
-            continue  # another job of the same owner was faster: look again
-        return
+        if isinstance(jobs.writer.transact([{"Put": jobs.put_of(job)}, {"Put": take}]), Applied):
+            return
+        # Another job of the same owner has taken the slot: look for another one.
     raise BusyError
 
 
 def _free_slot(jobs: ExportStore, owner: str, now: datetime) -> tuple[int, str]:
     """Return a slot that no open job holds, and the job that held it last, if any."""
-    slots = _read(jobs, [_slot_key(owner, slot) for slot in range(MAX_OPEN_EXPORTS)])
+    keys = [_slot_key(owner, slot) for slot in range(MAX_OPEN_EXPORTS)]
+    slots = read_items(jobs.client, jobs.table, keys)
     holders = {item["job_id"]["S"]: item["holder"]["S"] for item in slots}
-    held = _read(jobs, [{"job_id": {"S": holder}} for holder in holders.values()]) if holders else []
-    open_jobs = {job.id for job in readable(held) if counts_as_open(job, now)}
+    holding = read_items(jobs.client, jobs.table, [{"job_id": {"S": holder}} for holder in holders.values()])
+    open_jobs = {job.id for job in readable(holding) if counts_as_open(job, now)}
     for slot in range(MAX_OPEN_EXPORTS):
         former = holders.get(_slot_key(owner, slot)["job_id"]["S"], "")
         if former not in open_jobs:
@@ -63,10 +58,3 @@ def _free_slot(jobs: ExportStore, owner: str, now: datetime) -> tuple[int, str]:
 
 def _slot_key(owner: str, slot: int) -> dict[str, Any]:
     return {"job_id": {"S": f"SLOT#{owner}#{slot}"}}
-
-
-def _read(jobs: ExportStore, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    answer = jobs.client.batch_get_item(RequestItems={jobs.table: {"Keys": keys, "ConsistentRead": True}})
-    if answer.get("UnprocessedKeys"):
-        raise BusyError
-    return answer["Responses"].get(jobs.table, [])

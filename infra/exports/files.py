@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from infra.aws import DEPENDENCY_ERRORS
 from infra.telemetry import logger
+from infra.write_outcomes import DEPENDENCY_ERRORS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

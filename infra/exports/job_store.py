@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
 from domain.exports import ExportJob, Refusal
-from infra.aws import refused_item, write_errors_classified
+from infra.conditional_writes import Writer
 from infra.exports.job_items import OPEN, StoredJob, number_of, readable, to_item, to_job
+from infra.write_outcomes import Applied
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,20 +36,16 @@ class ExportStore:
     def __init__(self, client: "DynamoDBClient", table: str, fresh_id: Callable[[], str]) -> None:
         self.client = client
         self.table = table
+        self.writer = Writer(client)
         self.fresh_id = fresh_id
 
     def create(self, job: ExportJob) -> None:
-        """Store a new job.
+        """Store a new job. Its id is random: only a first sending of this very write can refuse it.
 
         Raises:
             OutcomeUnknownError: the answer to the write was lost.
         """
-        try:
-            with write_errors_classified():
-                self.client.put_item(**self.put_of(job))
-        except ClientError:
-            # Refused. Its id is random, so only a first sending of this very request put it there.
-            return
+        self.writer.put(**self.put_of(job))
 
     def put_of(self, job: ExportJob) -> Any:  # noqa: ANN401 - alone and in a transaction typed apart
         """Return the write that stores a new job."""
@@ -97,22 +92,18 @@ class ExportStore:
     def _replace(self, before: StoredJob, job: ExportJob) -> tuple[StoredJob | None, bool]:
         """Store `job` if nothing has changed since `before`; returns what is stored then, if anything."""
         after = StoredJob(job, self.fresh_id())
-        try:
-            with write_errors_classified():
-                self.client.put_item(
-                    TableName=self.table,
-                    Item=to_item(after),
-                    ConditionExpression=IS_UNCHANGED,
-                    ExpressionAttributeNames={"#change": "change"},
-                    ExpressionAttributeValues={":change": {"S": before.change}},
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-        except ClientError as error:
-            item = refused_item(error)
-            found = to_job(item) if item else None
-            # Our own write stands in the way: the SDK resent a request whose answer was lost.
-            return found, found is not None and found.change == after.change
-        return after, True
+        outcome = self.writer.put(
+            TableName=self.table,
+            Item=to_item(after),
+            ConditionExpression=IS_UNCHANGED,
+            ExpressionAttributeNames={"#change": "change"},
+            ExpressionAttributeValues={":change": {"S": before.change}},
+        )
+        if isinstance(outcome, Applied):
+            return after, True
+        found = to_job(outcome.item) if outcome.item else None
+        # If this very write is stored, it was resent after a lost response.
+        return found, found is not None and found.change == after.change
 
     def page(self, meter_id: str, limit: int, after: str | None, owner: str | None = None) -> Page:
         """List the jobs of a meter, the newest first; a change shows up within about a second.

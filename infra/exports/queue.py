@@ -3,8 +3,8 @@
 import json
 from typing import TYPE_CHECKING
 
-from infra.aws import DEPENDENCY_ERRORS
 from infra.telemetry import logger
+from infra.write_outcomes import DEPENDENCY_ERRORS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -1,17 +1,15 @@
 """The register of smart meters in DynamoDB; a meter's item stands before those of its hours."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
 from domain.instants import from_micros, to_micros
 from domain.meters.readings import Meter, MeterKind
 from domain.meters.simulation import INTERVAL_SECONDS
-from infra.aws import BusyError, write_errors_classified
+from infra.batch_reads import read_items
+from infra.conditional_writes import Writer
 from infra.paging import list_items
 
 if TYPE_CHECKING:
@@ -19,9 +17,6 @@ if TYPE_CHECKING:
 
 # Condition of registering a meter.
 IS_NEW = "attribute_not_exists(#pk)"
-
-_MAX_KEYS = 100  # of one BatchGetItem
-_ATTEMPTS = 8
 
 _SORT_KEY = "METER"
 _LISTED_AS = "meter"
@@ -47,6 +42,7 @@ class MeterStore:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client
         self.table = table
+        self.writer = Writer(client)
 
     def register(self, meter: Meter) -> None:
         """Store `meter`, unless its id is known already: then nothing changes.
@@ -54,19 +50,18 @@ class MeterStore:
         Raises:
             OutcomeUnknownError: the answer to the write was lost.
         """
-        with suppress(ClientError), write_errors_classified():
-            self.client.put_item(
-                TableName=self.table,
-                Item=_key_of(meter.id)
-                | {
-                    "listed_as": {"S": _LISTED_AS},
-                    "meter_id": {"S": meter.id},
-                    "meter_kind": {"S": meter.kind},
-                    "created_at": {"N": str(to_micros(meter.created_at))},
-                },
-                ConditionExpression=IS_NEW,
-                ExpressionAttributeNames={"#pk": "pk"},
-            )
+        self.writer.put(
+            TableName=self.table,
+            Item=_key_of(meter.id)
+            | {
+                "listed_as": {"S": _LISTED_AS},
+                "meter_id": {"S": meter.id},
+                "meter_kind": {"S": meter.kind},
+                "created_at": {"N": str(to_micros(meter.created_at))},
+            },
+            ConditionExpression=IS_NEW,
+            ExpressionAttributeNames={"#pk": "pk"},
+        )
 
     def change(self, meter_id: str, settings: Mapping[str, int | str | None], now: datetime) -> Meter:
         """Set what `settings` names, `interval_seconds` and `timezone`, or remove it where it is None.
@@ -104,19 +99,16 @@ class MeterStore:
             *(f"#{name} = if_not_exists(#{name}, :{name})" for name in registered),
             *(clause.format(name) for name in stated),
         ]
-        with write_errors_classified():
-            answer = self.client.update_item(
-                TableName=self.table,
-                Key=_key_of(meter_id),
-                UpdateExpression=f"SET {', '.join(sets)}"
-                + (f" REMOVE {', '.join(removed)}" if removed else ""),
-                ExpressionAttributeNames={f"#{name}": name for name in (*registered, *settings)},
-                ExpressionAttributeValues={
-                    f":{name}": value for name, value in (registered | stated).items()
-                },
-                ReturnValues="ALL_NEW",
-            )
-        return _to_meter(answer["Attributes"])
+        outcome = self.writer.update(
+            TableName=self.table,
+            Key=_key_of(meter_id),
+            UpdateExpression=f"SET {', '.join(sets)}" + (f" REMOVE {', '.join(removed)}" if removed else ""),
+            ExpressionAttributeNames={f"#{name}": name for name in (*registered, *settings)},
+            ExpressionAttributeValues={f":{name}": value for name, value in (registered | stated).items()},
+            ReturnValues="ALL_NEW",
+        )
+        assert outcome.item is not None  # noqa: S101 - what ALL_NEW asks for
+        return _to_meter(outcome.item)
 
     def get(self, meter_id: str) -> Meter | None:
         """Read a meter, consistently."""
@@ -133,23 +125,9 @@ class MeterStore:
         listed, last = list_items(self.client, self.table, ("listed_as", _LISTED_AS), limit, start)
         # The index has not all of an item, and cannot be given more without being made anew.
         keys = [{"pk": item["pk"], "sk": item["sk"]} for item in listed]
-        items = [
-            item
-            for first in range(0, len(keys), _MAX_KEYS)
-            for item in self._read(keys[first : first + _MAX_KEYS])
-        ]
+        items = read_items(self.client, self.table, keys)
         meters = sorted(map(_to_meter, items), key=attrgetter("id"))
         return Page(tuple(meters), last["meter_id"]["S"] if last else None)
-
-    def _read(self, keys: list[dict[str, Any]]) -> Iterator[Item]:
-        request: Any = {self.table: {"Keys": keys, "ConsistentRead": True}}
-        for _ in range(_ATTEMPTS):
-            answer = self.client.batch_get_item(RequestItems=request)
-            yield from answer["Responses"].get(self.table, [])
-            request = answer.get("UnprocessedKeys")
-            if not request:
-                return
-        raise BusyError
 
 
 def _key_of(meter_id: str) -> dict[str, Any]:

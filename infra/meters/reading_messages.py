@@ -9,13 +9,12 @@ from domain.actors import Actor, publisher
 from domain.instants import MalformedTimeError, parse_instant
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError, Problem
-from infra.aws import DEPENDENCY_ERRORS
 from infra.meters.store_upload import SentReadings, load_exactly, read_detail, store_upload
 from infra.parallel import in_parallel
 from infra.stores import stores
 from infra.telemetry import logger
 from infra.time_left import IsTimeLeft, NoTimeError
-from infra.write_outcomes import WriteFailedError
+from infra.write_outcomes import DEPENDENCY_ERRORS, WriteFailedError
 
 DETAIL_TYPE = "meter_readings"
 

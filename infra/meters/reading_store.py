@@ -4,7 +4,6 @@ A write reads the hours it touches, applies the readings to them (`domain.meters
 hour together with the versions it put aside, on condition that the hour is still the one that was read.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, islice
-from typing import Any, NamedTuple
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.actors import Actor
 from domain.instants import to_micros
@@ -24,11 +21,25 @@ from domain.meters.readings import Interval, Reading
 from domain.meters.sums import sum_quarters
 from domain.meters.uploads import MAX_HOURS, MAX_STORED_READINGS, TooManyReadingsError
 from domain.meters.versions import HourBlock
-from infra.aws import RANDOM, write_errors_classified
+from infra.batch_reads import read_items
+from infra.conditional_writes import Writer
 from infra.meters.meter_store import partition_of
 from infra.meters.reading_items import StoredHour, count_of, hour_item, hour_key, past_items, to_hour
 from infra.meters.reading_sums import SumQueries
-from infra.write_outcomes import BusyError, PartlyAppliedError
+from infra.retries import attempts
+from infra.write_outcomes import (
+    Applied,
+    BusyError,
+    NotApplied,
+    PartlyAppliedError,
+    Refused,
+    Unknown,
+    error_of,
+    is_retryable,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 # Conditions of the writes below. An hour may have been written by another upload; past versions are named
 # by the write that put them aside, so that only a resend of that write can meet them.
@@ -43,10 +54,9 @@ _REBUILT_AT_ONCE = 100
 _ALL_TIME = (b"2000-01-01T00:00:00Z", b"2101-01-02T00:00:00Z")
 _COUNTED_FROM = 250
 """From so many hours on, what is stored of them is counted before the first write."""
-# Another upload was faster, or is at it; what is lost to it is applied again.
-_LOST_RACES = {"ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "None"}
-_MAX_ATTEMPTS = 20
-_MAX_PAUSE = 0.5
+_ATTEMPTS = 20
+_LONGEST_SECONDS = 10.0
+"""No attempt at a batch starts later than this."""
 
 Write = dict[str, Any]
 Apply = Callable[[str, StoredHour, int], tuple[Change, int]]
@@ -80,15 +90,14 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _pause(attempt: int) -> float:
-    """Return how many seconds to wait after `attempt`, with jitter."""
-    return RANDOM.uniform(0, min(_MAX_PAUSE, 0.01 * 2**attempt))
-
-
 class ReadingStore(SumQueries):
     """The readings of one table."""
 
     now: Callable[[], datetime] = staticmethod(_utc_now)
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        super().__init__(client, table)
+        self.writer = Writer(client)
 
     def store(self, meter_id: str, readings: Iterable[Reading], actor: Actor | None = None) -> Counts:
         """Store `readings` of a meter; which of a timestamp counts, their `created_at` says.
@@ -173,7 +182,7 @@ class ReadingStore(SumQueries):
         absent = set(names)
         count = 0
         for first in range(0, len(names), _MAX_ITEMS):
-            for item in self._get(meter_id, names[first : first + _MAX_ITEMS], "#sk,#facts,#count"):
+            for item in self._get(meter_id, names[first : first + _MAX_ITEMS], ["sk", "facts", "count"]):
                 absent.discard(item["sk"]["S"].removeprefix("HOUR#"))
                 count += count_of(item)
             if count > MAX_STORED_READINGS:
@@ -211,7 +220,7 @@ class ReadingStore(SumQueries):
         self, meter_id: str, apply: Apply, absent: frozenset[str], names: Sequence[str]
     ) -> tuple[Counts, int]:
         counts, deleted = Counts(), 0
-        for attempt in range(_MAX_ATTEMPTS):
+        for _ in attempts(_ATTEMPTS, _LONGEST_SECONDS):
             asked = [name for name in names if name not in absent]
             items = self._get(meter_id, asked) if asked else []
             stored = {item["sk"]["S"].removeprefix("HOUR#"): to_hour(item) for item in items}
@@ -224,7 +233,6 @@ class ReadingStore(SumQueries):
             if not lost:
                 return counts, deleted
             names, absent = lost, frozenset()
-            time.sleep(_pause(attempt))
         raise BusyError
 
     def _transactions(
@@ -269,46 +277,26 @@ class ReadingStore(SumQueries):
             *({"TableName": self.table, "Item": key | attributes, **is_new} for attributes in past),
         ]
 
-    def _get(self, meter_id: str, names: Sequence[str], projection: str = "") -> list[Any]:
-        """Read the hours that are stored of those named, at most a hundred, consistently."""
-        keys: Any = {
-            "Keys": [{"pk": partition_of(meter_id), "sk": hour_key(name)} for name in names],
-            "ConsistentRead": True,
-        }
-        if projection:
-            projected = [name.removeprefix("#") for name in projection.split(",")]
-            keys |= {
-                "ProjectionExpression": projection,
-                "ExpressionAttributeNames": {f"#{name}": name for name in projected},
-            }
-        request: Any = {self.table: keys}
-        items: list[Any] = []
-        for attempt in range(_MAX_ATTEMPTS):
-            answer = self.client.batch_get_item(RequestItems=request)
-            items += answer["Responses"].get(self.table, [])
-            request = answer.get("UnprocessedKeys")
-            if not request:
-                return items
-            time.sleep(_pause(attempt))
-        code, message = "ProvisionedThroughputExceededException", "keys stayed unprocessed"
-        raise ClientError({"Error": {"Code": code, "Message": message}}, "BatchGetItem")
+    def _get(self, meter_id: str, names: Sequence[str], attributes: Sequence[str] = ()) -> list[Any]:
+        """Read the hours named that are stored, consistently."""
+        keys = [{"pk": partition_of(meter_id), "sk": hour_key(name)} for name in names]
+        return read_items(self.client, self.table, keys, attributes)
 
     def _write_all(self, writes: Sequence[Write]) -> bool:
-        """Write all or, where another upload was faster, nothing.
+        """Write all, or nothing if another upload has written one of these hours or is about to; return whether.
 
-        A transaction even for one hour: it carries a token, so that a request which the SDK resends
-        does not meet itself and count its readings as known.
+        A transaction even for one hour: its token recognises a resend, whose readings would otherwise count as known.
         """
-        puts: Any = [{"Put": write} for write in writes]
-        try:
-            with write_errors_classified():
-                self.client.transact_write_items(TransactItems=puts)
-        except ClientError as error:
-            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
-            if reasons and reasons <= _LOST_RACES:
+        outcome = self.writer.transact_once([{"Put": write} for write in writes])
+        match outcome:
+            case Applied():
+                return True
+            case Refused():
                 return False
-            raise BusyError from error
-        return True
+            case NotApplied(error) if is_retryable(error):
+                return False
+            case NotApplied() | Unknown():
+                raise error_of(outcome) from outcome.error
 
 
 def _size_of(write: Write) -> int:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from domain.portfolio.entries import Entry, Row, rows_of
+from infra.batch_reads import read_items
 from infra.contracts.contract_items import key_of
 from infra.parallel import in_parallel
 from infra.portfolio.check_counters import CounterCheck
@@ -28,13 +29,12 @@ from infra.portfolio.portfolio_items import (
     row_key,
 )
 from infra.portfolio.portfolio_store import PortfolioStore
-from infra.write_outcomes import BusyError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _THREADS = 8
-_MAX_KEYS = 100  # of one BatchGetItem
+_ITEMS_OF_A_CHECK = 100
 _ATTEMPTS = 8
 _REPORT_EVERY = 10_000
 _SETTLE_SECONDS = (0.0, 1.0, 2.0, 4.0, 8.0)
@@ -82,11 +82,13 @@ class Rebuild:
                 **({"ExclusiveStartKey": start} if start else {}),
             )
             contracts = [item for item in page["Items"] if item["sk"]["S"] == "CONTRACT"]
-            suspects += in_parallel(self._suspects, _chunks(contracts, _MAX_KEYS), _THREADS)
+            suspects += in_parallel(self._suspects, _chunks(contracts, _ITEMS_OF_A_CHECK), _THREADS)
             if self.repair:
                 suspects = self._unsettled(suspects, rounds=1)
             events = [item for item in page["Items"] if is_decided_event(item)]
-            self.differences += in_parallel(self._missing_events, _chunks(events, _MAX_KEYS), _THREADS)
+            self.differences += in_parallel(
+                self._missing_events, _chunks(events, _ITEMS_OF_A_CHECK), _THREADS
+            )
             if (count + len(contracts)) // _REPORT_EVERY > count // _REPORT_EVERY:
                 yield f"{count + len(contracts):,} contracts compared …"
             count += len(contracts)
@@ -101,7 +103,9 @@ class Rebuild:
     def _suspects(self, contracts: Sequence[Item]) -> list[str]:
         """Return the numbers of the contracts whose entries differ from these images of them."""
         wanted = {number: entry_of(number, item) for number, item in map(_numbered, contracts)}
-        entries = _entries(self._read(self.portfolio.table, [entry_key(number) for number in wanted]))
+        entries = _entries(
+            read_items(self.client, self.portfolio.table, [entry_key(number) for number in wanted])
+        )
         return [number for number, entry in wanted.items() if entries.get(number) != entry]
 
     def _unsettled(self, numbers: Sequence[str], rounds: int) -> list[str]:
@@ -141,7 +145,7 @@ class Rebuild:
         """Log the decided events that are not logged though their day is still kept; return which."""
         today = self.now().date()
         kept = {str(log_key(row)): row for row in rows if self.log.keeps_row(row, today)}
-        found = self._read(self.portfolio.table, [log_key(row) for row in kept.values()])
+        found = read_items(self.client, self.portfolio.table, [log_key(row) for row in kept.values()])
         logged = {str({"pk": item["pk"], "sk": item["sk"]}) for item in found}
         missing = [row for key, row in kept.items() if key not in logged]
         if self.repair:
@@ -161,9 +165,9 @@ class Rebuild:
         for page in pages:
             entries = [read_entry(item) for item in page["Items"] if is_entry(item)]
             rows = [read_row(item) for item in page["Items"] if is_row(item)]
-            suspects += in_parallel(self._without_contract, _chunks(entries, _MAX_KEYS), _THREADS)
-            doubtful = in_parallel(self._lost_rows, _chunks(entries, _MAX_KEYS), _THREADS)
-            doubtful += in_parallel(self._stray_rows, _chunks(rows, _MAX_KEYS), _THREADS)
+            suspects += in_parallel(self._without_contract, _chunks(entries, _ITEMS_OF_A_CHECK), _THREADS)
+            doubtful = in_parallel(self._lost_rows, _chunks(entries, _ITEMS_OF_A_CHECK), _THREADS)
+            doubtful += in_parallel(self._stray_rows, _chunks(rows, _ITEMS_OF_A_CHECK), _THREADS)
             self.differences += in_parallel(self._settle_row, doubtful, _THREADS)
             count += len(rows)
         for number in self._unsettled(suspects, rounds=len(_SETTLE_SECONDS)):
@@ -171,24 +175,23 @@ class Rebuild:
         yield f"{count:,} rows compared"
 
     def _without_contract(self, entries: Sequence[Entry]) -> list[str]:
-        found = self._read(self.contracts_table, [key_of(entry.number) for entry in entries])
+        found = read_items(self.client, self.contracts_table, [key_of(entry.number) for entry in entries])
         numbers = {number for number, _ in map(_numbered, found)}
         return [entry.number for entry in entries if entry.number not in numbers]
 
     def _lost_rows(self, entries: Sequence[Entry]) -> list[Row]:
         """Return the rows that these entries should have and that are not there as they should."""
         wanted = [row for entry in entries for row in rows_of(entry)]
-        found = {
-            row
-            for keys in _chunks(wanted, _MAX_KEYS)
-            for row in map(read_row, self._read(self.portfolio.table, [row_key(row) for row in keys]))
-        }
+        keys = [row_key(row) for row in wanted]
+        found = set(map(read_row, read_items(self.client, self.portfolio.table, keys)))
         return [row for row in wanted if row not in found]
 
     def _stray_rows(self, rows: Sequence[Row]) -> list[Row]:
         """Return those of these rows that no entry has."""
         numbers = {row.number for row in rows}
-        entries = _entries(self._read(self.portfolio.table, [entry_key(number) for number in numbers]))
+        entries = _entries(
+            read_items(self.client, self.portfolio.table, [entry_key(number) for number in numbers])
+        )
         return [row for row in rows if row not in rows_of(entries.get(row.number))]
 
     def _settle_row(self, row: Row) -> list[str]:
@@ -210,22 +213,7 @@ class Rebuild:
                 ]
         return [f"contract {row.number}: changes all the time"]
 
-    # --- reading ------------------------------------------------------------------------------------
-
-    def _read(self, table: str, keys: list[Key]) -> list[Item]:
-        """Read the items that are there, consistently."""
-        items: list[Item] = []
-        wanted: Any = keys
-        for _ in range(_ATTEMPTS):
-            if not wanted:
-                return items
-            answer = self.client.batch_get_item(
-                RequestItems={table: {"Keys": wanted, "ConsistentRead": True}}
-            )
-            items += answer["Responses"].get(table, [])
-            unprocessed: Any = answer.get("UnprocessedKeys", {})
-            wanted = unprocessed.get(table, {}).get("Keys")
-        raise BusyError
+    # --- the place in the scan ----------------------------------------------------------------------
 
     def _place(self) -> Any:  # noqa: ANN401 - a key as DynamoDB has it
         if not self.resume:

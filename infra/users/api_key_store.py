@@ -3,14 +3,13 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from domain.instants import to_micros
 from domain.users import MAX_API_KEYS, ApiKey, ApiKeyNotFoundError, TooManyApiKeysError, User
-from infra.aws import DEPENDENCY_ERRORS, condition_failed
+from infra.conditional_writes import Writer
 from infra.telemetry import logger
 from infra.users.read_credential import read_credential
 from infra.users.user_items import API_KEY, credential_key, to_api_key, to_api_key_item
+from infra.write_outcomes import DEPENDENCY_ERRORS, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,6 +27,7 @@ class ApiKeyStore:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client
         self.table = table
+        self.writer = Writer(client)
 
     def get(self, user_id: str, key_id: str) -> tuple[User | None, ApiKey | None]:
         """Read an API key and its owner, consistently, in one call."""
@@ -61,20 +61,19 @@ class ApiKeyStore:
     def revoke(self, user_id: str, key_id: str) -> None:
         """Delete an API key; the next request with it is refused.
 
+        In a transaction, whose token recognises a resend: a deleted item could not say who has deleted it.
+
         Raises:
             ApiKeyNotFoundError: the user has no such key.
         """
-        try:
-            self.client.delete_item(
-                TableName=self.table,
-                Key=credential_key(user_id, API_KEY + key_id),
-                ConditionExpression=EXISTS,
-                ExpressionAttributeNames={"#pk": "pk"},
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            raise ApiKeyNotFoundError from error
+        delete = {
+            "TableName": self.table,
+            "Key": credential_key(user_id, API_KEY + key_id),
+            "ConditionExpression": EXISTS,
+            "ExpressionAttributeNames": {"#pk": "pk"},
+        }
+        if isinstance(self.writer.transact([{"Delete": delete}]), Refused):
+            raise ApiKeyNotFoundError
 
     def delete_all(self, user_id: str) -> None:
         """Delete all API keys of a user. No condition: callers have made the keys invalid before."""
@@ -82,7 +81,10 @@ class ApiKeyStore:
             self.client.delete_item(TableName=self.table, Key=credential_key(user_id, API_KEY + key.id))
 
     def record_use(self, key: ApiKey, at: datetime) -> None:
-        """Store that a key was used, at most once an hour; a failure is logged and does not stop the request."""
+        """Store that a key was used, at most once an hour; a failure is logged and does not stop the request.
+
+        Not with the `Writer`: the request must not wait for its attempts.
+        """
         if key.last_used_at is not None and at - key.last_used_at < USE_IS_RECORDED_EVERY:
             return
         try:

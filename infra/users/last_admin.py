@@ -5,14 +5,13 @@ if another user is on the list; this holds for concurrent requests too. Every us
 the list may be incomplete: users that were stored before the list existed are added when another admin is needed.
 """
 
-from typing import TYPE_CHECKING, Any, cast
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any
 
 from domain.users import LastAdminError, Role, User
-from infra.aws import write_errors_classified
+from infra.conditional_writes import Writer
 from infra.paging import list_items
 from infra.users.user_items import KIND, to_user, user_key
+from infra.write_outcomes import Applied
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,7 +22,6 @@ LIST_KEY: dict[str, Any] = {"pk": {"S": "ADMINS"}, "sk": {"S": "ADMINS"}}
 ANOTHER_REMAINS = "attribute_exists(#members) AND (size(#members) > :one OR NOT contains(#members, :id))"
 IS_ACTIVE_ADMIN = "#role = :admin AND #is_active = :true"
 
-REFUSED = "ConditionalCheckFailed"
 _PAGE = 200
 
 
@@ -56,12 +54,14 @@ class AdminList:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client
         self.table = table
+        self.writer = Writer(client)
 
     def find_another(self, user_id: str) -> None:
         """Add an active admin other than `user_id` to the list, found by paging through all users.
 
         Raises:
             LastAdminError: there is no other active admin.
+            BusyError: concurrent changes prevented every attempt.
             OutcomeUnknownError: the table did not answer.
         """
         after = None
@@ -83,12 +83,5 @@ class AdminList:
             "ExpressionAttributeNames": {"#role": "role", "#is_active": "is_active"},
             "ExpressionAttributeValues": {":admin": {"S": Role.ADMIN}, ":true": {"BOOL": True}},
         }
-        writes: Any = [{"ConditionCheck": check}, *list_change(self.table, None, user)]
-        try:
-            with write_errors_classified():
-                self.client.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            reasons = cast("list[dict[str, Any]]", error.response["CancellationReasons"])
-            # After a conflict with another transaction the caller's next attempt decides.
-            return reasons[0].get("Code") != REFUSED
-        return True
+        writes = [{"ConditionCheck": check}, *list_change(self.table, None, user)]
+        return isinstance(self.writer.transact(writes), Applied)

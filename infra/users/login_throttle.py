@@ -4,15 +4,15 @@ Each attempt is counted before the password is verified, by a write whose condit
 allowed number of concurrent attempts passes. The window of a counter starts with its first attempt.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
 from domain.users import name_key
-from infra.aws import BusyError, condition_failed, refused_item
+from infra.conditional_writes import Writer
+from infra.write_outcomes import Applied, BusyError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -57,6 +57,7 @@ class ThrottleStore:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client
         self.table = table
+        self.writer = Writer(client)
 
     def ping(self) -> None:
         """Read from the table, to check that it answers."""
@@ -65,8 +66,8 @@ class ThrottleStore:
     def count(self, limit: Limit, subject: str, at: datetime) -> None:
         """Count an attempt of `subject`, whether or not an account with that name exists.
 
-        The key of a counter is a hash, so the table contains neither names nor addresses. If the SDK resends
-        a request after a lost response, an attempt may be counted twice, which is the safe direction.
+        The key of a counter is a hash, so the table contains neither names nor addresses. If a request is
+        resent after a lost response, an attempt may be counted twice, which is the safe direction.
 
         Raises:
             ThrottledError: the limit is reached.
@@ -112,43 +113,32 @@ class ThrottleStore:
         item = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
         return item is not None and int(item["expires_at"]["N"]) > at.timestamp()
 
-    def _add(self, key: dict[str, Any], limit: Limit, now: int) -> dict[str, Any] | None:
+    def _add(self, key: dict[str, Any], limit: Limit, now: int) -> Mapping[str, Any] | None:
         """Count an attempt in the current window; return the stored counter if it is full or its window is over."""
-        try:
-            self.client.update_item(
-                TableName=self.table,
-                Key=key,
-                UpdateExpression="ADD #count :one",
-                ConditionExpression=IS_BELOW_THE_LIMIT,
-                ExpressionAttributeNames={"#count": "count", "#expires_at": "expires_at"},
-                ExpressionAttributeValues={
-                    ":one": {"N": "1"},
-                    ":limit": {"N": str(limit.attempts)},
-                    ":now": {"N": str(now)},
-                },
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            return refused_item(error) or {}
-        return None
+        outcome = self.writer.update(
+            TableName=self.table,
+            Key=key,
+            UpdateExpression="ADD #count :one",
+            ConditionExpression=IS_BELOW_THE_LIMIT,
+            ExpressionAttributeNames={"#count": "count", "#expires_at": "expires_at"},
+            ExpressionAttributeValues={
+                ":one": {"N": "1"},
+                ":limit": {"N": str(limit.attempts)},
+                ":now": {"N": str(now)},
+            },
+        )
+        return None if isinstance(outcome, Applied) else outcome.item or {}
 
     def _start_window(self, key: dict[str, Any], now: int, ends: int) -> bool:
         """Start a window with its first attempt unless one is open; return whether it was started."""
-        try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=key | {"count": {"N": "1"}, "expires_at": {"N": str(ends)}},
-                ConditionExpression=IS_OVER,
-                ExpressionAttributeNames={"#expires_at": "expires_at"},
-                ExpressionAttributeValues={":now": {"N": str(now)}},
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            return False
-        return True
+        outcome = self.writer.put(
+            TableName=self.table,
+            Item=key | {"count": {"N": "1"}, "expires_at": {"N": str(ends)}},
+            ConditionExpression=IS_OVER,
+            ExpressionAttributeNames={"#expires_at": "expires_at"},
+            ExpressionAttributeValues={":now": {"N": str(now)}},
+        )
+        return isinstance(outcome, Applied)
 
 
 def _key(kind: str, subject: str) -> dict[str, Any]:

@@ -1,15 +1,13 @@
 """Reads a user together with one of the user's credentials: the one call that checking a caller costs."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from domain.users import User
-from infra.aws import BusyError
+from infra.batch_reads import read_items
 from infra.users.user_items import USER, Item, credential_key, to_user
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_ATTEMPTS = 3
 
 
 class StoredCredential(NamedTuple):
@@ -26,12 +24,5 @@ def read_credential(client: "DynamoDBClient", table: str, user_id: str, sort_key
         BusyError: DynamoDB left keys unprocessed in every attempt.
     """
     keys = [credential_key(user_id, USER), credential_key(user_id, sort_key)]
-    requested: Any = {table: {"Keys": keys, "ConsistentRead": True}}
-    items: dict[str, Item] = {}
-    for _ in range(_ATTEMPTS):
-        answer = client.batch_get_item(RequestItems=requested)
-        items |= {item["sk"]["S"]: item for item in answer["Responses"].get(table, [])}
-        requested = answer.get("UnprocessedKeys")
-        if not requested:
-            return StoredCredential(to_user(items[USER]) if USER in items else None, items.get(sort_key))
-    raise BusyError
+    items = {item["sk"]["S"]: item for item in read_items(client, table, keys)}
+    return StoredCredential(to_user(items[USER]) if USER in items else None, items.get(sort_key))

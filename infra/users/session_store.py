@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from domain.users import Session, User
-from infra.aws import condition_failed, refused_item
+from infra.conditional_writes import Writer
 from infra.users.read_credential import read_credential
 from infra.users.user_items import SESSION, credential_key, to_session, to_session_item
+from infra.write_outcomes import Applied
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,6 +21,7 @@ class SessionStore:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client
         self.table = table
+        self.writer = Writer(client)
 
     def get(self, user_id: str, session_id: str) -> tuple[User | None, Session | None]:
         """Read a session and its user, consistently, in one call."""
@@ -34,22 +34,18 @@ class SessionStore:
 
     def rotate(self, session: Session, refresh_id: str) -> bool:
         """Make `refresh_id` the valid refresh token unless another one has replaced it; return whether it is."""
-        try:
-            self.client.update_item(
-                TableName=self.table,
-                Key=credential_key(session.user_id, SESSION + session.id),
-                UpdateExpression="SET #refresh_id = :next",
-                ConditionExpression=IS_CURRENT,
-                ExpressionAttributeNames={"#refresh_id": "refresh_id"},
-                ExpressionAttributeValues={":next": {"S": refresh_id}, ":last": {"S": session.refresh_id}},
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            # Our own write: the SDK sent it again after the response was lost.
-            return (refused_item(error) or {}).get("refresh_id") == {"S": refresh_id}
-        return True
+        outcome = self.writer.update(
+            TableName=self.table,
+            Key=credential_key(session.user_id, SESSION + session.id),
+            UpdateExpression="SET #refresh_id = :next",
+            ConditionExpression=IS_CURRENT,
+            ExpressionAttributeNames={"#refresh_id": "refresh_id"},
+            ExpressionAttributeValues={":next": {"S": refresh_id}, ":last": {"S": session.refresh_id}},
+        )
+        if isinstance(outcome, Applied):
+            return True
+        # Our own write, sent again after the response was lost, or another one.
+        return (outcome.item or {}).get("refresh_id") == {"S": refresh_id}
 
     def end(self, user_id: str, session_id: str) -> None:
         """Delete a session. No condition: deleting it twice changes nothing."""

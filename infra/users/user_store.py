@@ -1,16 +1,12 @@
 """Users in DynamoDB: unique names by transactions, changes under optimistic locking, always one active admin."""
 
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
-from uuid import uuid4
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.users import User, UserExistsError, UserNotFoundError
-from infra.aws import RANDOM, BusyError, write_errors_classified
+from infra.conditional_writes import Writer
 from infra.paging import list_items
-from infra.users.last_admin import REFUSED, AdminList, list_change
+from infra.users.last_admin import AdminList, list_change
 from infra.users.user_items import (
     KIND,
     Item,
@@ -20,6 +16,7 @@ from infra.users.user_items import (
     to_user_item,
     user_key,
 )
+from infra.write_outcomes import Applied, BusyError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,7 +27,6 @@ IS_UNCHANGED = "#version = :version"
 BELONGS_TO_USER = "#user_id = :user_id"
 
 _ATTEMPTS = 6
-_FIRST_PAUSE_SECONDS = 0.02
 
 
 class UserPage(NamedTuple):
@@ -40,12 +36,11 @@ class UserPage(NamedTuple):
     next_after: str | None
 
 
-class _RefusedError(Exception):
+class _Refusal(NamedTuple):
     """A condition of a transaction failed: of the user's item, of the list of admins, or of a name."""
 
-    def __init__(self, *, by_user: bool, by_admins: bool) -> None:
-        self.by_user = by_user
-        self.by_admins = by_admins
+    by_user: bool
+    by_admins: bool
 
 
 class UserStore:
@@ -54,6 +49,7 @@ class UserStore:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client
         self.table = table
+        self.writer = Writer(client)
         self._admins = AdminList(client, table)
 
     def create(self, user: User) -> None:
@@ -63,10 +59,8 @@ class UserStore:
             UserExistsError: the username or the email address is taken.
         """
         put = self._put(to_user_item(user), IS_NEW, "pk")
-        try:
-            self._transact(put, None, user, [self._take(login, user) for login in _logins(user)])
-        except _RefusedError as error:
-            raise UserExistsError from error
+        if self._transact(put, None, user, [self._take(login, user) for login in _logins(user)]):
+            raise UserExistsError
 
     def get(self, user_id: str) -> User | None:
         """Read a user, consistently."""
@@ -118,16 +112,15 @@ class UserStore:
             *(self._take(login, after) for name, login in new.items() if name not in old),
             *(self._free(login, before) for name, login in old.items() if name not in new),
         ]
-        try:
-            self._transact(put, before, after, names)
-        except _RefusedError as error:
-            if error.by_user:
-                return False
-            if error.by_admins:
-                self._admins.find_another(before.id)
-                return False
-            raise UserExistsError from error
-        return True
+        refusal = self._transact(put, before, after, names)
+        if refusal is None:
+            return True
+        if refusal.by_user:
+            return False
+        if refusal.by_admins:
+            self._admins.find_another(before.id)
+            return False
+        raise UserExistsError
 
     def delete(self, user_id: str) -> None:
         """Delete a user and free the names. Sessions and API keys without a user are invalid.
@@ -146,13 +139,12 @@ class UserStore:
                 "ExpressionAttributeValues": {":version": {"N": str(user.version)}},
             }
             delete = {"Delete": {"TableName": self.table, "Key": user_key(user.id)} | condition}
-            try:
-                self._transact(delete, user, None, [self._free(login, user) for login in _logins(user)])
-            except _RefusedError as error:
-                if error.by_admins and not error.by_user:
-                    self._admins.find_another(user.id)
-                continue
-            return
+            names = [self._free(login, user) for login in _logins(user)]
+            refusal = self._transact(delete, user, None, names)
+            if refusal is None:
+                return
+            if refusal.by_admins and not refusal.by_user:
+                self._admins.find_another(user.id)
         raise BusyError
 
     def page(self, limit: int, after: str | None) -> UserPage:
@@ -193,28 +185,21 @@ class UserStore:
             }
         }
 
-    def _transact(self, write: Any, before: User | None, after: User | None, names: list[Any]) -> None:  # noqa: ANN401
-        """Write a user's item, the names, and the list of admins if it changes, in one transaction.
-
-        All attempts have the same client token, so that the transaction is applied only once.
-        """
+    def _transact(
+        self,
+        write: dict[str, Any],
+        before: User | None,
+        after: User | None,
+        names: list[dict[str, Any]],
+    ) -> _Refusal | None:
+        """Write a user's item, the names, and the list of admins if it changes; return what refused it, if anything."""
         admins = list_change(self.table, before, after)
-        writes = [write, *admins, *names]
-        token = uuid4().hex
-        for attempt in range(_ATTEMPTS):
-            try:
-                with write_errors_classified():
-                    self.client.transact_write_items(ClientRequestToken=token, TransactItems=writes)
-            except ClientError as error:
-                reasons = cast("list[dict[str, Any]]", error.response["CancellationReasons"])
-                refused = [reason.get("Code") == REFUSED for reason in reasons]
-                if any(refused):
-                    raise _RefusedError(by_user=refused[0], by_admins=bool(admins) and refused[1]) from error
-                # A conflict with another transaction; jitter, so that both do not retry at the same moment.
-                time.sleep(RANDOM.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2**attempt)
-            else:
-                return
-        raise BusyError
+        outcome = self.writer.transact([write, *admins, *names])
+        if isinstance(outcome, Applied):
+            return None
+        return _Refusal(
+            by_user=outcome.reasons[0].failed, by_admins=bool(admins) and outcome.reasons[1].failed
+        )
 
 
 def _logins(user: User) -> tuple[str, str]:

@@ -10,15 +10,17 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from infra.conditional_writes import Writer, write_errors_classified
+from infra.conditional_writes import Writer
 from infra.write_outcomes import (
     Applied,
     BusyError,
     ImpossibleWriteError,
+    NotApplied,
+    Outcome,
     OutcomeUnknownError,
     Reason,
     Refused,
-    watch,
+    Unknown,
 )
 from tests.engines import client_of
 from tests.faults import answer_of
@@ -87,17 +89,15 @@ def transact(client: "DynamoDBClient") -> object:
     return Writer(client).transact([{"Put": {"TableName": "table", "Item": ROW}}])
 
 
-def write_by_the_old_way(client: "DynamoDBClient") -> None:
-    watch(client)
-    with write_errors_classified():
-        client.update_item(TableName="table", Key=ROW)
+def transact_once(client: "DynamoDBClient") -> object:
+    return Writer(client).transact_once([{"Put": {"TableName": "table", "Item": ROW}}])
 
 
 Write = Callable[["DynamoDBClient"], object]
 
 
 @pytest.mark.parametrize("answer", [THROTTLED, CONFLICT, NEVER_SENT], ids=["throttle", "conflict", "connect"])
-@pytest.mark.parametrize("send", [write, write_by_the_old_way])
+@pytest.mark.parametrize("send", [write, transact])
 def test_an_attempt_that_stored_nothing_and_may_work_later_is_busy(send: Write, answer: Answer) -> None:
     client, _ = scripted(answer)
     with pytest.raises(BusyError):
@@ -105,7 +105,7 @@ def test_an_attempt_that_stored_nothing_and_may_work_later_is_busy(send: Write, 
 
 
 @pytest.mark.parametrize("answer", [NOT_ALLOWED, INVALID], ids=["not allowed", "invalid"])
-@pytest.mark.parametrize("send", [write, write_by_the_old_way])
+@pytest.mark.parametrize("send", [write, transact])
 def test_a_write_that_can_never_work_is_sent_once_and_is_impossible(send: Write, answer: Answer) -> None:
     client, script = scripted(answer)
     with pytest.raises(ImpossibleWriteError):
@@ -126,7 +126,7 @@ DOUBTS = {
 
 
 @pytest.mark.parametrize("answers", DOUBTS.values(), ids=DOUBTS.keys())
-@pytest.mark.parametrize("send", [write, write_by_the_old_way])
+@pytest.mark.parametrize("send", [write, transact])
 def test_one_attempt_in_doubt_makes_the_outcome_unknown_whatever_the_last_one_returned(
     send: Write, answers: list[Answer]
 ) -> None:
@@ -135,10 +135,31 @@ def test_one_attempt_in_doubt_makes_the_outcome_unknown_whatever_the_last_one_re
         send(client)
 
 
-def test_retries_of_an_unwatched_client_are_in_doubt() -> None:
-    client, _ = scripted(LOST, THROTTLED)
-    with pytest.raises(OutcomeUnknownError), write_errors_classified():
-        client.update_item(TableName="table", Key=ROW)
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        ([APPLIED], Applied),
+        ([cancelled(FAILED)], Refused),
+        ([cancelled({"Code": "TransactionConflict"})], NotApplied),
+        ([LOST], Unknown),
+    ],
+)
+def test_a_transaction_that_is_sent_once_has_one_of_four_outcomes(
+    answers: list[Answer], outcome: type[Outcome]
+) -> None:
+    client, _ = scripted(*answers)
+    assert isinstance(transact_once(client), outcome)
+
+
+def test_a_transaction_that_is_sent_once_is_not_sent_again_after_a_conflict() -> None:
+    client, script = scripted(cancelled({"Code": "TransactionConflict"}))
+    transact_once(client)
+    assert len(script.tokens) == 1
+
+
+def test_an_update_returns_the_attributes_that_it_asks_for() -> None:
+    client, _ = scripted((200, {"Attributes": ROW}))
+    assert write(client) == Applied(ROW)
 
 
 def test_a_conflict_after_doubt_leaves_the_outcome_unknown_in_later_attempts() -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from infra import aws, idempotency
-from infra.aws import BusyError
 from infra.idempotency import Answer, IdempotencyStore
+from infra.write_outcomes import BusyError
 from tests.faults import Crash
 
 PAYLOAD: Answer = {"contract_number": "1001"}

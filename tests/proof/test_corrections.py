@@ -21,6 +21,7 @@ from infra import aws
 from infra import stores as composition
 from infra.meters import reading_queries, reading_store
 from infra.telemetry import logger
+from infra.write_outcomes import BusyError
 from tests.conftest import create_table
 from tests.proof.correction_histories import THREADS, History, Recorder
 from tests.proof_level import IS_LONG
@@ -91,7 +92,11 @@ def test_without_the_condition_uploads_that_meet_are_lost(
     api: TestClient, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading_store, "IS_UNCHANGED", "#version = :version OR attribute_exists(#version)")
-    assert races(api, recorder, 5) != []
+    try:
+        found = races(api, recorder, 5)
+    except BusyError:  # what two uploads replaced has one key, so that one of them is never stored
+        return
+    assert found != []
 
 
 def _filter_current(block: HourBlock, _: Any, instant: int) -> HourBlock:

@@ -41,7 +41,6 @@ from functions.api.exports.schemas import (
 )
 from functions.api.meters.dependencies import MeterId
 from functions.api.users.dependencies import CurrentCaller
-from infra.aws import DEPENDENCY_ERRORS
 from infra.contracts.event_payloads import utc_now
 from infra.exports.create_export import create_in_slot
 from infra.exports.files import attachment, content_type_of
@@ -49,6 +48,7 @@ from infra.exports.job_store import ExportStore
 from infra.exports.queue import ExportQueue
 from infra.settings import Settings, settings
 from infra.telemetry import logger
+from infra.write_outcomes import DEPENDENCY_ERRORS
 
 router = APIRouter(
     prefix="/api/export",

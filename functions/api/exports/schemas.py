@@ -77,7 +77,9 @@ class ContractsExportPayload(Payload):
     on: CalendarDate | None = Field(default=None, description="Only what is active on this day")
     component: Component | None = Field(default=None, description="Only this component")
     trail: bool = Field(
-        default=False, strict=True, description="With ndjson: the decided events of each contract too"
+        default=False,
+        strict=True,
+        description="With ndjson: the rows of each contract's trail too, as `events`",
     )
 
     @model_validator(mode="after")

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from domain.exports import EXPORT_FAILED, LEASE, Status
-from infra.aws import OutcomeUnknownError
 from infra.exports.queue import MAX_RECEIVES
+from infra.write_outcomes import OutcomeUnknownError
 from tests.functions.exporter.conftest import CONTENT, World
 
 LOST = (ReadTimeoutError, OutcomeUnknownError)

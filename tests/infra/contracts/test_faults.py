@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -16,13 +16,12 @@ from domain.contracts.events import Action, Component, ComponentEvent, EventType
 from domain.contracts.timelines import advance
 from domain.contracts.trails import Reception, Source
 from domain.contracts.verdicts import Code, decide
-from infra.aws import DEPENDENCY_ERRORS, OutcomeUnknownError, refused_item
 from infra.contracts.contract_items import read_contract
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.event_conditions import update_of
 from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
-from infra.write_outcomes import WriteFailedError
+from infra.write_outcomes import DEPENDENCY_ERRORS, OutcomeUnknownError, WriteFailedError
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Crash, Fault, FaultyNetwork
@@ -172,7 +171,8 @@ def naive(client: "DynamoDBClient", table: str) -> Apply:
                 TableName=table, ReturnValuesOnConditionCheckFailure="ALL_OLD", **update_of(event)
             )
         except client.exceptions.ConditionalCheckFailedException as error:
-            return decide(read_contract(refused_item(error)), event).code
+            stored: Any = error.response.get("Item")
+            return decide(read_contract(stored), event).code
         except DEPENDENCY_ERRORS as error:
             raise OutcomeUnknownError from error
         return Code.ACCEPTED

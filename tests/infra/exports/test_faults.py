@@ -1,5 +1,6 @@
 """Writes of jobs and readings on a network that doubles and loses, on DynamoDB Local."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,11 +11,11 @@ import pytest
 from domain import exports
 from domain.exports import ExportJob, Refusal, Status
 from domain.meters.readings import Interval, Meter, MeterKind, Reading
-from infra.aws import BusyError, OutcomeUnknownError
 from infra.exports.job_store import ExportStore
 from infra.meters import reading_store as stored_readings
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import Counts, ReadingStore
+from infra.write_outcomes import BusyError, OutcomeUnknownError
 from tests.conftest import create_table
 from tests.faults import Fault, FaultyNetwork
 from tests.readings import reading
@@ -108,8 +109,8 @@ def test_an_upload_that_is_never_answered_is_unknown_and_harmless_to_repeat(
 def test_an_upload_that_always_meets_others_is_refused_as_busy(
     readings: ReadingStore, network: FaultyNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored_readings, "_MAX_PAUSE", 0)
-    monkeypatch.setattr(stored_readings, "_MAX_ATTEMPTS", 3)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(stored_readings, "_ATTEMPTS", 3)
     network.faults = iter([Fault.NONE, Fault.CONFLICT] * 3)
     with pytest.raises(BusyError):
         readings.store("m", hours(1))

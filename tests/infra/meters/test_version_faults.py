@@ -1,6 +1,7 @@
 """Corrections and deletions on a network that loses, doubles and refuses, and in processes that end: no version
 is lost, none is invented."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from domain.meters.history import Version
 from domain.meters.readings import Interval, Reading
 from infra.meters import reading_store
 from infra.meters.reading_store import Counts, ReadingStore
-from infra.write_outcomes import WriteFailedError, watch
+from infra.write_outcomes import WriteFailedError
 from tests.conftest import create_table
 from tests.faults import Crash, Fault, FaultyNetwork
 from tests.proof_level import IS_LONG
@@ -108,8 +109,7 @@ def expected() -> list[str]:
 def case_of(engine_client: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Callable[[], Case]:
     # Several transactions for each step: two hours with their past versions in each.
     monkeypatch.setattr(reading_store, "_MAX_ITEMS", 4)
-    monkeypatch.setattr(reading_store, "_MAX_PAUSE", 0)
-    watch(engine_client)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     network = FaultyNetwork(engine_client)
     store = ReadingStore(engine_client, f"readings-{uuid4().hex}")
     create_table(engine_client, "ReadingsTable", store.table)

@@ -23,6 +23,7 @@ from infra.contracts.event_payloads import utc_now
 from infra.contracts.replay import replay
 from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
+from infra.contracts.void_event import Target, void_event
 from infra.exports.contract_lines import ContractLines
 from infra.operate.import_lines import UnusableLineError, read_line
 from infra.operate.import_session import ImportSession, Refused
@@ -55,16 +56,16 @@ class Stage:
         self.killed_at: float = float("inf")
 
     def fill(self, random: Random) -> None:
-        """Store contracts with some events each, out of order, some refused; replay some."""
+        """Store contracts with some events each, out of order, some refused; replay some, void some events."""
         for index in range(CONTRACTS):
             number = f"c-{index}"
             components = random.sample(list(Component), random.randrange(1, 4))
             created_at = NOW - timedelta(days=random.randrange(300))
             self.contracts.create(Contract.new(number, uuid4().hex, created_at, tuple(components)))
-            for _ in range(random.randrange(8)):
+            keys = [uuid4().hex for _ in range(random.randrange(8))]
+            for key in keys:
                 made_at = NOW + timedelta(minutes=random.randrange(100))
                 event_id = uuid4().hex if random.random() < 0.5 else None
-                key = uuid4().hex
                 event = ComponentEvent(
                     random.choice(list(EventType)),
                     number,
@@ -78,6 +79,9 @@ class Stage:
                 self.timelines.apply(event, received)
             if random.random() < 0.3:
                 replay(self.contracts, self.trails, number, BY, dry_run=False)
+            if keys and random.random() < 0.3:
+                target = Target(random.choice(keys), "sent for another customer")
+                void_event(self.contracts, self.trails, number, target, BY, dry_run=False)
 
     def export(self, *, trail: bool = False) -> str:
         lines = ContractLines(self.contracts, self.trails)

@@ -11,10 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from domain.users import LastAdminError, Role, User, UserNotFoundError, revise
-from infra.aws import OutcomeUnknownError
 from infra.users import last_admin
 from infra.users.last_admin import LIST_KEY, list_change
 from infra.users.user_store import UserStore
+from infra.write_outcomes import OutcomeUnknownError
 from tests.conftest import create_table
 from tests.infra.users.test_user_store import NOW, a_user
 

@@ -95,6 +95,33 @@ def test_with_a_trail_each_line_has_the_decided_events(api: TestClient, contract
     assert len(second["events"]) == 1
 
 
+def test_with_a_trail_each_line_has_the_corrections_too_as_the_trail_shows_them(
+    api: TestClient, contracts: None
+) -> None:
+    key = api.get("/contract/a/events").json()["items"][0]["key"]
+    assert (
+        api.post(
+            f"/contract/a/events/{key}/void?dry_run=false", json={"reason": "another customer"}
+        ).status_code
+        == 200
+    )
+    assert api.patch("/contract/a", json={"components": [BATTERY, SUPPLY]}).status_code == 200
+    (row,) = [row for row in api.get("/contract/a/events").json()["items"] if row["kind"] == "voided"]
+    assert row["voids"] == key
+    for component in ({}, {"component": SUPPLY}):
+        first, _ = map(json.loads, export(api, format="ndjson", trail=True, **component).splitlines())
+        shown = api.get("/contract/a/events").json()["items"]
+        assert [row["kind"] for row in first["events"]] == [
+            "decided",
+            "decided",
+            "decided",
+            "voided",
+            "changed",
+        ]
+        for exported, answered in zip(first["events"], shown, strict=True):
+            assert exported == {name: answered.get(name) for name in exported}
+
+
 def test_a_day_and_a_component_choose(api: TestClient, contracts: None) -> None:
     header = "contract_number,component,start,end\r\n"
     both = f"{header}a,{SUPPLY},2024-01-01,2024-06-30\r\nb,{SUPPLY},2024-05-01,\r\n"
