@@ -13,13 +13,14 @@ from infra.write_outcomes import DEPENDENCY_ERRORS
 _LATER = ("jwt",)
 """Modules that are imported when a request needs them."""
 
-_HEALTH: dict[str, Any] = {
+# A request that no route serves: FastAPI completes a route when it first compares a request with it.
+_UNKNOWN: dict[str, Any] = {
     "version": "2.0",
-    "rawPath": "/health",
+    "rawPath": "/-",
     "rawQueryString": "",
     "headers": {"host": "localhost"},
     "requestContext": {
-        "http": {"method": "GET", "path": "/health", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
+        "http": {"method": "GET", "path": "/-", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
         "stage": "$default",
     },
     "isBase64Encoded": False,
@@ -43,4 +44,4 @@ def prepare(serve: Mangum) -> None:
     # Connections do not survive the snapshot.
     for client in (dynamodb(), secrets_manager()):
         client.close()
-    serve(_HEALTH, None)
+    serve(_UNKNOWN, None)

@@ -6,71 +6,82 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from tests.bench.stub import Item, Tables
 
 _PROBE = Path(__file__).with_name("probe.py")
-_LONGEST_SECONDS = 60
+_LONGEST_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Start:
-    """A function to start, what it is called with, and the items that AWS has then."""
+    """A function to start, what it is called with and how often, and the items that AWS has then."""
 
     name: str
     handler: str
     path: Sequence[Path]
-    events: Sequence[Any]
+    event: Any
     items: Sequence[tuple[str, Item]] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    snapshot: bool = False
+    count: int = 1
+    watch_threads: bool = False
 
 
-@dataclass
-class Times:
-    """What the runs of one function took: CPU seconds until it is initialised, and of each call."""
+@dataclass(frozen=True)
+class Run:
+    """What one process took: CPU seconds until it was initialised, and CPU and wall seconds of each call."""
 
-    init: list[float] = field(default_factory=list)
-    calls: list[list[float]] = field(default_factory=list)
-    modules: int = 0
-
-    @property
-    def totals(self) -> list[float]:
-        """Initialisation and the first call, by run."""
-        return [init + calls[0] for init, calls in zip(self.init, self.calls, strict=True)]
+    init: float
+    calls: list[float]
+    waits: list[float]
+    modules: int
+    threads: int
 
     @property
-    def first_calls(self) -> list[float]:
-        """The first call alone, by run."""
-        return [calls[0] for calls in self.calls]
+    def cold(self) -> float:
+        """Initialisation and the first call."""
+        return self.init + self.calls[0]
+
+
+Runs = dict[str, list[Run]]
 
 
 def measure(
-    starts: Sequence[Start], rounds: int, aws: tuple[str, Tables], progress: Callable[[str], None]
-) -> dict[str, Times]:
-    """Start each function `rounds` times, alternately, after one run that is not counted."""
-    found = {start.name: Times() for start in starts}
-    for number in range(rounds + 1):
-        progress(f"fresh processes, round {number} of {rounds}")
+    starts: Sequence[Start],
+    rounds: int,
+    aws: tuple[str, Tables | None],
+    progress: Callable[[str], None],
+    unmeasured: int = 1,
+) -> Runs:
+    """Start each function `rounds` times, alternately, after runs that are not counted."""
+    found: Runs = {start.name: [] for start in starts}
+    for number in range(rounds + unmeasured):
+        progress(f"fresh processes, round {number + 1} of {rounds + unmeasured}")
         for start in starts:
-            seconds, modules = _run(start, aws)
-            if number:
-                found[start.name].init.append(seconds[0])
-                found[start.name].calls.append(_differences(seconds))
-                found[start.name].modules = modules
+            run = run_once(start, aws)
+            if number >= unmeasured:
+                found[start.name].append(run)
     return found
 
 
-def _differences(seconds: Sequence[float]) -> list[float]:
-    return [after - before for before, after in zip(seconds, seconds[1:], strict=False)]
+def run_once(start: Start, aws: tuple[str, Tables | None]) -> Run:
+    """Run a function in a process of its own.
 
-
-def _run(start: Start, aws: tuple[str, Tables]) -> tuple[list[float], int]:
+    Raises:
+        RuntimeError: it failed, or answered an error.
+    """
     endpoint, tables = aws
-    tables.reset(start.items)
-    order = {"handler": start.handler, "events": start.events, "snapshot": start.snapshot}
+    if tables is not None:
+        tables.reset(start.items)
+    order = {
+        "handler": start.handler,
+        "event": start.event,
+        "count": start.count,
+        "watch_threads": start.watch_threads,
+    }
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
@@ -90,7 +101,13 @@ def _run(start: Start, aws: tuple[str, Tables]) -> tuple[list[float], int]:
     if done.returncode:
         raise RuntimeError(f"{start.name}: {done.stderr.strip() or done.stdout.strip()}")
     answer = json.loads(done.stdout)
-    return answer["seconds"], answer["modules"]
+    return Run(
+        answer["cpu"][0],
+        [after - before for before, after in pairwise(answer["cpu"])],
+        [after - before for before, after in pairwise(answer["wall"])],
+        answer["modules"],
+        answer["threads"],
+    )
 
 
 def _path(folders: Iterable[Path]) -> str:

@@ -1,4 +1,4 @@
-"""Starts one function in a fresh process as Lambda does, calls it, and prints the CPU seconds of each part.
+"""Starts one function in a fresh process as Lambda does, calls it, and prints what each part took.
 
 It runs with nothing on its path but an artifact, so it imports only the standard library and the function.
 """
@@ -7,6 +7,8 @@ import json
 import os
 import sys
 import time
+
+_SENT_AT = "2023-12-01T09:30:00Z"
 
 
 class Context:
@@ -24,25 +26,33 @@ class Context:
         return 30_000
 
 
+def _events(text: str, count: int):  # noqa: ANN202 - typing is not imported
+    """Yield the call `count` times, each with an event that is a second newer."""
+    for number in range(count):
+        at = f"2024-12-01T{number // 3600 + 1:02}:{number // 60 % 60:02}:{number % 60:02}Z"
+        yield json.loads(text.replace(_SENT_AT, at) if number else text)
+
+
 def main() -> None:
     """Import the handler, call it, and report; then leave without cleaning up, as Lambda does."""
     order = json.loads(sys.argv[1])
     module_name, _, name = order["handler"].rpartition(".")
     output, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115, PTH123 - no import more than needed
-    module = __import__(module_name, fromlist=[name])
-    if order.get("snapshot"):
-        __import__("snapshot_restore_py")  # what Lambda's runtime runs before it takes a snapshot
-        for hook, arguments, options in sys.modules["snapshot_restore_py"].get_before_snapshot():
-            hook(*arguments, **options)
-    handler = getattr(module, name)
-    seconds = [time.process_time()]
-    for event in order["events"]:
+    threads = []
+    if order["watch_threads"]:
+        sys.addaudithook(
+            lambda event, _: threads.append(event) if event.startswith("_thread.start") else None
+        )
+    handler = getattr(__import__(module_name, fromlist=[name]), name)
+    cpu, wall = [time.process_time()], [time.perf_counter()]
+    for event in _events(json.dumps(order["event"]), order["count"]):
         answer = handler(event, Context())
-        seconds.append(time.process_time())
+        cpu.append(time.process_time())
+        wall.append(time.perf_counter())
         status = answer.get("statusCode", 200) if isinstance(answer, dict) else 200
         if status >= 300 or (isinstance(answer, dict) and answer.get("batchItemFailures")):
             sys.exit(f"{order['handler']} answered {answer}")
-    output.write(json.dumps({"seconds": seconds, "modules": len(sys.modules)}))
+    output.write(json.dumps({"cpu": cpu, "wall": wall, "modules": len(sys.modules), "threads": len(threads)}))
     output.flush()
     os._exit(0)
 

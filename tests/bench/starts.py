@@ -1,4 +1,4 @@
-"""Cold starts: CPU until a function of the built artifact has answered its first call."""
+"""The functions that are started: those of the service, and their peers, each with a first call that does its work."""
 
 import json
 from collections.abc import Sequence
@@ -37,6 +37,7 @@ ENVIRONMENT = {
     "MAX_RECEIVES": "6",
     "EVENT_BUS": "bus",
 }
+API = "API: POST /event"
 TUTORIAL = "tutorial app (FastAPI, Mangum, boto3)"
 
 
@@ -55,23 +56,23 @@ def _example(name: str) -> dict[str, Any]:
 
 def peers(artifacts: Artifacts) -> list[Start]:
     """Return what the service is compared with."""
-    calls = [request()]
+    call = request()
     return [
-        Start("empty handler", "empty.handler", artifacts.peer, calls, environment=ENVIRONMENT),
-        Start("bare handler, boto3", "bare.handler", artifacts.peer, calls, environment=ENVIRONMENT),
+        Start("empty handler", "empty.handler", artifacts.peer, call, environment=ENVIRONMENT),
+        Start("bare handler, boto3", "bare.handler", artifacts.peer, call, environment=ENVIRONMENT),
         Start(
             "Powertools HTTP resolver, validation, boto3",
             "powertools_http.handler",
             artifacts.peer,
-            calls,
+            call,
             environment=ENVIRONMENT,
         ),
-        Start(TUTORIAL, "tutorial.handler", artifacts.peer, calls, environment=ENVIRONMENT),
+        Start(TUTORIAL, "tutorial.handler", artifacts.peer, call, environment=ENVIRONMENT),
         Start(
             "the same without bytecode, as `sam build` leaves it",
             "tutorial.handler",
             artifacts.peer_without_bytecode,
-            calls,
+            call,
             environment=ENVIRONMENT,
         ),
     ]
@@ -80,7 +81,7 @@ def peers(artifacts: Artifacts) -> list[Start]:
 def functions(artifacts: Artifacts) -> list[Start]:
     """Return the functions of the service, each with a first call that does its work."""
     return [
-        _ours("API: POST /event", "functions.api.handler.handler", artifacts, request()),
+        _ours(API, "functions.api.handler.handler", artifacts, request()),
         _ours(
             "ingestion: one event",
             "functions.ingestion.handler.handler",
@@ -112,7 +113,7 @@ def functions(artifacts: Artifacts) -> list[Start]:
 def _ours(
     name: str, handler: str, artifacts: Artifacts, call: Any, items: Sequence[tuple[str, Item]] = ()
 ) -> Start:
-    return Start(name, handler, artifacts.service, [call], items, ENVIRONMENT)
+    return Start(name, handler, artifacts.service, call, items, ENVIRONMENT)
 
 
 def _export_items() -> list[tuple[str, Item]]:

@@ -5,6 +5,8 @@ It keeps items by their keys, evaluates no condition, and says yes to every writ
 
 import json
 import re
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,23 +14,23 @@ from threading import Thread
 from typing import Any
 
 Item = Mapping[str, Any]
-_KEYS = ("pk", "sk", "job_id", "id")
-_SECRET = {
-    "Name": "signing",
-    "VersionId": "1",
-    "SecretString": "a secret for benchmarks, not for anything else",
-}
+_KEYS = (("pk", "sk"), ("job_id",), ("id",))
+SECRET = "a secret for benchmarks, not for anything else"
+_STORED_SECRET = {"Name": "signing", "VersionId": "1", "SecretString": SECRET}
 
 
 class Tables:
-    """Items by table and key, and the number of calls by operation."""
+    """Items by table and key, the number of calls by operation, and the seconds that each call waits."""
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Item]] = {}
+        self.calls: Counter[str] = Counter()
+        self.latency = 0.0
 
     def reset(self, items: Iterable[tuple[str, Item]] = ()) -> None:
         """Forget everything, and store `items`, each with the name of its table."""
         self.items.clear()
+        self.calls.clear()
         for table, item in items:
             self.put(table, item)
 
@@ -43,10 +45,11 @@ class Tables:
 
 
 def _key_of(item: Item) -> str:
-    return json.dumps({name: item[name] for name in _KEYS if name in item})
+    names = next(names for names in _KEYS if names[0] in item)
+    return json.dumps([item[name] for name in names])
 
 
-def _answer(tables: Tables, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+def _answer(tables: Tables, operation: str, request: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0911
     """Return the answer of an operation of a JSON protocol."""
     match operation:
         case "GetItem":
@@ -63,7 +66,7 @@ def _answer(tables: Tables, operation: str, request: dict[str, Any]) -> dict[str
         case "Query":
             return {"Items": [], "Count": 0, "ScannedCount": 0}
         case "GetSecretValue":
-            return _SECRET
+            return _STORED_SECRET
         case "PutEvents":
             return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in request["Entries"]]}
         case _:
@@ -86,9 +89,13 @@ def _handler_of(tables: Tables) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             target = self.headers.get("X-Amz-Target")
+            operation = (target or self.command).partition(".")[2] or self.command
+            tables.calls[operation] += 1
+            if tables.latency:
+                time.sleep(tables.latency)
             if target:
                 request = json.loads(body)
-                answer = json.dumps(_answer(tables, target.partition(".")[2], request)).encode()
+                answer = json.dumps(_answer(tables, operation, request)).encode()
             else:
                 answer = _file_answer(self.command, re.sub(r".*\?|=$", "", self.path))
             self.send_response(200)

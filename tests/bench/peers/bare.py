@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 import boto3
 
@@ -9,7 +10,7 @@ _table = os.environ["CONTRACTS_TABLE"]
 _dynamodb = boto3.client("dynamodb")
 
 
-def handler(event, context):
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Store the event of the body."""
     body = json.loads(event["body"])
     if event["rawPath"] != "/event" or "contract_number" not in body:
