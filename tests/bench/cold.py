@@ -34,7 +34,7 @@ def run(bench: Bench) -> Section:
     return Section(
         "Cold starts",
         TEXT,
-        ("Function", "× tutorial app", "at most", "initialise", "first call", "modules"),
+        ("Function", "ratio to the tutorial app", "at most", "initialise", "first call", "modules"),
         [_row(name, runs, ratios[name]) for name in sorted(ratios, key=lambda name: ratios[name])],
         [
             Ratio(f"cold start of {name}", ratios[name], limit, guarded=True)
@@ -44,7 +44,7 @@ def run(bench: Bench) -> Section:
             Plot(
                 "cold-starts.svg",
                 "Cold start: CPU until the first answer",
-                "× tutorial app (FastAPI, Mangum, boto3)",
+                "ratio to the tutorial app (FastAPI, Mangum, boto3)",
                 bars=dict(sorted(ratios.items(), key=lambda item: item[1])),
             )
         ],

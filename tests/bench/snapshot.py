@@ -32,7 +32,7 @@ def run(bench: Bench) -> Section:
     return Section(
         "After a snapshot",
         TEXT,
-        ("First request", "CPU", "× not prepared"),
+        ("First request", "CPU", "ratio to not prepared"),
         [
             [name, milliseconds(found), f"{ratio_of(found, first[_BEFORE]):.2f}"]
             for name, found in first.items()

@@ -15,7 +15,7 @@ from typing import Any
 
 Item = Mapping[str, Any]
 _KEYS = (("pk", "sk"), ("job_id",), ("id",))
-SECRET = "a secret for benchmarks, not for anything else"
+SECRET = "a secret for benchmarks, not for anything else"  # noqa: S105 - it protects nothing
 _STORED_SECRET = {"Name": "signing", "VersionId": "1", "SecretString": SECRET}
 
 

@@ -32,7 +32,7 @@ def run(bench: Bench) -> Section:
     return Section(
         "Warm requests",
         TEXT,
-        ("", "CPU of one event", "× `async def` route", "threads started in 101 requests"),
+        ("", "CPU of one event", "ratio to the `async def` route", "threads started in 101 requests"),
         [[name, milliseconds(calls[name]), f"{ratios[name]:.2f}", str(threads[name])] for name in calls],
         [
             Ratio("warm POST /event", ratios[_OURS], 1.2, guarded=True),
