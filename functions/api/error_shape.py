@@ -45,12 +45,20 @@ class BadRequestRoute(APIRoute):
     malformed_status = HTTPStatus.BAD_REQUEST
 
 
+ERROR_REFERENCE = {"$ref": "#/components/schemas/Error"}
+"""Where the OpenAPI document describes `Error`."""
+
+
 def describe(*statuses: int | Literal["default"]) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` argument of a route that may answer with these errors."""
+    """Return the `responses` argument of a route that may answer with these errors.
+
+    It refers to the error's schema, which the document adds: a model would be analysed for each status of each route, at
+    each cold start.
+    """
     return {
         status: {
-            "model": Error,
             "description": "Any other error" if status == "default" else HTTPStatus(status).phrase,
+            "content": {"application/json": {"schema": ERROR_REFERENCE}},
         }
         for status in statuses
     }

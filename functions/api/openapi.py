@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from functions.api.access import ACCESS_RULES, AccessRule
+from functions.api.error_shape import ERROR_REFERENCE, Error
 
 _SCHEMAS = "#/components/schemas/"
 
@@ -44,6 +45,9 @@ class DescribedApp(FastAPI):
             components["securitySchemes"] = _SCHEMES
             for body in (LoginPayload, LoginForm):
                 components["schemas"][body.__name__] = body.model_json_schema()
+            error = Error.model_json_schema(ref_template=f"{_SCHEMAS}{{model}}")
+            components["schemas"] |= {**error.pop("$defs"), Error.__name__: error}
+            components["schemas"] = dict(sorted(components["schemas"].items()))
             for (method, path), rule in ACCESS_RULES.items():
                 operation = document["paths"].get(path, {}).get(method.lower())
                 if operation is not None and rule is not AccessRule.PUBLIC:
@@ -55,6 +59,6 @@ def _describe_access(operation: dict[str, Any], rule: AccessRule) -> None:
     schemes = ["password"] if rule is AccessRule.SESSION else list(_SCHEMES)
     operation["security"] = [{scheme: []} for scheme in schemes]
     for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        error = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}Error"}}}
+        error = {"application/json": {"schema": ERROR_REFERENCE}}
         operation["responses"][str(status.value)] = {"description": status.phrase, "content": error}
     operation["responses"] = dict(sorted(operation["responses"].items()))

@@ -85,6 +85,7 @@ def _file_answer(method: str, query: str) -> bytes:
 def _handler_of(tables: Tables) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 65536  # headers and body in one packet, or the client waits for the second
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
