@@ -4,7 +4,7 @@ They are botocore's: importing boto3 adds its resources and file transfers to a 
 """
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import botocore.session
 from botocore.config import Config
@@ -44,15 +44,13 @@ def session() -> botocore.session.Session:
 @cache
 def dynamodb() -> "DynamoDBClient":
     """Return the DynamoDB client; the low-level one, since resources cost CPU on every item."""
-    client: DynamoDBClient = session().create_client("dynamodb", config=_CONFIG)
-    return client
+    return cast("DynamoDBClient", session().create_client("dynamodb", config=_CONFIG))
 
 
 @cache
 def sqs() -> "SQSClient":
     """Return the SQS client."""
-    client: SQSClient = session().create_client("sqs", config=_CONFIG)
-    return client
+    return cast("SQSClient", session().create_client("sqs", config=_CONFIG))
 
 
 @cache
@@ -61,19 +59,16 @@ def s3() -> "S3Client":
     # With "virtual", signed URLs use the regional host: the global host redirects, which makes the signature
     # wrong. An endpoint that is not AWS has no host name for each bucket.
     addressing = Config(s3={"addressing_style": "path" if settings(Settings).aws_endpoint_url else "virtual"})
-    client: S3Client = session().create_client("s3", config=_FILES_CONFIG.merge(addressing))
-    return client
+    return cast("S3Client", session().create_client("s3", config=_FILES_CONFIG.merge(addressing)))
 
 
 @cache
 def eventbridge() -> "EventBridgeClient":
     """Return the EventBridge client."""
-    client: EventBridgeClient = session().create_client("events", config=_CONFIG)
-    return client
+    return cast("EventBridgeClient", session().create_client("events", config=_CONFIG))
 
 
 @cache
 def secrets_manager() -> "SecretsManagerClient":
     """Return the Secrets Manager client."""
-    client: SecretsManagerClient = session().create_client("secretsmanager", config=_CONFIG)
-    return client
+    return cast("SecretsManagerClient", session().create_client("secretsmanager", config=_CONFIG))

@@ -165,6 +165,13 @@ def read_settings(kind: type[_Settings], variables: Mapping[str, str]) -> _Setti
     return kind(**{field.name: _read(field, variables) for field in fields(kind)})
 
 
+def _reader_of(field: Field[Any]) -> Callable[[str], Any]:
+    """Return what makes a value of the field's type; the types of text, and of names that are chosen, do it themselves."""
+    kind: Any = field.type
+    reader: Callable[[str], Any] = _READERS.get(kind, kind)
+    return reader
+
+
 def _read(field: Field[Any], variables: Mapping[str, str]) -> Any:  # noqa: ANN401 - any type of a field
     name = field.name.upper()
     text = variables.get(name)
@@ -173,8 +180,7 @@ def _read(field: Field[Any], variables: Mapping[str, str]) -> Any:  # noqa: ANN4
     if text is None:
         return field.default
     try:
-        read: Callable[[str], Any] = _READERS.get(field.type, field.type)
-        return read(text)
+        return _reader_of(field)(text)
     except (LookupError, ValueError) as error:
         raise SettingsError(f"{name} has a value that is not allowed: {text!r}") from error
 

@@ -44,4 +44,4 @@ def prepare(serve: Mangum) -> None:
     # Connections do not survive the snapshot.
     for client in (dynamodb(), secrets_manager()):
         client.close()
-    serve(_UNKNOWN, None)
+    serve(_UNKNOWN, None)  # type: ignore[arg-type]  # no invocation, so without a context

@@ -95,8 +95,9 @@ def _operations(client: "DynamoDBClient") -> list[_Operation]:
             readings.store(_METER, hour)
         readings.store(_METER, hours[-1][:-1])
 
-    def claim_job() -> object:
-        return jobs.change(job.id, lambda stored: claim(stored, _AT))
+    def create_and_claim() -> None:
+        jobs.create(job)
+        jobs.change(job.id, lambda stored: claim(stored, _AT))
 
     return [
         _Operation("event, accepted", lambda: timelines.apply(_event(2), _reception())),
@@ -104,7 +105,7 @@ def _operations(client: "DynamoDBClient") -> list[_Operation]:
         _Operation("an hour of minutes, sent at once", lambda: readings.store(_METER, hours[0])),
         _Operation(f"{_HOURS - 1} hours of minutes, an hour at a time", store_day),
         _Operation("one reading into an hour that is stored", lambda: readings.store(_METER, hours[-1][-1:])),
-        _Operation("export of a day: its job", lambda: (jobs.create(job), claim_job())),
+        _Operation("export of a day: its job", create_and_claim),
         _Operation("export of a day: its readings", lambda: list(readings.lines(meter, period))),
         _Operation("portfolio: one start", lambda: portfolio.apply(_entry())),
     ]

@@ -128,8 +128,9 @@ def fill(client: "DynamoDBClient", days: int) -> None:
 
 def _hour(lines: bytes) -> dict[str, Any]:
     at = bench.START.fromisoformat(lines[:20].decode())
-    origin = Origin(*[to_micros(at + _HOUR)] * 3)
-    block = HourBlock(lines, (origin,), sums=sum_quarters(lines), changed_at=to_micros(at + _HOUR))
+    until = to_micros(at + _HOUR)
+    origin = Origin(until, until, until)
+    block = HourBlock(lines, (origin,), sums=sum_quarters(lines), changed_at=until)
     return {"pk": {"S": f"METER#{bench.METERED}"}, "sk": {"S": f"HOUR#{hour_of(at)}"}} | hour_item(block, 1)
 
 

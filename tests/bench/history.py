@@ -3,7 +3,7 @@
 import sqlite3
 import sysconfig
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_rows import put_of
 from tests.bench import starts
 from tests.bench.artifacts import PEERS
-from tests.bench.fresh import Run, Start, run_once
+from tests.bench.fresh import Start, run_once
 from tests.bench.results import Bench, Plot, Ratio, Section
 from tests.bench.tables import create_table, store_all
 from tests.engines import client_of, dynamodb_local
@@ -54,8 +54,8 @@ def run(bench: Bench) -> Section:
             }
             for name, (start, address) in prepared.items():
                 found = [run_once(start, (address, None)) for _ in range(3)]
-                cpu[name][size] = _typical(found, "calls")
-                wall[name][size] = _typical(found, "waits")
+                cpu[name][size] = _typical(run.calls for run in found)
+                wall[name][size] = _typical(run.waits for run in found)
     first, last = sizes[0], sizes[-1]
     return Section(
         "Events of contracts with a history",
@@ -100,8 +100,8 @@ def _row(size: int, cpu: Mapping[str, dict[int, float]], wall: Mapping[str, dict
     return cells
 
 
-def _typical(runs: list[Run], what: str) -> float:
-    return median(median(getattr(run, what)[_WARM_UP:]) for run in runs)
+def _typical(calls: Iterable[list[float]]) -> float:
+    return median(median(found[_WARM_UP:]) for found in calls)
 
 
 def _ours(bench: Bench, endpoint: str, size: int) -> Start:

@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from statistics import median
+from typing import Any
 from uuid import uuid4
 
 import botocore.session
@@ -42,7 +43,7 @@ def _arrivals(count: int) -> list[Arrival]:
 def main() -> None:
     """Measure each pair several times, alternately."""
     order = json.loads(sys.argv[1])
-    client = botocore.session.get_session().create_client(
+    client: Any = botocore.session.get_session().create_client(
         "dynamodb",
         config=_CONFIG,
         endpoint_url=order["endpoint"],

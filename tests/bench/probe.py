@@ -26,7 +26,7 @@ class Context:
         return 30_000
 
 
-def _events(text: str, count: int):  # noqa: ANN202 - typing is not imported
+def _events(text: str, count: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - typing is not imported
     """Yield the call `count` times, each with an event that is a second newer."""
     for number in range(count):
         at = f"2024-12-01T{number // 3600 + 1:02}:{number // 60 % 60:02}:{number % 60:02}Z"

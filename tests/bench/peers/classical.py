@@ -21,7 +21,7 @@ engine = create_engine(f"sqlite:///{os.environ['DATABASE']}", connect_args={"che
 app = FastAPI(title="Contracts")
 
 
-class Base(DeclarativeBase):
+class Base(DeclarativeBase):  # type: ignore[misc]
     """The tables."""
 
 
