@@ -1,7 +1,7 @@
 """What each operation costs in calls, units and bytes, counted on DynamoDB Local, and a million of it in dollars."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
@@ -12,13 +12,11 @@ from domain.exports import claim, new_job
 from domain.meters.csv_format import read_line
 from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
-from domain.portfolio.entries import Entry, KnownSpan
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.timeline_store import TimelineStore
 from infra.exports.job_store import ExportStore
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import ReadingStore
-from infra.portfolio.portfolio_store import PortfolioStore
 from tests.bench.results import Bench, Ratio, Section
 from tests.bench.tables import Consumed, counted, create_table
 from tests.engines import client_of, dynamodb_local
@@ -75,7 +73,7 @@ def _row(name: str, consumed: Consumed) -> list[str]:
 
 def _operations(client: "DynamoDBClient") -> list[_Operation]:
     """Create the tables and what the operations need; return the operations in the order of their calls."""
-    tables = {"ContractsTable": "contracts", "ReadingsTable": "readings", "PortfolioTable": "portfolio"}
+    tables = {"ContractsTable": "contracts", "ReadingsTable": "readings"}
     for logical_id, name in (tables | {"ExportJobsTable": "export-jobs"}).items():
         create_table(client, logical_id, name)
     ContractStore(client, "contracts").create(Contract.new(_NUMBER, "id", _AT, tuple(Component)))
@@ -107,7 +105,6 @@ def _operations(client: "DynamoDBClient") -> list[_Operation]:
         _Operation("one reading into an hour that is stored", lambda: readings.store(_METER, hours[-1][-1:])),
         _Operation("export of a day: its job", create_and_claim),
         _Operation("export of a day: its readings", lambda: list(readings.lines(meter, period))),
-        _Operation("portfolio: one start", lambda: portfolio.apply(_entry())),
     ]
 
 
@@ -118,7 +115,3 @@ def _event(day: int) -> ComponentEvent:
 
 def _reception() -> Reception:
     return Reception(_AT, Source.API, "request")
-
-
-def _entry() -> Entry:
-    return Entry(_NUMBER, 1, {Component.ENERGY_SUPPLY: KnownSpan(date(2024, 1, 1), None)})
