@@ -79,10 +79,7 @@ def _operations(client: "DynamoDBClient") -> list[_Operation]:
     ContractStore(client, "contracts").create(Contract.new(_NUMBER, "id", _AT, tuple(Component)))
     MeterStore(client, "readings").register(Meter(_METER, MeterKind.METERED, _AT))
     timelines, readings = TimelineStore(client, "contracts", audited=True), ReadingStore(client, "readings")
-    portfolio, jobs = (
-        PortfolioStore(client, "portfolio"),
-        ExportStore(client, "export-jobs", lambda: uuid4().hex),
-    )
+    jobs = ExportStore(client, "export-jobs", lambda: uuid4().hex)
     period = Interval(_AT, _AT + timedelta(hours=_HOURS))
     hours = [list(map(read_line, block.splitlines())) for block in simulate(_METER, period)]
     meter = Meter(_METER, MeterKind.METERED, _AT)
