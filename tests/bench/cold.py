@@ -10,7 +10,7 @@ from tests.bench.stub import stub_of_aws
 TEXT = """CPU time of fresh processes: the interpreter's start, the imports, the initialisation and the first call. AWS is an
 HTTP server on this machine that answers at once and is not counted. All run from built artifacts with bytecode, except
 where it says otherwise. The first request of the API is an event without credentials; the tutorial app has no users,
-no trail, no log line and no metric. `make run` and a stage without `Snapshot` start like this; with a snapshot, only what
+no trail, no log line and no metric. A stage without `Snapshot` starts like this; with a snapshot, only what
 "After a snapshot" shows is left."""
 
 _LIMITS = {
