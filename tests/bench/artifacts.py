@@ -16,7 +16,7 @@ from infra.build.packaging import LAYER_FOLDER, ROOT, Target
 from infra.commands.processes import run_to_end
 
 CACHE = ROOT / ".tools" / "bench"
-PEERS = Path(__file__).parent / "peers"
+_PEERS = Path(__file__).parent / "peers"
 _BUILDERS = ("bytecode.py", "packaging.py", "service_data.py", "trimming.py")
 
 
@@ -26,6 +26,7 @@ class Artifacts:
 
     layer: Path
     function: Path
+    peers: Path
     packages: Path
     """All of requirements.txt, with bytecode."""
     sources: Path
@@ -39,12 +40,12 @@ class Artifacts:
     @property
     def peer(self) -> tuple[Path, ...]:
         """What a peer finds on its path."""
-        return (PEERS, self.packages)
+        return (self.peers, self.packages)
 
     @property
     def peer_without_bytecode(self) -> tuple[Path, ...]:
         """The same for a peer that `sam build` has built."""
-        return (PEERS, self.sources)
+        return (self.peers, self.sources)
 
 
 def build() -> Artifacts:
@@ -55,7 +56,11 @@ def build() -> Artifacts:
     folder = CACHE / digest
     target = Target(f"3.{sys.version_info.minor}", _architecture(), sys.executable)
     artifacts = Artifacts(
-        folder / "layer", CACHE / "function", folder / "packages" / "python", folder / "sources"
+        folder / "layer",
+        CACHE / "function",
+        CACHE / "peers",
+        folder / "packages" / "python",
+        folder / "sources",
     )
     if not artifacts.sources.exists():
         shutil.rmtree(CACHE, ignore_errors=True)
@@ -66,7 +71,9 @@ def build() -> Artifacts:
         (folder / "copy").rename(artifacts.sources)
     shutil.rmtree(artifacts.function, ignore_errors=True)
     packaging.build_function(artifacts.function, target)
-    bytecode.compile_all(PEERS, sys.executable, packaging.FUNCTION_FOLDER)
+    shutil.rmtree(artifacts.peers, ignore_errors=True)
+    shutil.copytree(_PEERS, artifacts.peers, ignore=shutil.ignore_patterns("__pycache__"))
+    bytecode.compile_all(artifacts.peers, sys.executable, packaging.FUNCTION_FOLDER)
     return artifacts
 
 

@@ -28,6 +28,8 @@ class Start:
     environment: Mapping[str, str] = field(default_factory=dict)
     count: int = 1
     watch_threads: bool = False
+    day: int = 1
+    """Of December 2024: when the events were created, all but the first."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def run_once(start: Start, aws: tuple[str, Tables | None]) -> Run:
         "event": start.event,
         "count": start.count,
         "watch_threads": start.watch_threads,
+        "day": start.day,
     }
     environment = {
         "PATH": os.environ["PATH"],

@@ -18,7 +18,6 @@ from infra.contracts.contract_store import ContractStore
 from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_rows import put_of
 from tests.bench import starts
-from tests.bench.artifacts import PEERS
 from tests.bench.fresh import Start, run_once
 from tests.bench.results import Bench, Plot, Ratio, Section
 from tests.bench.tables import create_table, store_all
@@ -50,10 +49,10 @@ def run(bench: Bench) -> Section:
             bench.progress(f"a contract with {size:,} events")
             prepared = {
                 _OURS: (_ours(bench, endpoint, size), endpoint),
-                _PEER: (_peer(Path(folder), size), "http://127.0.0.1:9"),
+                _PEER: (_peer(bench, Path(folder), size), "http://127.0.0.1:9"),
             }
             for name, (start, address) in prepared.items():
-                found = [run_once(start, (address, None)) for _ in range(3)]
+                found = [run_once(replace(start, day=day), (address, None)) for day in (1, 2, 3)]
                 cpu[name][size] = _typical(run.calls for run in found)
                 wall[name][size] = _typical(run.waits for run in found)
     first, last = sizes[0], sizes[-1]
@@ -129,12 +128,18 @@ def _entry(number: int) -> Entry:
     return Entry(event, ACCEPTED, "", Reception(at, Source.API, "request"), written_at=at)
 
 
-def _peer(folder: Path, size: int) -> Start:
+def _peer(bench: Bench, folder: Path, size: int) -> Start:
     """Store `size` events in a database of the peer's."""
     path = folder / f"{size}.db"
     environment: dict[str, str] = {"DATABASE": str(path)}
     packages = Path(sysconfig.get_paths()["purelib"])
-    start = Start(_PEER, "classical.handler", (PEERS, packages), starts.request(), environment=environment)
+    start = Start(
+        _PEER,
+        "classical.handler",
+        (bench.artifacts.peers, packages),
+        starts.request(),
+        environment=environment,
+    )
     run_once(start, ("http://127.0.0.1:9", None))  # creates the tables, and stores an event
     rows: list[Any] = [
         (

@@ -8,7 +8,13 @@ from tests.bench.results import Plot
 
 mpl.use("svg")
 mpl.rcParams.update(
-    {"svg.hashsalt": "energy-operations", "svg.fonttype": "none", "font.size": 10, "axes.grid": True, "grid.alpha": 0.3}
+    {
+        "svg.hashsalt": "energy-operations",
+        "svg.fonttype": "none",
+        "font.size": 10,
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+    }
 )
 
 from matplotlib import pyplot  # noqa: E402 - after the choice of the backend

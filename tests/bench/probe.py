@@ -26,10 +26,10 @@ class Context:
         return 30_000
 
 
-def _events(text: str, count: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - typing is not imported
+def _events(text: str, count: int, day: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - typing is not imported
     """Yield the call `count` times, each with an event that is a second newer."""
     for number in range(count):
-        at = f"2024-12-01T{number // 3600 + 1:02}:{number // 60 % 60:02}:{number % 60:02}Z"
+        at = f"2024-12-{day:02}T{number // 3600 + 1:02}:{number // 60 % 60:02}:{number % 60:02}Z"
         yield json.loads(text.replace(_SENT_AT, at) if number else text)
 
 
@@ -45,7 +45,7 @@ def main() -> None:
         )
     handler = getattr(__import__(module_name, fromlist=[name]), name)
     cpu, wall = [time.process_time()], [time.perf_counter()]
-    for event in _events(json.dumps(order["event"]), order["count"]):
+    for event in _events(json.dumps(order["event"]), order["count"], order["day"]):
         answer = handler(event, Context())
         cpu.append(time.process_time())
         wall.append(time.perf_counter())
