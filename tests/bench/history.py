@@ -154,9 +154,7 @@ def _peer(bench: Bench, folder: Path, size: int) -> Start:
         database.executemany(
             "INSERT INTO events (contract_number, type, date, created_at) VALUES (?, ?, ?, ?)", rows
         )
-    later = starts.request()
-    later["body"] = later["body"].replace("2023-12-01T09:30:00Z", "2024-06-01T00:00:00Z")
-    return replace(start, event=later, count=_calls(size))
+    return replace(start, count=_calls(size))
 
 
 def _calls(size: int) -> int:
