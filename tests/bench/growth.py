@@ -50,8 +50,8 @@ Calls = dict[tuple[str, int], Callable[[], object]]
 
 def run(bench: Bench) -> Section:
     """Measure calls on tables of growing sizes."""
-    contracts = (1, 1_000) if bench.short else (1, 1_000, 100_000)
-    events = (1, 1_000) if bench.short else (1, 100, 1_000, 10_000)
+    contracts = (1_000, 4_000) if bench.short else (1, 1_000, 100_000)
+    events = (100, 1_000) if bench.short else (100, 1_000, 10_000)
     with dynamodb_local() as endpoint:
         client = client_of(endpoint)
         calls: Calls = {}
