@@ -1,8 +1,4 @@
-"""Export jobs: what may happen to one, and what forbids it.
-
-Each change is a function of the job as it is stored. `infra.exports.job_store` stores the result on condition
-that the job is still the one the function saw, and asks the function again where it is not.
-"""
+"""Export jobs: what they are, who may see them, and which count as open. For their changes see `export_changes`."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -17,28 +13,20 @@ from domain.users import Caller
 
 FILE_LIFETIME = timedelta(days=7)
 """The bucket's lifecycle deletes files after as many days."""
-MAX_ATTEMPTS = 3
-"""Equals the queue's maxReceiveCount."""
 MAX_OPEN_EXPORTS = 5
-"""Jobs that one user may have waiting or under way at a time."""
+"""Jobs that one user may have open at a time."""
 CANCELLED_COUNTS = timedelta(minutes=1)
-"""How long after it was asked for a cancelled job counts among them: else asking and cancelling in turn would
-make work without end."""
-LEASE = timedelta(seconds=90)
-"""How long an attempt owns its job after its last report. An attempt that lives reports every second, or after
-the one call it is waiting for: the longest, a part of a file sent three times, ends within 65 seconds. One that was
-only slow is harmless: the next attempt writes elsewhere, and the job refuses what an earlier one reports."""
+"""How long after its creation a cancelled job still counts as open: otherwise creating and cancelling jobs
+would start unlimited work."""
 SETTLING = timedelta(seconds=15)
-"""How long after an instant a write may still be under way that is recorded at it or before: three sendings of a
+"""How long after an instant a write that is recorded at it, or before it, may take to be stored: three attempts of a
 transaction with their pauses take ten seconds, and the clocks of two functions differ by less than the rest."""
 UNSENT_AFTER = timedelta(minutes=3)
-"""A job that nobody has claimed so long after it was sent is sent again."""
-LOST_AFTER = timedelta(days=1)
-"""A job that is still pending then has failed, whatever is in the queue."""
+"""After this time, a job that no worker has claimed is sent again."""
 
 
 class Status(StrEnum):
-    """What has become of a job."""
+    """The state of a job."""
 
     PENDING = "pending"
     COMPLETED = "completed"
@@ -66,16 +54,16 @@ class Failure(NamedTuple):
 
 
 class Format(StrEnum):
-    """How a file of contracts is written."""
+    """The format of a file of contracts."""
 
     CSV = "csv"
     NDJSON = "ndjson"
 
 
 class ContractsOrder(NamedTuple):
-    """Which contracts a file is to hold, and how.
+    """Which contracts a file contains, and in which format.
 
-    Those that are active `on` a day and that have the `component`, all where nothing is named; with `trail`
+    Those that are active `on` a day and have the `component`; None means all; with `trail`
     the rows of their trails too.
     """
 
@@ -86,17 +74,17 @@ class ContractsOrder(NamedTuple):
 
 
 CONTRACTS = "#contracts"
-"""Stands for the meter's id where a job is about contracts; no meter has this id."""
+"""The meter id of jobs about contracts; no meter has this id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """The order for one file, and how far it has come.
+    """The request for one file, and its progress.
 
-    The file has the extra `columns`, and what was known at `known_at`, or else when it is written. It is summed up
-    by the periods of `timezone`, or else of the meter's, unless its `resolution` is raw.
+    The file has the extra `columns`, and the readings as known at `known_at`, or else when it is written. They are
+    summed by the periods of `timezone`, or else of the zone of the meter, unless `resolution` is raw.
     `attempt` counts the claims; the last one owns the job until `lease_until`. `due_at` is when a
-    pending job is recovered, should nothing have happened to it.
+    pending job is recovered if it has not changed until then.
     """
 
     id: str
@@ -120,18 +108,18 @@ class ExportJob:
 
     @property
     def filename(self) -> str:
-        """The name that the file has for people."""
+        """The name under which the file is downloaded."""
         if self.contracts:
             return f"contracts_{self.created_at:%Y%m%d}.{self.contracts.format}"
         return f"smart_meter_{self.meter_id}_{self.period.start:%Y%m%d}_{self.period.end:%Y%m%d}.csv"
 
     @property
     def key(self) -> str:
-        """Where the current attempt puts its file: never where an earlier one did."""
+        """The key of the file of the current attempt; each attempt has its own."""
         return f"{folder_of(self.id)}{self.attempt}/{self.filename}"
 
     def status_at(self, now: datetime) -> Status:
-        """Return the status, which a completed job changes when its file's time is over."""
+        """Return the status; a completed job is expired when its file is."""
         expired = self.file is not None and self.file.expires_at <= now
         return Status.EXPIRED if expired else self.status
 
@@ -149,7 +137,7 @@ class ExportNotFoundError(Exception):
 
 
 class TooManyExportsError(Exception):
-    """The user has as many open exports as one may have."""
+    """The user already has MAX_OPEN_EXPORTS open exports."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -159,7 +147,7 @@ class TooManyExportsError(Exception):
 
 
 class ExportNotReadyError(Exception):
-    """The job has no file to download: not yet, or never."""
+    """The job has no file to download, or not yet."""
 
     def __init__(self, status: Status) -> None:
         super().__init__(f"The export has no file to download; its status is {status}.")
@@ -173,30 +161,19 @@ class ExportExpiredError(Exception):
 
 
 class ExportFinishedError(Exception):
-    """The job has come to an end and cannot be cancelled."""
+    """The job is finished and cannot be cancelled."""
 
     def __init__(self) -> None:
         super().__init__("The export has finished already.")
 
 
-class Refusal(StrEnum):
-    """Why something may not happen to a job."""
-
-    NOT_FOUND = "not_found"
-    FINISHED = "finished"
-    LEASED = "leased"
-    EXHAUSTED = "exhausted"
-    SUPERSEDED = "superseded"
-    NOT_DUE = "not_due"
-
-
 def visible_to(job: ExportJob | None, caller: Caller) -> ExportJob | None:
-    """Return `job` where `caller` may know of it: an admin, or who asked for it."""
+    """Return `job` if `caller` may see it: its owner or an admin; otherwise None."""
     return job if job is not None and (caller.is_admin or job.owner == caller.id) else None
 
 
 def counts_as_open(job: ExportJob, now: datetime) -> bool:
-    """Tell whether `job` is one of the MAX_OPEN_EXPORTS that its owner may have."""
+    """Return whether `job` is one of the MAX_OPEN_EXPORTS that its owner may have."""
     recently_cancelled = job.status is Status.CANCELLED and now - job.created_at < CANCELLED_COUNTS
     return job.status is Status.PENDING or recently_cancelled
 
@@ -209,81 +186,6 @@ def new_job(job_id: str, meter_id: str, period: Interval, owner: str, now: datet
 def new_contracts_job(job_id: str, order: ContractsOrder, owner: str, now: datetime) -> ExportJob:
     """Return a job for a file of contracts that nobody has worked on."""
     return replace(new_job(job_id, CONTRACTS, Interval(now, now), owner, now), contracts=order)
-
-
-def claim(job: ExportJob, now: datetime) -> ExportJob | Refusal:
-    """Begin an attempt: no other is under way, and not all have been used up."""
-    if job.status is not Status.PENDING:
-        return Refusal.FINISHED
-    if _is_leased(job, now):
-        return Refusal.LEASED
-    if job.attempt >= MAX_ATTEMPTS:
-        return Refusal.EXHAUSTED
-    lease_until = now + LEASE
-    return replace(
-        job, attempt=job.attempt + 1, progress=0, lease_until=lease_until, due_at=lease_until, updated_at=now
-    )
-
-
-def report(job: ExportJob, attempt: int, progress: int, now: datetime) -> ExportJob | Refusal:
-    """Note how far `attempt` is, in percent, and that it lives."""
-    lease_until = now + LEASE
-    return _not_current(job, attempt) or replace(
-        job, progress=progress, lease_until=lease_until, due_at=lease_until, updated_at=now
-    )
-
-
-def release(job: ExportJob, attempt: int, now: datetime) -> ExportJob | Refusal:
-    """Give up `attempt`, so that another can be made at once."""
-    return _not_current(job, attempt) or replace(
-        job, lease_until=None, due_at=now + UNSENT_AFTER, updated_at=now
-    )
-
-
-def complete(job: ExportJob, attempt: int, file: ExportFile, now: datetime) -> ExportJob | Refusal:
-    """Finish with the file that `attempt` has made."""
-    return _not_current(job, attempt) or _finish(replace(job, file=file, progress=100), Status.COMPLETED, now)
-
-
-def fail(job: ExportJob, attempt: int, failure: Failure, now: datetime) -> ExportJob | Refusal:
-    """Finish without a file, on the word of `attempt`."""
-    return _not_current(job, attempt) or _finish(replace(job, failure=failure), Status.FAILED, now)
-
-
-def cancel(job: ExportJob, now: datetime) -> ExportJob | Refusal:
-    """Finish because nobody wants the file any more."""
-    return _finish(job, Status.CANCELLED, now) if job.status is Status.PENDING else Refusal.FINISHED
-
-
-def recover(job: ExportJob, now: datetime) -> ExportJob | Refusal:
-    """Recover a pending job to which nothing has happened in its time.
-
-    It fails where no further attempt would be made or it has waited for a day; otherwise it stays
-    pending, is due again later, and is to be sent.
-    """
-    if job.status is not Status.PENDING:
-        return Refusal.FINISHED
-    if _is_leased(job, now):
-        return Refusal.LEASED
-    if job.due_at is not None and job.due_at > now:
-        return Refusal.NOT_DUE
-    if job.attempt >= MAX_ATTEMPTS or now - job.created_at >= LOST_AFTER:
-        return _finish(replace(job, failure=EXPORT_FAILED), Status.FAILED, now)
-    return replace(job, due_at=now + UNSENT_AFTER)
-
-
-def _is_leased(job: ExportJob, now: datetime) -> bool:
-    return job.lease_until is not None and job.lease_until > now
-
-
-def _not_current(job: ExportJob, attempt: int) -> Refusal | None:
-    if job.status is not Status.PENDING:
-        return Refusal.FINISHED
-    return None if job.attempt == attempt else Refusal.SUPERSEDED
-
-
-def _finish(job: ExportJob, status: Status, now: datetime) -> ExportJob:
-    return replace(job, status=status, lease_until=None, due_at=None, updated_at=now)
 
 
 EXPORT_FAILED = Failure(
@@ -301,5 +203,5 @@ def meter_not_found(meter_id: str) -> Failure:
 
 
 def time_zone_unsupported(reason: str) -> Failure:
-    """Return the failure of a job whose readings no sums of its time zone can be given of."""
+    """Return the failure of a job whose readings cannot be summed in its time zone."""
     return Failure("TIME_ZONE_UNSUPPORTED", "The readings cannot be summed up in this time zone", reason)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _FIRST_DELAY_SECONDS = 5
 _MAX_DELAY_SECONDS = 300
 
-GIVE_UP_DELAY_SECONDS = 1
+SHORT_DELAY_SECONDS = 1
 """The delay of a message that has failed for the last time, or that there was no time to process. Without a delay
 SQS would deliver it while its batch is still being processed, alone, to another instance of the function."""
 
@@ -40,7 +40,7 @@ class IngestionQueue:
         except DEPENDENCY_ERRORS as error:
             logger.warning("Visibility not changed", reason=str(error))
 
-    def send_anew(self, body: str) -> bool:
+    def send_as_new(self, body: str) -> bool:
         """Send a message to the queue again, with no receives counted; return whether that succeeded.
 
         The caller deletes the original afterwards. A crash in between leaves the message in the queue twice, which is

@@ -1,4 +1,4 @@
-"""A network that loses, doubles and refuses: faults put between a client and its engine."""
+"""A network that loses, doubles and refuses requests: faults between a client and its engine."""
 
 import json
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def _answer(url: str, status: int, error: str, **more: Any) -> AWSResponse:
 
 
 def agree_at_once(client: Any) -> None:
-    """Let every call of `client` succeed without an engine, where only what is done with that counts."""
+    """Let every call of `client` succeed without an engine, for tests of what happens afterwards."""
     client.meta.events.register(
         "before-send.*.*", lambda request, **_: AWSResponse(request.url, 200, HTTPHeaders(), _Body(b"{}"))
     )
@@ -95,7 +95,7 @@ def _answer_instead(request: AWSPreparedRequest, fault: Fault) -> AWSResponse | 
 
 
 class FaultyNetwork:
-    """Stands in a client's HTTP session; each sending takes the next fault, and none when they are used up."""
+    """Replaces the HTTP session of a client; each request gets the next fault, and none when they are used up."""
 
     def __init__(self, client: Any) -> None:
         self.faults: Iterator[Fault] = iter(())

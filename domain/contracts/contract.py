@@ -1,4 +1,4 @@
-"""What a contract is: its components, and the little that is known of each."""
+"""What a contract is: its components, and the state of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ CONTRACT_NUMBER_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 
 @dataclass(frozen=True, slots=True)
 class ComponentState:
-    """What is known of one component: the accepted start and end that count, if any."""
+    """The state of one component: the accepted start and end that count, if any."""
 
     start: Occurrence | None = None
     end: Occurrence | None = None
@@ -46,7 +46,7 @@ class Contract:
         components: tuple[Component, ...],
         stored_at: datetime | None = None,
     ) -> "Contract":
-        """Return a contract of which nothing has happened yet."""
+        """Return a new contract, without any events."""
         states = dict.fromkeys(components, ComponentState())
         return cls(number, id, created_at, states, stored_at=stored_at)
 
@@ -58,7 +58,7 @@ class Contract:
         """Return this contract with another list of components; those it had keep their states.
 
         Raises:
-            ComponentInUseError: a component that has a start or an end would go.
+            ComponentInUseError: a component that has a start or an end would be removed.
         """
         for component, state in self.components.items():
             if component not in components and state != ComponentState():
@@ -74,7 +74,7 @@ class ContractExistsError(Exception):
 
 
 class ComponentInUseError(Exception):
-    """A component that has a start or an end cannot be taken from its contract."""
+    """A component that has a start or an end cannot be removed from its contract."""
 
     def __init__(self, component: Component, number: str) -> None:
         super().__init__(f"Component {component} of contract {number} has a start or an end.")

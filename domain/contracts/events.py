@@ -61,7 +61,7 @@ _MEANINGS = {name: meaning for meaning, name in _EVENT_TYPES.items()}
 class ComponentEvent:
     """A publisher's statement that a component of a contract starts or ends on a date.
 
-    `created_at` is when the publisher made the event; it, not the arrival, orders events. `key`
+    `created_at` is when the publisher created the event; it, not the arrival, orders events. `key`
     identifies the event within its contract: the same key means the same event sent again. It is
     made of the publisher's own `id`, where there is one.
     """

@@ -1,6 +1,6 @@
 """Folding: the states of a contract derived from its trail, in the order of `created_at`.
 
-Arrival order is not harmless: an end that arrives before its start is refused, and stays refused
+The order of arrival matters: an end that arrives before its start is refused, and stays refused
 when the start arrives. Folding the trail again, refused events included, gives the timeline that the
 publishers meant. Voided events are left out.
 """
@@ -25,7 +25,7 @@ def require_whole(contract: Contract, entries: Collection[Entry], until: datetim
     """Make sure that the events that count, up to `until`, are among `entries`.
 
     Raises:
-        TrailIncompleteError: folding `entries` would lose what is known.
+        TrailIncompleteError: some of them are missing, so that folding `entries` would lose them.
     """
     keys = {entry.key for entry in entries}
     for state in contract.components.values():
@@ -36,9 +36,9 @@ def require_whole(contract: Contract, entries: Collection[Entry], until: datetim
 
 
 def fold(contract: Contract, entries: Iterable[Entry]) -> Contract:
-    """Return `contract` as `entries` make it, in the order of `created_at`, ties by arrival.
+    """Return `contract` with the states that `entries` give, in the order of `created_at`, ties by arrival.
 
-    The former verdicts do not count: each event is judged anew against what came before it, and by
+    The former verdicts do not count: each event is decided again, after those before it, and by
     the components that `contract` has.
     """
     folded = contract.with_states(dict.fromkeys(contract.components, ComponentState()))

@@ -1,4 +1,4 @@
-"""What a timeline was: `known_at` says what was in force then, `as_of` what the events until then mean."""
+"""What a timeline was: `known_at` gives what was in force at an instant, `as_of` the result of the events until then."""
 
 from datetime import datetime
 
@@ -12,8 +12,8 @@ from domain.contracts.trails import Changed, Replayed, Trail, TrailIncompleteErr
 def known_at(contract: Contract, trail: Trail, instant: datetime) -> Contract:
     """Return `contract` as it was in force at `instant`; without components before it was stored.
 
-    From what was recorded: nothing is judged anew. The newest replay or void up to then says what it
-    left behind; the events accepted after it go on from there.
+    From what was recorded: nothing is decided again. The newest replay or void until then gives the states
+    after it; the events accepted later are applied to those.
     """
     if instant < (contract.stored_at or contract.created_at):
         return contract.with_states({})
@@ -21,7 +21,7 @@ def known_at(contract: Contract, trail: Trail, instant: datetime) -> Contract:
 
 
 def _as_recorded(contract: Contract, trail: Trail, instant: datetime | None) -> Contract:
-    """Return `contract` as the rows up to `instant`, or all of them, say that it was left."""
+    """Return `contract` with the states after the rows up to `instant`, or after all rows."""
     known = trail if instant is None else trail.until(instant)
     left = [row for row in known.corrections if isinstance(row, Voided | Replayed)]
     states = dict(left[-1].after) if left else {}
@@ -42,7 +42,7 @@ def _components_at(contract: Contract, trail: Trail, instant: datetime | None) -
 
 
 def require_recorded(contract: Contract, trail: Trail) -> None:
-    """Make sure that the rows of `trail` lead to `contract` as it is now.
+    """Check that the rows of `trail` give the present states of `contract`.
 
     Raises:
         TrailIncompleteError: something was stored while no trail was kept.
@@ -54,8 +54,8 @@ def require_recorded(contract: Contract, trail: Trail) -> None:
 def as_of(contract: Contract, trail: Trail, instant: datetime, known: datetime | None = None) -> Contract:
     """Return `contract` as the events created up to `instant` make it, voided ones left out.
 
-    With `known` it is what the same question got as its answer at that instant: only rows recorded up
-    to then are folded, by the components that the contract had then.
+    With `known` it is what the same request returned at that instant: only rows recorded up
+    to then are folded, with the components that the contract had then.
 
     Raises:
         TrailIncompleteError: the trail lacks events that count.

@@ -17,7 +17,7 @@ def advance(state: ComponentState, event: ComponentEvent) -> ComponentState:
 
 
 class Span(NamedTuple):
-    """The dates a component runs from and to, as far as they are known."""
+    """The dates on which a component starts and ends, as far as they are known."""
 
     start: date | None
     end: date | None

@@ -12,7 +12,7 @@ from domain.contracts.verdicts import Verdict
 
 
 class Source(StrEnum):
-    """The way an event came in."""
+    """The way in which an event was received."""
 
     API = "api"
     BUS = "bus"
@@ -20,7 +20,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """How and when an event or a correction came in, and from whom; the oldest rows name no actor."""
+    """How and when an event or a correction was received, and from whom; the oldest rows have no actor."""
 
     received_at: datetime
     source: Source
@@ -29,7 +29,7 @@ class Reception:
 
 
 class RowKind(StrEnum):
-    """What a row of a trail says happened."""
+    """What a row of a trail records."""
 
     DECIDED = "decided"
     VOIDED = "voided"
@@ -38,14 +38,14 @@ class RowKind(StrEnum):
 
 
 MOST_ROWS = 20_000
-"""Rows that are read, at most, where an answer needs the whole trail."""
+"""How many rows are read at most for an answer that needs the whole trail."""
 
 States = Mapping[Component, ComponentState]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A decided event, as it stands in the trail for good.
+    """A decided event; it never changes.
 
     `written_at` is when its row was written, moments after it was received; rows stored before this
     was recorded have none.
@@ -59,18 +59,18 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """What addresses the row within its contract."""
+        """Identifies the row within its contract."""
         return self.event.key
 
     @property
     def recorded_at(self) -> datetime:
-        """Since when the trail holds this."""
+        """When the row was recorded."""
         return self.written_at or self.reception.received_at
 
 
 @dataclass(frozen=True, slots=True)
 class Voided:
-    """An event was taken back; `voids` is its key, `before` and `after` are the states of all components."""
+    """An event was voided; `voids` is its key, `before` and `after` are the states of all components."""
 
     key: str
     reception: Reception
@@ -83,7 +83,7 @@ class Voided:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The trail was folded anew, and gave other states; `events` counts what was folded."""
+    """The trail was folded again, and gave other states; `events` counts what was folded."""
 
     key: str
     reception: Reception
@@ -117,7 +117,7 @@ class Trail:
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> "Trail":
-        """Return the trail that `rows` are, whatever their order."""
+        """Return the trail of `rows`, which may be in any order."""
         entries, corrections = [], []
         for row in rows:
             if isinstance(row, Entry):
@@ -152,14 +152,14 @@ class Trail:
 
 
 class AuditDisabledError(Exception):
-    """What was asked for follows from the trail, and none is kept."""
+    """The request needs the trail, and none is kept."""
 
     def __init__(self) -> None:
         super().__init__("No trail of events is kept here.")
 
 
 class TrailIncompleteError(Exception):
-    """An event that counts is not in the trail: it came in while none was kept."""
+    """An event that counts is not in the trail: it was decided while none was kept."""
 
     def __init__(self, contract_number: str) -> None:
         super().__init__(f"Events of contract {contract_number} came in while no trail was kept.")
@@ -194,5 +194,5 @@ class AlreadyVoidedError(Exception):
 
 
 def in_order(entry: Entry) -> tuple[datetime, datetime, str]:
-    """Return what sorts entries in the order of folding: `created_at`, ties by arrival."""
+    """Return the sort key for the order of folding: `created_at`, ties by arrival."""
     return entry.event.created_at, entry.reception.received_at, entry.key

@@ -1,6 +1,6 @@
-"""Which event counts, and why another does not.
+"""Which event counts, and why others do not.
 
-`decide` is the one place the rules stand in Python. `infra.contracts.event_conditions` says the same
+`decide` is the only place with the rules in Python. `infra.contracts.event_conditions` says the same
 as the condition of a DynamoDB write; `tests/infra/contracts/test_conditions.py` proves over every small case that
 both agree.
 """
@@ -13,7 +13,7 @@ from domain.contracts.events import Action, ComponentEvent, Occurrence
 
 
 class Code(StrEnum):
-    """What the rules answer to one event."""
+    """The outcome of the rules for one event."""
 
     ACCEPTED = "accepted"
     CONTRACT_NOT_FOUND = "contract_not_found"
@@ -27,7 +27,7 @@ class Code(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """What the rules say about one event, and which earlier event stands in its way."""
+    """The decision about one event, and the stored event that blocks it, if any."""
 
     code: Code
     blocked_by: Occurrence | None = None
@@ -42,7 +42,7 @@ ACCEPTED = Verdict(Code.ACCEPTED)
 
 
 def decide(contract: Contract | None, event: ComponentEvent) -> Verdict:
-    """Judge `event` against `contract` as it stands; the first rule broken answers.
+    """Decide about `event` in the present state of `contract`; the first broken rule is the verdict.
 
     A `contract` of None is one that does not exist.
     """
@@ -92,7 +92,7 @@ _DATED_BEFORE_START = "The end date {date} of {component} is before start date {
 
 
 def explain(verdict: Verdict, event: ComponentEvent) -> str:
-    """Say a verdict in a sentence for the person who reads the answer."""
+    """Return a verdict as a sentence for the caller."""
     blocker = verdict.blocked_by
     if verdict.code is Code.CONTRACT_NOT_FOUND:
         return str(ContractNotFoundError(event.contract_number))

@@ -15,7 +15,7 @@ from domain.meters.versions import HourBlock, Origin, PastVersion
 
 
 class Effect(StrEnum):
-    """What a reading that is sent does to the reading of its timestamp."""
+    """What a sent reading does to the stored reading with its timestamp."""
 
     STORED = "stored"
     UPDATED = "updated"
@@ -36,7 +36,7 @@ class Stored(NamedTuple):
 
 
 def decide(stored: Stored | None, sent: Reading) -> Effect:
-    """Say what `sent` does: a newer `created_at` replaces, of equal ones the later arrival, an older does nothing."""
+    """Return what `sent` does: a newer `created_at` replaces, of equal ones the later arrival, an older does nothing."""
     if stored is None:
         return Effect.STORED
     if sent.created_at < stored.origin.rank:
@@ -48,9 +48,9 @@ def decide(stored: Stored | None, sent: Reading) -> Effect:
 
 
 class Change(NamedTuple):
-    """An hour after a write, the versions that the write put aside, and how often it had each effect.
+    """An hour after a write, the versions that the write replaced, and how often it had each effect.
 
-    `is_change` is false where nothing has to be stored.
+    `is_change` is false if nothing has to be stored.
     """
 
     block: HourBlock
@@ -60,7 +60,7 @@ class Change(NamedTuple):
 
 
 def has_outdated(block: HourBlock, readings: Iterable[Reading]) -> bool:
-    """Tell whether one of `readings` may be older than what is stored, so that past versions count."""
+    """Return whether one of `readings` may be older than what is stored, so that past versions count."""
     ranks = [origin.rank for origin in (*block.origins, *block.deleted.values())]
     newest = max(ranks, default=-1)
     return any(reading.created_at < newest for reading in readings)
@@ -94,7 +94,7 @@ def store(
 def _first_upload(
     meter_id: str, readings: Sequence[Reading], actor: Actor | None, recorded_at: int
 ) -> HourBlock | None:
-    """Return the block of an hour of which nothing is stored, where its readings are in order and alike."""
+    """Return the block of an hour that is not stored yet, if its readings are in order and have one origin."""
     _, _, _, _, _, quality, created_at = readings[0]
     if not is_in_order([reading[0] for reading in readings]) or any(
         reading[6] != created_at or reading[5] != quality for reading in readings
@@ -122,7 +122,7 @@ def delete(
 ) -> tuple[Change, int]:
     """Delete the readings from the timestamp `first` up to, but without, `end`; also returns how many.
 
-    What was made before `now` cannot come back; nor can what is deleted, whenever it says it was made.
+    Readings created before `now` cannot come back; nor can those that are deleted, whatever their `created_at`.
     """
     lines, where = split_clipped(block.lines, first, end)
     if not lines:
@@ -130,7 +130,7 @@ def delete(
     work = _Work.of(block, ())
     for line, origin in zip(lines, block.origins_by_line()[where], strict=True):
         created_at = max(now, origin.rank + 1)
-        work.put_aside(Stored(line, origin))
+        work.replace_version(Stored(line, origin))
         work.put(Stored(line[:TIMESTAMP_LENGTH], Origin(created_at, created_at, recorded_at, actor=actor)))
     return work.result(block, recorded_at), len(lines)
 
@@ -175,7 +175,7 @@ class _Work:
                 self.is_confirmed = True
         else:
             if stored is not None:
-                self.put_aside(stored)
+                self.replace_version(stored)
             self.put(Stored(format_line(meter_id, reading), origin))
 
     def _keep_outdated(self, version: PastVersion) -> None:
@@ -192,7 +192,7 @@ class _Work:
     def _note(self, version: PastVersion) -> None:
         self.known.setdefault(_key_of(version), []).append(version.line)
 
-    def put_aside(self, stored: Stored) -> None:
+    def replace_version(self, stored: Stored) -> None:
         """Keep a version that is replaced."""
         version = PastVersion(stored.line, stored.origin)
         self._note(version)
@@ -205,7 +205,7 @@ class _Work:
         self.touched.add(_quarter_of(timestamp))
 
     def result(self, block: HourBlock, recorded_at: int) -> Change:
-        """Return what has become of `block`."""
+        """Return the change of `block`."""
         if not (self.past or self.touched or self.is_confirmed):
             return Change(block, [], self.effects, is_change=False)
         rows = [self.rows[at] for at in sorted(self.rows)]
@@ -228,7 +228,7 @@ class _Work:
 
 
 def _key_of(version: PastVersion) -> tuple[bytes, Quality, int | None]:
-    """Return what versions that may be the same one have in common, besides their values."""
+    """Return what two equal versions have in common, besides their values."""
     return version.line[:TIMESTAMP_LENGTH], version.origin.quality, version.origin.created_at
 
 
@@ -239,7 +239,7 @@ def _quarter_of(timestamp: bytes) -> int:
 def _sums_after(
     before: Mapping[int, Sums] | None, alive: Sequence[Stored], touched: set[int]
 ) -> dict[int, Sums]:
-    """Return the sums by quarter; only those of quarters that a write touched are computed anew."""
+    """Return the sums by quarter; only those of quarters that the write has changed are computed again."""
     kept = (
         {}
         if before is None

@@ -18,7 +18,7 @@ TIMESTAMP_LENGTH = 20
 
 
 class ExtraColumn(StrEnum):
-    """A column that an export has when its request names it, and that an upload may have."""
+    """A column that an export has if its request names it, and that an upload may have."""
 
     QUALITY = "quality"
     CREATED_AT = "created_at"
@@ -40,7 +40,7 @@ def values_of(line: bytes) -> tuple[str, ...]:
 
 
 def read_line(line: bytes, created_at: int = 0, quality: Quality = Quality.MEASURED) -> Reading:
-    """Read a line that `format_line` wrote; a line does not say when it was made, or how."""
+    """Read a line that `format_line` wrote; a line contains neither `created_at` nor quality."""
     timestamp, _, *values = line.decode().rstrip("\r\n").split(",")
     return Reading(timestamp, *values, quality, created_at)  # type: ignore[arg-type,call-arg]
 
@@ -51,7 +51,7 @@ def clip(lines: bytes, first: bytes, end: bytes) -> bytes:
 
 
 def split_clipped(lines: bytes, first: bytes, end: bytes) -> tuple[list[bytes], slice]:
-    """Return the lines from `first` up to, but without, `end`, and where they stand among all."""
+    """Return the lines from `first` up to, but without, `end`, and their positions among all."""
     split = lines.splitlines(keepends=True)
     inside = [index for index, line in enumerate(split) if first <= line[:TIMESTAMP_LENGTH] < end]
     where = slice(inside[0], inside[-1] + 1) if inside else slice(0, 0)
@@ -82,5 +82,5 @@ def _extra_text(origin: Origin, column: ExtraColumn) -> str:
 
 
 def is_in_order(timestamps: Sequence[str]) -> bool:
-    """Tell whether each of `timestamps` is later than the one before it."""
+    """Return whether each of `timestamps` is later than the one before it."""
     return all(one < other for one, other in pairwise(timestamps))

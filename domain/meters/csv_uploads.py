@@ -27,9 +27,9 @@ _HEADER_RULE = f"must be {','.join(COLUMNS)}, and after them quality or created_
 def read_csv(text: str, meter_id: str, now: datetime, created_at: int | None = None) -> list[Reading]:
     """Read a file with the export's columns; its lines may end with CRLF or LF.
 
-    The columns quality and created_at may follow; readings without were measured, and made at `created_at`.
+    The columns quality and created_at may follow; without them, readings were measured, and created at `created_at`.
     No field can hold a line break: a quote that is open at the end of its line is a mistake of that line.
-    A file without readings, as an export may be, is none.
+    A file without readings, which an export may be, gives none.
 
     Raises:
         InvalidReadingsError: with the numbers of the lines that are wrong; the header is line 1.
@@ -48,7 +48,7 @@ def read_csv(text: str, meter_id: str, now: datetime, created_at: int | None = N
 
 
 def _extra_columns(header: str) -> list[str] | None:
-    """Return the columns that a header names after those of every file, or None where it is no header."""
+    """Return the columns that a header names after those of every file, or None if it is not a header."""
     try:
         names = _fields_of(header)
     except MistakesError:

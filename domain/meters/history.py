@@ -11,9 +11,9 @@ from domain.meters.versions import HourBlock, Origin, PastVersions
 def known_at(block: HourBlock, past: Iterable[PastVersions], instant: int) -> HourBlock:
     """Return the hour as it was known at `instant`, in microseconds.
 
-    Of each reading that is the newest version recorded up to then. Filtering the versions in force now
-    would not do: a reading that was corrected later would be missing, not what it was before. `past` has to
-    hold what was replaced after `instant`; more does no harm.
+    For each reading this is the newest version recorded until then. Filtering the versions in force now
+    would be wrong: a reading that was corrected later would be missing. `past` must contain the versions
+    replaced after `instant`, and may contain more.
     """
     rows: dict[bytes, Stored] = {}
     for replaced_at, versions in past:
@@ -38,7 +38,7 @@ def known_at(block: HourBlock, past: Iterable[PastVersions], instant: int) -> Ho
 
 
 class Version(NamedTuple):
-    """One version of a reading: its values, or none where it is a deletion.
+    """One version of a reading: its values, or none if it is a deletion.
 
     `replaced_at` is None for the version in force, and for an outdated one, which never was.
     """
@@ -50,7 +50,7 @@ class Version(NamedTuple):
 
 
 def versions_in(past: PastVersions, timestamp: bytes) -> Iterator[Version]:
-    """Give the versions of the reading at `timestamp` that one write put aside."""
+    """Yield the versions of the reading at `timestamp` that one write replaced."""
     for line, origin, outdated in past.versions:
         if line.startswith(timestamp):
             yield Version(_values_or_none(line), origin, None if outdated else past.replaced_at, outdated)

@@ -103,7 +103,7 @@ class MeterIsSimulatedError(Exception):
 
 
 def is_meter_id(text: str) -> bool:
-    """Tell whether `text` may name a meter: a letter or digit, then up to 63 of `A-Z a-z 0-9 _ -`."""
+    """Return whether `text` may name a meter: a letter or digit, then up to 63 of `A-Z a-z 0-9 _ -`."""
     return _METER_ID.fullmatch(text) is not None
 
 
@@ -118,7 +118,7 @@ def hour_of(at: datetime) -> str:
 
 
 def same_values(some: Sequence[str], others: Sequence[str]) -> bool:
-    """Tell whether the values of two readings are the same numbers, however they are written."""
+    """Return whether the values of two readings are the same numbers, however they are written."""
     return some == others or (len(some) == len(others) and all(map(_is_equal, some, others)))
 
 

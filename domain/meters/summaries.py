@@ -1,4 +1,4 @@
-"""Sums and means of readings by local period, from the sums of quarter hours; one answer is bounded."""
+"""Sums and means of readings by local period, from the sums of quarter hours; the cost of one answer is limited."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ of seconds with stored sums."""
 
 
 class HourSums(NamedTuple):
-    """The sums of an hour of UTC by quarter (0 to 3), or of the part that is asked for, and what getting them cost.
+    """The sums of an hour of UTC by quarter (0 to 3), or of the part that is asked for, and the cost of reading them.
 
     The unit of cost is a byte of lines that are summed; reading stored sums costs less.
     """
@@ -31,7 +31,7 @@ class HourSums(NamedTuple):
     cost: int
 
     def by_time(self) -> Iterator[tuple[datetime, Sums]]:
-        """Give the sums with the begins of the quarters."""
+        """Yield the sums with the starts of the quarters."""
         for quarter in sorted(self.quarters):
             yield self.hour + quarter * QUARTER, self.quarters[quarter]
 
@@ -56,14 +56,14 @@ class Begun(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where to go on: the hours from `start` are still to be summed, after what was `begun`."""
+    """Where the next page starts: the hours from `start` have to be summed, after what was `begun`."""
 
     start: datetime
     begun: Begun | None = None
 
 
 class SummaryPage(NamedTuple):
-    """Some summaries in the order of time, and the position to go on from, if any."""
+    """Some summaries in the order of time, and the position at which the next page starts, if any."""
 
     summaries: list[Summary]
     following: Position | None
@@ -123,7 +123,7 @@ def summarise(
 def stream_summaries(
     hours: Iterable[HourSums], area: ZoneInfo, resolution: Resolution
 ) -> Iterator[tuple[datetime, list[Summary]]]:
-    """Give with each hour the summaries of the periods that end before it, and at last the rest.
+    """Yield with each hour the summaries of the periods that end before it, and finally the rest.
 
     Raises:
         UnsupportedZoneError: the zone's local times are not whole quarter hours of UTC about then.

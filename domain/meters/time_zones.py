@@ -118,5 +118,5 @@ def _is_within_quarter(at: datetime) -> bool:
 
 
 def _is_put_back_a_day(area: ZoneInfo, change: datetime) -> bool:
-    """Tell whether a part of a day comes again after the next one has begun, as in Antarctica in 2010."""
+    """Return whether a part of a day comes again after the next one has begun, as in Antarctica in 2010."""
     return change.astimezone(area).date() < (change - _SECOND).astimezone(area).date()

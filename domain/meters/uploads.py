@@ -1,4 +1,4 @@
-"""What uploads of readings have in common: they are read whole, and refused with the place of each mistake."""
+"""What uploads of readings have in common: they are validated as a whole, and refused with the place of each mistake."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,11 +11,11 @@ from domain.meters.decimals import DECIMAL_RULE, read_decimal
 from domain.meters.readings import VALUES, Quality, Reading, format_timestamp, same_values
 
 MAX_BAD_LINES = 20
-"""Lines, or entries of a list, whose mistakes are named."""
+"""How many lines, or entries of a list, are reported with their mistakes."""
 MAX_HOURS = 9000
-"""Hours that one upload may touch: a year and a few days. Each costs a write."""
+"""Hours that one upload may change: a year and a few days. Each costs a write."""
 MAX_STORED_READINGS = 1_000_000
-"""Readings that may be stored in the hours that one request touches: their hours are rewritten."""
+"""Readings that may be stored in the hours that one request changes: these hours are rewritten."""
 MAX_AHEAD = timedelta(days=1)
 """How far a timestamp, or the instant a reading was made at, may lie in the future."""
 
@@ -43,7 +43,7 @@ class InvalidReadingsError(Exception):
 
 
 class TooManyReadingsError(InvalidReadingsError):
-    """A request that touches hours with more readings than one request may rewrite."""
+    """A request that would change hours with more readings than one request may rewrite."""
 
     def __init__(self, place: str) -> None:
         rule = f"must touch hours with at most {MAX_STORED_READINGS} stored readings; send it in parts"
@@ -51,7 +51,7 @@ class TooManyReadingsError(InvalidReadingsError):
 
 
 class Mistake(NamedTuple):
-    """What is wrong with a line or an entry; `field` is empty where it is all of it."""
+    """What is wrong with a line or an entry; `field` is empty if the mistake is not in one field."""
 
     field: str
     message: str
@@ -65,7 +65,7 @@ class MistakesError(ValueError):
 
 
 class Fields(NamedTuple):
-    """The fields of a reading as they were sent; values as text, empty where there is none."""
+    """The fields of a reading as they were sent; values as text, empty if absent."""
 
     timestamp: object
     values: Sequence[str]
@@ -74,7 +74,7 @@ class Fields(NamedTuple):
 
 
 class ReadingParser:
-    """Reads the fields of readings that are sent at `now`, and made at `created_at` where they do not say."""
+    """Reads the fields of readings that are sent at `now`, with `created_at` as the default of theirs."""
 
     def __init__(self, now: datetime, created_at: int | None = None) -> None:
         self.latest = now + MAX_AHEAD
@@ -127,7 +127,7 @@ class ReadingParser:
         """Read the instant a reading was made at, in microseconds; empty text is the default.
 
         Raises:
-            MalformedTimeError: it is no instant, or more than a day ahead.
+            MalformedTimeError: it is not an instant, or more than a day ahead.
         """
         if not isinstance(value, str):
             raise MalformedTimeError("must be a JSON string")
@@ -196,7 +196,7 @@ def _problems_of_all(readings: Sequence[Reading], place_of: Callable[[int], str]
 
 
 def _conflicts(readings: Sequence[Reading]) -> Iterator[tuple[int, int]]:
-    """Give the indexes of readings that, made at the same instant, say different things about one timestamp."""
+    """Yield the indexes of readings with the same timestamp and `created_at` but different values."""
     firsts: dict[tuple[str, int], int] = {}
     for index, reading in enumerate(readings):
         first = firsts.setdefault((reading.timestamp, reading.created_at), index)

@@ -13,7 +13,7 @@ from domain.meters.sums import Sums
 
 
 class Origin(NamedTuple):
-    """When versions were made and recorded, their quality, and who sent them.
+    """When a version was created and recorded, their quality, and who sent them.
 
     `created_at` is when the sender made these values first, `confirmed_at` when it stated them last; both
     are None for readings stored before they were kept, which are older than all others.
@@ -41,7 +41,7 @@ class HourBlock:
 
     `lines` are its readings in the order of time; `origins` has one for each line, or one for all. `deleted`
     holds the origins of deletions by timestamp, `sums` the sums by quarter of the hour (0 to 3), or None
-    where they were not stored. `changed_at` is the newest `recorded_at`.
+    if they are not stored. `changed_at` is the newest `recorded_at`.
     """
 
     lines: bytes = b""
@@ -68,7 +68,7 @@ class PastVersion(NamedTuple):
 
 
 class PastVersions(NamedTuple):
-    """The versions that one write put aside; it replaced them at `replaced_at`."""
+    """The versions that one write replaced, at `replaced_at`."""
 
     replaced_at: int
     versions: Sequence[PastVersion]

@@ -1,4 +1,4 @@
-"""What the portfolio knows of one contract, the rows that follow from it, and what counts change with it."""
+"""The portfolio's entry of one contract, and the rows and counters that are derived from it."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ SHARDS = 8
 
 
 class KnownSpan(NamedTuple):
-    """From when to when a component runs, both included; without an end until further notice."""
+    """The first and the last day on which a component is active; without an end, until further notice."""
 
     start: date
     end: date | None
 
     def is_active(self, on: date) -> bool:
-        """Tell whether the component runs on a day."""
+        """Return whether the component is active on a day."""
         return self.start <= on and (self.end is None or on <= self.end)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The spans of a contract as of one `version` of it; none where it was deleted or nothing has started."""
+    """The spans of a contract as of one `version` of it; none if it was deleted or nothing has started."""
 
     number: str
     version: int
@@ -37,7 +37,7 @@ class Entry:
 
     @classmethod
     def of(cls, number: str, version: int, contract: Contract | None) -> "Entry":
-        """Return what is known of the contract `number`, which is None where it was deleted."""
+        """Return the entry of the contract `number`; `contract` is None if it was deleted."""
         dates = timeline(contract) if contract else {}
         return cls(
             number,
@@ -51,7 +51,7 @@ class Entry:
 
 
 class Order(StrEnum):
-    """Which spans a partition holds, and by which date they are sorted."""
+    """Which spans a partition contains, and by which date they are sorted."""
 
     OPEN = "open"
     """Without an end, by start."""
@@ -62,7 +62,7 @@ class Order(StrEnum):
 
 
 class Partition(NamedTuple):
-    """A share of the rows of one component."""
+    """One shard of the rows of a component in one order."""
 
     component: Component
     order: Order
@@ -70,7 +70,7 @@ class Partition(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A span in one of the orders in which it is found."""
+    """A span in one of the orders in which spans are listed."""
 
     partition: Partition
     number: str
@@ -83,12 +83,12 @@ class Row(NamedTuple):
 
 
 def shard_of(number: str) -> int:
-    """Return the share of the contracts to which one belongs."""
+    """Return the shard of a contract."""
     return crc32(number.encode()) % SHARDS
 
 
 def rows_of(entry: Entry | None) -> frozenset[Row]:
-    """Return the rows by which the spans of a contract are found."""
+    """Return the rows of the spans of a contract."""
     if entry is None:
         return frozenset()
     shard = shard_of(entry.number)
@@ -100,7 +100,7 @@ def rows_of(entry: Entry | None) -> frozenset[Row]:
 
 
 class CounterKey(NamedTuple):
-    """Names the counters of one month: how many spans of a component start and end on each of its days."""
+    """Identifies the counters of one month: how many spans of a component start and end on each of its days."""
 
     component: Component
     shard: int
@@ -123,7 +123,7 @@ def counters_of(entry: Entry | None) -> dict[CounterKey, Counter[str]]:
 
 
 def counter_changes(before: Entry | None, after: Entry | None) -> dict[CounterKey, dict[str, int]]:
-    """Return what is to be added to the counters when a contract's entry changes; nothing of it is zero."""
+    """Return what a change of an entry adds to the counters, without zeros."""
     changes: dict[CounterKey, Counter[str]] = {}
     for entry, sign in ((before, -1), (after, 1)):
         for key, counts in counters_of(entry).items():
@@ -136,7 +136,7 @@ def counter_changes(before: Entry | None, after: Entry | None) -> dict[CounterKe
 
 
 class Counts(NamedTuple):
-    """How many spans of a component run on a day, start after it, and have ended before it."""
+    """How many spans of a component are active on a day, start after it, and ended before it."""
 
     active: int
     upcoming: int

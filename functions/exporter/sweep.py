@@ -5,7 +5,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.exports import Refusal, Status, recover
+from domain.export_changes import Refusal, recover
+from domain.exports import Status
 from infra.exports.job_store import ExportStore
 from infra.exports.queue import ExportQueue
 from infra.stores import stores
@@ -13,7 +14,7 @@ from infra.telemetry import count, logger
 from infra.time_left import IsTimeLeft, always, more_than
 
 _TIME_TO_FINISH_SECONDS = 15
-"""No job is begun with less time left: a call to AWS that times out three times takes twelve, pauses included."""
+"""No job is started with less time left: a call to AWS that times out three times takes twelve, with pauses."""
 
 
 class SweepError(Exception):
@@ -21,7 +22,7 @@ class SweepError(Exception):
 
 
 def handler(_event: dict[str, Any], context: LambdaContext) -> None:
-    """Send overdue jobs again; fail those that no message can help."""
+    """Send overdue jobs again; end those that cannot be completed any more as failed."""
     sweep(
         stores().exports,
         stores().export_queue,
@@ -34,16 +35,16 @@ def sweep(jobs: ExportStore, queue: ExportQueue, now: datetime, is_time_left: Is
     """Recover every pending job that was due before `now`; the next sweep does what there is no time for.
 
     Raises:
-        SweepError: a job could not be recovered; it is named in the log, and the others are done.
+        SweepError: a job could not be recovered; it is logged, and the others are done.
     """
     failed = 0
     for job_id in jobs.overdue(now):
         if not is_time_left():
-            logger.warning("Sweep stopped: its time is over", next_job_id=job_id)
+            logger.warning("Sweep stopped: no time left", next_job_id=job_id)
             break
         try:
             _recover(jobs, queue, job_id, now)
-        except Exception:  # whatever is wrong with one job, the others are not to wait for it
+        except Exception:  # whatever is wrong with one job, the others do not wait for it
             logger.exception("Export not recovered", job_id=job_id)
             count("ExportsNotRecovered")
             failed += 1

@@ -1,21 +1,20 @@
-"""One attempt at one export: claim, write, complete; safe to be interrupted anywhere."""
+"""One attempt at one export: claim, write, complete; it may be interrupted anywhere."""
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from domain import exports
+from domain import export_changes, exports
+from domain.export_changes import MAX_ATTEMPTS, Refusal
 from domain.exports import (
     EXPORT_FAILED,
     FILE_LIFETIME,
-    MAX_ATTEMPTS,
     SETTLING,
     ContractsOrder,
     ExportFile,
     ExportJob,
     Format,
-    Refusal,
 )
 from domain.meters.csv_format import TIMESTAMP_LENGTH, header
 from domain.meters.local_periods import Resolution
@@ -33,7 +32,7 @@ from infra.telemetry import count, logger
 
 
 class LeasedError(Exception):
-    """Another attempt at the job is under way: the message has to be received again later."""
+    """Another attempt at the job is running: the message has to be delivered again later."""
 
 
 class StoppedError(Exception):
@@ -46,7 +45,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Worker:
-    """What makes the files of export jobs. It reports how far it is at most every `report_every`."""
+    """Makes the files of export jobs, and reports progress at most every `report_every`."""
 
     jobs: ExportStore
     meters: MeterStore
@@ -58,13 +57,13 @@ class Worker:
     contracts: Callable[[], ContractLines] | None = None
 
     def run(self, job_id: str, *, is_last_receive: bool) -> None:
-        """Make an attempt at a job, unless it needs none.
+        """Make an attempt at a job, unless it is finished or another attempt owns it.
 
         Raises:
-            LeasedError: another attempt is under way.
-            Exception: this attempt failed and another is to be made.
+            LeasedError: another attempt is running.
+            Exception: this attempt failed, and another one has to be made.
         """
-        job = self.jobs.change(job_id, lambda job: exports.claim(job, self.now()))
+        job = self.jobs.change(job_id, lambda job: export_changes.claim(job, self.now()))
         if isinstance(job, Refusal):
             self._leave(job_id, job, is_last_receive=is_last_receive)
             return
@@ -75,7 +74,7 @@ class Worker:
         except Exception:
             logger.exception("Export attempt failed", job_id=job_id, attempt=job.attempt)
             if not is_last_receive and job.attempt < MAX_ATTEMPTS:
-                self._change(job, exports.release)
+                self._change(job, export_changes.release)
                 raise
             self._fail(job)
 
@@ -84,7 +83,7 @@ class Worker:
         if refusal is Refusal.LEASED and not is_last_receive:
             raise LeasedError(job_id)
         if refusal is Refusal.EXHAUSTED:
-            self.jobs.change(job_id, lambda job: exports.recover(job, self.now()))
+            self.jobs.change(job_id, lambda job: export_changes.recover(job, self.now()))
 
     def _attempt(self, job: ExportJob) -> None:
         if job.attempt > 1:
@@ -96,14 +95,14 @@ class Worker:
             return
         meter = self.meters.get(job.meter_id)
         if meter is None:
-            self._change(job, exports.fail, exports.meter_not_found(job.meter_id))
+            self._change(job, export_changes.fail, exports.meter_not_found(job.meter_id))
             return
         try:
             with self.files.create(job.key) as upload:
                 self._write(job, meter, upload)
                 written = upload.finish()
         except UnsupportedZoneError as error:
-            self._change(job, exports.fail, exports.time_zone_unsupported(str(error)))
+            self._change(job, export_changes.fail, exports.time_zone_unsupported(str(error)))
             return
         self._complete(job, ExportFile(job.key, *written, expires_at=self.now() + FILE_LIFETIME))
 
@@ -116,16 +115,16 @@ class Worker:
             if lines:
                 upload.write(lines)
             if self.now() - reported_at >= self.report_every:
-                _unless_refused(self._change(job, exports.report, _progress(job, timestamp)))
+                _unless_refused(self._change(job, export_changes.report, _progress(job, timestamp)))
                 reported_at = self.now()
 
     def _lines(self, job: ExportJob, meter: Meter) -> Iterator[tuple[bytes, bytes]]:
-        """Give the lines of each hour, and their first timestamp."""
+        """Yield the lines of each hour, with their first timestamp."""
         for lines in self.readings.lines(meter, job.period, job.columns, job.known_at):
             yield lines[:TIMESTAMP_LENGTH], lines
 
     def _summaries(self, job: ExportJob, meter: Meter) -> Iterator[tuple[bytes, bytes]]:
-        """Give with the timestamp of each hour the lines of the periods that end before it."""
+        """Yield for each hour its timestamp and the lines of the periods that end before it."""
         hours = self.readings.sums(meter, job.period, job.known_at)
         area = zone(job.timezone or meter.timezone or DEFAULT_ZONE)
         for at, summaries in stream_summaries(hours, area, job.resolution):
@@ -133,7 +132,7 @@ class Worker:
             yield format_timestamp(at).encode(), lines
 
     def _wait_until_settled(self, job: ExportJob) -> None:
-        """Wait for writes that may still be recorded at the instant whose knowledge is asked for."""
+        """Wait for writes that may still be recorded at `known_at` or before."""
         if (
             job.known_at is not None
             and (seconds := (job.known_at + SETTLING - self.now()).total_seconds()) > 0
@@ -141,7 +140,7 @@ class Worker:
             self.sleep(seconds)
 
     def _write_contracts(self, job: ExportJob, order: ContractsOrder, upload: Upload) -> Written:
-        assert self.contracts is not None  # noqa: S101 - a worker that is deployed has them
+        assert self.contracts is not None  # noqa: S101 - the deployed worker has them
         lines = self.contracts()
         header_lines = 1 if order.format is Format.CSV else 0
         if header_lines:
@@ -151,13 +150,13 @@ class Worker:
             upload.write(block.text)
             if self.now() - reported_at >= self.report_every:
                 progress = min(99, 99 * block.contracts // max(1, total))
-                _unless_refused(self._change(job, exports.report, progress))
+                _unless_refused(self._change(job, export_changes.report, progress))
                 reported_at = self.now()
         return upload.finish(header_lines)
 
     def _complete(self, job: ExportJob, file: ExportFile) -> None:
-        # Where this raises, it may have been stored: the file stays, and the next attempt finds out.
-        answer = self._change(job, exports.complete, file)
+        # If this raises, it may have been stored: the file stays, and the next attempt finds out.
+        answer = self._change(job, export_changes.complete, file)
         if isinstance(answer, Refusal):
             self.files.delete(file.key)
         after = _unless_refused(answer)
@@ -172,14 +171,14 @@ class Worker:
         count("ExportsCompleted")
 
     def _fail(self, job: ExportJob) -> None:
-        if not isinstance(self._change(job, exports.fail, EXPORT_FAILED), Refusal):
+        if not isinstance(self._change(job, export_changes.fail, EXPORT_FAILED), Refusal):
             count("ExportsFailed")
             self.files.clear(exports.folder_of(job.id))
 
     def _change(
         self, job: ExportJob, decide: Callable[..., ExportJob | Refusal], *facts: object
     ) -> ExportJob | Refusal:
-        """Store what `decide` makes of the facts, if the attempt at `job` still owns it."""
+        """Store the job that `decide` returns, if this attempt still owns it."""
         return self.jobs.change(job.id, lambda stored: decide(stored, job.attempt, *facts, self.now()))
 
 

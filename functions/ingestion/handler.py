@@ -14,7 +14,7 @@ from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_messages import MalformedMessageError, read_message
 from infra.contracts.event_payloads import utc_now
 from infra.contracts.timeline_store import Decision
-from infra.ingestion_queue import GIVE_UP_DELAY_SECONDS, delay_seconds
+from infra.ingestion_queue import SHORT_DELAY_SECONDS, delay_seconds
 from infra.meters.reading_messages import Upload, has_readings, store_all
 from infra.settings import IngestionSettings, settings
 from infra.stores import stores
@@ -23,13 +23,13 @@ from infra.time_left import IsTimeLeft, NoTimeError, more_than
 from infra.write_outcomes import OutcomeUnknownError, WriteFailedError
 
 _TIME_TO_FINISH_SECONDS = 12
-"""Nothing is begun with less time left: a call to AWS that times out three times takes so long, pauses included."""
+"""Nothing is started with less time left: a call to AWS that times out three times takes this long, with pauses."""
 
 _FINAL = (IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
 """Errors that no retry will help."""
 
 RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
-"""Refusals that an event which overtook another may meet; they are final on the last receive only."""
+"""Refusals of events that may have overtaken another event; they are final only on the last receive."""
 
 
 class NotFinalError(Exception):
@@ -37,7 +37,7 @@ class NotFinalError(Exception):
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> BatchAnswer:
-    """Apply a batch of messages; answer those that are to be delivered again."""
+    """Apply a batch of messages; return those that have to be delivered again."""
     logger.set_correlation_id(context.aws_request_id)
     messages = [QueueMessage.of(record) for record in event["Records"]]
     readings = [message for message in messages if has_readings(message.body)]
@@ -51,14 +51,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchAnswer:
 
 
 def _apply(messages: list[QueueMessage], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
-    """Apply the events in the messages; return why some of them are to be delivered again."""
+    """Apply the events in the messages; return the errors of those that have to be delivered again."""
     failures: dict[str, Exception] = {}
     arrivals: list[tuple[QueueMessage, Arrival]] = []
     for message in messages:
         try:
             arrivals.append((message, _arrival(message, request_id)))
         except MalformedMessageError as error:
-            failures |= _give_up(message, error)
+            failures |= _reject(message, error)
         except Exception as error:  # whatever is wrong with one message, the others do not wait for it
             logger.exception("Message not read", message_id=message.id)
             failures |= _return(message, error)
@@ -74,12 +74,12 @@ def _apply(messages: list[QueueMessage], request_id: str, is_time_left: IsTimeLe
 
 
 def _is_retryable(decision: Decision, arrival: Arrival) -> bool:
-    """Tell whether an event is to be delivered again; one that was decided before is not."""
+    """Return whether an event has to be delivered again; one that was decided before does not."""
     return decision.verdict.code in arrival.retryable and not decision.repeated
 
 
 def _store(messages: list[QueueMessage], is_time_left: IsTimeLeft) -> dict[str, Exception]:
-    """Store the readings in the messages; return why some of them are to be delivered again."""
+    """Store the readings in the messages; return the errors of those that have to be delivered again."""
     uploads = [Upload(message.body, message.receives) for message in messages]
     failures: dict[str, Exception] = {}
     for message, error in zip(messages, store_all(uploads, utc_now, is_time_left), strict=True):
@@ -100,11 +100,11 @@ def _arrival(message: QueueMessage, request_id: str) -> Arrival:
 
 
 def _return(message: QueueMessage, outcome: Outcome) -> dict[str, Exception]:
-    """Have a message delivered again that is not done yet; return why, by its id."""
+    """Have a message that is not done delivered again; return the reason by its id."""
     if isinstance(outcome, _FINAL):
-        return _give_up(message, outcome)
+        return _reject(message, outcome)
     if isinstance(outcome, NoTimeError):
-        return _hand_back(message, outcome)
+        return _return_unprocessed(message, outcome)
     if isinstance(outcome, OutcomeUnknownError):
         report_unknown(outcome, message_id=message.id)
     elif isinstance(outcome, WriteFailedError):
@@ -115,25 +115,25 @@ def _return(message: QueueMessage, outcome: Outcome) -> dict[str, Exception]:
     return {message.id: error}
 
 
-def _hand_back(message: QueueMessage, error: NoTimeError) -> dict[str, Exception]:
-    """Have a message delivered again for which there was no time.
+def _return_unprocessed(message: QueueMessage, error: NoTimeError) -> dict[str, Exception]:
+    """Have a message that there was no time for delivered again.
 
-    Its receive counts all the same. So that it never becomes a dead letter untried, a message of the
-    same body that was not received yet takes its place after the last receive.
+    Its receive counts all the same. After the last receive, a new message with the same body replaces it,
+    so that it never becomes a dead letter without having been tried.
     """
     is_last = message.receives >= settings(IngestionSettings).max_receives
-    if is_last and stores().ingestion_queue.send_anew(message.body):
+    if is_last and stores().ingestion_queue.send_as_new(message.body):
         return {}
-    stores().ingestion_queue.postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
+    stores().ingestion_queue.postpone(message.receipt_handle, SHORT_DELAY_SECONDS)
     return {message.id: error}
 
 
-def _give_up(message: QueueMessage, error: Exception) -> dict[str, Exception]:
+def _reject(message: QueueMessage, error: Exception) -> dict[str, Exception]:
     """Send a message that no retry will help to the dead letter queue.
 
-    It is delivered again soon, until its receives are used up: so the queue itself moves it, and it
-    can be redriven from there.
+    It is delivered again soon, until its receives are used up: then the queue itself moves it, so that
+    it can be redriven.
     """
-    logger.error("Message given up", message_id=message.id, reason=str(error))
-    stores().ingestion_queue.postpone(message.receipt_handle, GIVE_UP_DELAY_SECONDS)
+    logger.error("Message rejected", message_id=message.id, reason=str(error))
+    stores().ingestion_queue.postpone(message.receipt_handle, SHORT_DELAY_SECONDS)
     return {message.id: error}

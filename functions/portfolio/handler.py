@@ -11,11 +11,11 @@ from infra.telemetry import logger
 from infra.time_left import more_than
 
 _TIME_TO_FINISH_SECONDS = 12
-"""No contract is begun with less time left: a call that times out three times takes as long."""
+"""No contract is started with less time left: this is the duration of a call that times out three times."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> BatchAnswer:
-    """Apply the changes; answer the first record that failed, which is sent again with all that follow it."""
+    """Apply the changes; return the first record that failed, which is delivered again with all that follow it."""
     logger.set_correlation_id(context.aws_request_id)
     records = event["Records"]
     failed = follow(

@@ -11,7 +11,7 @@ from infra.telemetry import logger
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> BatchAnswer:
-    """Publish the changes of contracts and timelines; answer the first record that is to be delivered again."""
+    """Publish the changes of contracts and timelines; return the first record that has to be delivered again."""
     logger.set_correlation_id(context.aws_request_id)
     records = event["Records"]
     failed = publish_changes(stores().change_publisher, records)

@@ -1,4 +1,4 @@
-"""Many events at once: those of one contract one after another, contracts in parallel."""
+"""Applies many events: those of one contract in order, different contracts in parallel."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _CONTRACTS_AT_ONCE = 10
 
 
 class Arrival(NamedTuple):
-    """An event, how it came in, the refusals that are not final yet, and how often it was received."""
+    """An event, how it was received and how often, and the refusals that are not final yet."""
 
     event: ComponentEvent
     reception: Reception
@@ -32,10 +32,10 @@ Outcome = Decision | Exception
 def apply_all(
     store: TimelineStore, arrivals: Sequence[Arrival], is_time_left: IsTimeLeft = always
 ) -> list[Outcome]:
-    """Apply events in the order of `created_at`, ties as given; answer in the order given.
+    """Apply events in the order of `created_at`, ties in the order given; return outcomes in the order given.
 
     Once an event of a contract has failed, the later ones of that contract are not tried, since they would
-    overtake it; they are answered with the same error. The events of other contracts are not affected.
+    overtake it; they get the same error. The events of other contracts are not affected.
     Contracts whose events were received most often come first, so that no event runs out of receives
     because there was never time for it.
     """
@@ -67,6 +67,6 @@ def _apply(store: TimelineStore, arrival: Arrival, is_time_left: IsTimeLeft) -> 
         return store.apply(event, reception, retryable)
     except (IdempotencyKeyReusedError, WriteFailedError) as error:
         return error
-    except Exception as error:  # an item that cannot be read, say: the other contracts do not wait for it
+    except Exception as error:  # such as an item that cannot be read: the other contracts do not wait for it
         logger.exception("Events not applied", contract_number=event.contract_number)
         return error

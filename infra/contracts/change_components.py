@@ -1,4 +1,4 @@
-"""Change: a contract gets another list of components."""
+"""Changes the list of components of a contract."""
 
 from collections.abc import Sequence
 
@@ -18,13 +18,13 @@ def change_components(
     *,
     audited: bool,
 ) -> Contract:
-    """Store the new list of components and, with a trail, a row; nothing where it is the present list.
+    """Store the new list of components and, with a trail, a row; an unchanged list stores nothing.
 
     Raises:
-        ContractNotFoundError: there is none, or no longer.
-        ComponentInUseError: a component that has a start or an end would go.
-        BusyError: others wrote the contract between every read and its write; nothing is stored.
-        OutcomeUnknownError: the answer to the write was lost.
+        ContractNotFoundError: the contract does not exist, or was deleted meanwhile.
+        ComponentInUseError: a component that has a start or an end would be removed.
+        BusyError: the contract changed between every read and its write; nothing is stored.
+        OutcomeUnknownError: the response to the write was lost.
     """
 
     def attempt(before: Contract) -> Contract | None:

@@ -1,4 +1,4 @@
-"""Contracts as DynamoDB keeps them: one item each, with a state for each component."""
+"""The DynamoDB items of contracts: one for each, with a state for each component."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -27,7 +27,7 @@ def listing_key_of(number: str) -> dict[str, Any]:
 
 
 def is_tombstone(item: Item | None) -> TypeGuard[Item]:
-    """Tell whether an item is what a deleted contract leaves: its number and generation."""
+    """Return whether an item is a tombstone: what remains of a deleted contract, its number and generation."""
     return item is not None and "components" not in item
 
 
@@ -37,12 +37,12 @@ def generation_of(item: Item) -> int:
 
 
 def version_of(item: Item) -> int:
-    """Return the version of a contract, or of a tombstone; items from before there were versions have 0."""
+    """Return the version of a contract, or of a tombstone; items stored before versions were introduced have 0."""
     return int(item.get("version", {"N": "0"})["N"])
 
 
 def read_contract(item: Item | None) -> Contract | None:
-    """Read a contract's item; None where there is none, or only a tombstone."""
+    """Return the contract of an item; None if there is no item, or only a tombstone."""
     return None if item is None or is_tombstone(item) else to_contract(item)
 
 
@@ -67,7 +67,7 @@ def to_item(contract: Contract) -> dict[str, Any]:
 
 
 def states_item(states: Mapping[Component, ComponentState]) -> dict[str, Any]:
-    """Return the attributes that hold states; the names stand in a list, as a DynamoDB map keeps no order."""
+    """Return the attributes with the states; the names are a list too, since a DynamoDB map has no order."""
     return {
         "component_names": {"L": [{"S": component} for component in states]},
         "components": {"M": {component: {"M": _to_slots(state)} for component, state in states.items()}},
@@ -75,7 +75,7 @@ def states_item(states: Mapping[Component, ComponentState]) -> dict[str, Any]:
 
 
 def to_states(item: Item) -> dict[Component, ComponentState]:
-    """Read what `states_item` wrote; where only the names are stored, all states are empty."""
+    """Return the states that `states_item` stored; if only the names are stored, all are empty."""
     states = item.get("components", {"M": {}})["M"]
     components = [Component(name["S"]) for name in item["component_names"]["L"]]
     return {
@@ -84,7 +84,7 @@ def to_states(item: Item) -> dict[Component, ComponentState]:
 
 
 def _to_slots(state: ComponentState) -> dict[str, Any]:
-    """Write only what is known: an unset start or end is absent, never NULL."""
+    """Return only what is set: an unset start or end is absent, never NULL."""
     slots: dict[str, Any] = {}
     for action, occurrence in ((Action.START, state.start), (Action.END, state.end)):
         if occurrence:
@@ -95,10 +95,10 @@ def _to_slots(state: ComponentState) -> dict[str, Any]:
 
 
 def to_contract(item: Item) -> Contract:
-    """Read a contract's item; of an item of the listing, which holds no states, all are empty."""
+    """Return the contract of an item; items of the index `listing` have no states, so all are empty."""
     return Contract(
         number=item["number"]["S"],
-        # The listing carries neither id nor generation, and nothing that lists needs them.
+        # The index has neither id nor generation; no list needs them.
         id=item.get("id", {"S": ""})["S"],
         generation=int(item.get("generation", {"N": "0"})["N"]),
         version=version_of(item),

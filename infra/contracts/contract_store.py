@@ -37,7 +37,7 @@ IS_AS_READ_BEFORE_VERSIONS = "#id = :id AND attribute_not_exists(#version)"
 
 
 class Page(NamedTuple):
-    """Some contracts in the order of their numbers, and the number to go on after, if any."""
+    """Some contracts in the order of their numbers, and the number after which the next page starts, if any."""
 
     contracts: tuple[Contract, ...]
     next_after: str | None
@@ -46,8 +46,8 @@ class Page(NamedTuple):
 class ContractStore:
     """The contracts of one table.
 
-    Every write raises BusyError or ImpossibleWriteError where surely nothing was stored, and
-    OutcomeUnknownError where its answer was lost.
+    Every write raises BusyError or ImpossibleWriteError if certainly nothing was stored, and
+    OutcomeUnknownError if its response was lost.
     """
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
@@ -56,9 +56,9 @@ class ContractStore:
         self.writer = Writer(client)
 
     def create(self, contract: Contract) -> Contract:
-        """Store a contract of which nothing has happened yet, and return it as it is stored.
+        """Store a new contract, and return it as it is stored.
 
-        One call, and a second where a contract of this number was deleted.
+        One call, and a second one if a contract of this number was deleted before.
 
         Raises:
             ContractExistsError: the number is taken.
@@ -95,16 +95,16 @@ class ContractStore:
         return read_contract(answer.get("Item"))
 
     def ping(self) -> None:
-        """Ask the table for something, to see whether it answers."""
+        """Read from the table, to check that it answers."""
         self.client.get_item(TableName=self.table, Key=key_of(""))
 
     def delete(self, number: str, token: str) -> None:
-        """Delete a contract and all that is known of its components; `token` identifies the call.
+        """Delete a contract and the states of its components; `token` identifies the call.
 
-        What remains is a tombstone that remembers the generation and the version; no trail is touched.
+        A tombstone with its generation and version remains, and so do its trails.
 
         Raises:
-            ContractNotFoundError: there is none.
+            ContractNotFoundError: the contract does not exist.
         """
         gone = ("kind", "id", "created_at", "stored_at", "corrected_at", "component_names", "components")
         outcome = self.writer.update(
@@ -117,22 +117,22 @@ class ContractStore:
             ExpressionAttributeNames={f"#{name}": name for name in (*gone, "deleted_by", "version")},
             ExpressionAttributeValues={":token": {"S": token}, ":one": {"N": "1"}},
         )
-        # Our own tombstone: the request was resent after a lost answer.
+        # Our own tombstone: the request was resent after its response was lost.
         if isinstance(outcome, Refused) and (outcome.item or {}).get("deleted_by") != {"S": token}:
             raise ContractNotFoundError(number)
 
     def correct(self, before: Contract, after: Contract, row: Correction | None = None) -> bool:
-        """Store the components and states of `after`, and `row` with them; say whether that was done.
+        """Store the components and states of `after`, together with `row`; return whether they were stored.
 
-        It is not where the contract was written since `before` was read, or where the row of a void is
-        there already. One transaction; without a row, one write.
+        They are not if the contract has changed since `before` was read, or if the row of a void exists
+        already. One transaction; without a row, one write.
         """
         update = _correction_of(before, after, row)
         if row is None:
             outcome = self.writer.update(TableName=self.table, **update)
             if isinstance(outcome, Applied):
                 return True
-            # Our own write, resent after a lost answer, or another that has stored the same.
+            # Our own write, resent after its response was lost, or another one that has stored the same.
             stored = read_contract(outcome.item)
             return (
                 stored is not None
@@ -145,13 +145,13 @@ class ContractStore:
         outcome = self.writer.transact([{"Update": returned | update}, {"Put": returned | put}])
         if isinstance(outcome, Applied):
             return True
-        # Our own row: the transaction was resent after a lost answer.
+        # Our own row: the transaction was resent after its response was lost.
         return (outcome.reasons[1].item or {}).get("token") == {"S": token}
 
     def page(self, limit: int, after: str | None) -> Page:
         """List contracts in the order of their numbers, without the states of their components.
 
-        Eventually consistent: a contract shows up here within about a second of its creation.
+        Eventually consistent: a new contract appears within about a second.
         """
         start = key_of(after) | listing_key_of(after) if after is not None else None
         items, last = list_items(self.client, self.table, ("kind", KIND), limit, start)
@@ -159,7 +159,7 @@ class ContractStore:
 
 
 def _own_or_raise(stored: Item | None, contract: Contract) -> Contract:
-    """Return the stored contract if it is this very creation, sent again after a lost answer."""
+    """Return the stored contract if this very write has stored it: it was resent after its response was lost."""
     found = read_contract(stored)
     if found is None or found.id != contract.id:
         raise ContractExistsError(contract.number)
@@ -167,7 +167,7 @@ def _own_or_raise(stored: Item | None, contract: Contract) -> Contract:
 
 
 def _correction_of(before: Contract, after: Contract, row: Correction | None) -> dict[str, Any]:
-    """Return the write that stores `after` if the contract is as `before` was read; with a row, its instant."""
+    """Return the write that stores `after` if the contract is still `before`; with a row, also its instant."""
     states = states_item(after.components)
     sets = {"#component_names": "component_names", "#components": "components"}
     values = {":component_names": states["component_names"], ":components": states["components"]}

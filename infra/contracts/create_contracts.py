@@ -1,4 +1,4 @@
-"""Many contracts at once: those of one number in turn, different numbers side by side."""
+"""Creates many contracts: those of one number in order, different numbers in parallel."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -14,7 +14,7 @@ _CONTRACTS_AT_ONCE = 10
 
 
 class Creation(StrEnum):
-    """What became of a contract that was to be created."""
+    """The outcome of creating a contract."""
 
     CREATED = "created"
     UNCHANGED = "unchanged"
@@ -22,18 +22,18 @@ class Creation(StrEnum):
 
 
 class NewContract(NamedTuple):
-    """A contract to create; `is_dated` tells whether its sender has said when it was created."""
+    """A contract to create; `is_dated` says whether the request gives `created_at`."""
 
     contract: Contract
     is_dated: bool
 
 
 Outcome = Creation | Exception
-"""What became of a contract, or why nobody knows."""
+"""An outcome, or the error because of which there is none."""
 
 
 def create_all(store: ContractStore, wanted: Sequence[NewContract]) -> list[Outcome]:
-    """Create contracts, those of one number in the order given; answer in the order given."""
+    """Create contracts, those of one number in the order given; return outcomes in the order given."""
     by_number: dict[str, list[int]] = {}
     for index, new in enumerate(wanted):
         by_number.setdefault(new.contract.number, []).append(index)

@@ -1,6 +1,6 @@
 """The conditions under which an event may change its contract, and the update that it makes.
 
-They say in DynamoDB's words what `domain.contracts.verdicts.decide` says in Python, so that no read
+They express in DynamoDB's language what `domain.contracts.verdicts.decide` expresses in Python, so that no read
 comes between the decision and the write. `tests/infra/contracts/test_conditions.py` proves over every
 small case that both say the same.
 """
@@ -25,7 +25,7 @@ NO_END_OR_OLDER = "(attribute_not_exists(#C.#c.#end_at) OR #C.#c.#end_at < :at)"
 
 CONDITIONS = {
     # After older starts, before a newer end, not past that end's date. Without the first clause
-    # the write would make a contract out of nothing.
+    # the write would create a contract.
     Action.START: f"{COMPONENT_IS_CONFIGURED} AND {NO_START_OR_OLDER} AND {NO_END_OR_NEWER_AND_NOT_EARLIER}",
     # After an older start that is dated no later, and after older ends.
     Action.END: f"{START_IS_OLDER} AND {START_DATE_IS_NOT_LATER} AND {NO_END_OR_OLDER}",
@@ -49,14 +49,14 @@ _ALIASES = {
     "#version": "version",
 }
 
-# With a trail, each write names the generation that its row belongs to, and when the row says it was
-# recorded: later than the last replay, void or patch, so that the rows stand in the order of the writes.
+# With a trail, each write names the generation that its row belongs to, and the instant at which the row is
+# recorded: later than the last replay, void or patch, so that the rows are in the order of the writes.
 IS_THIS_GENERATION = "#generation = :generation"
 IS_NOT_CORRECTED_SINCE = "(attribute_not_exists(#corrected_at) OR #corrected_at < :recorded_at)"
 
 
 def update_of(event: ComponentEvent) -> dict[str, Any]:
-    """Return the key, expression and condition of the write that lets `event` count."""
+    """Return the key, expression and condition of the write that applies `event`."""
     update, condition = UPDATES[event.type.action], CONDITIONS[event.type.action]
     return {
         "Key": key_of(event.contract_number),
@@ -74,7 +74,7 @@ def update_of(event: ComponentEvent) -> dict[str, Any]:
 
 
 def recorded_update_of(event: ComponentEvent, generation: int, recorded_at: datetime) -> dict[str, Any]:
-    """Return the same for a write that goes together with its row in the trail of `generation`."""
+    """Return the same for a write in one transaction with its row in the trail of `generation`."""
     update = update_of(event)
     conditions = (IS_THIS_GENERATION, IS_NOT_CORRECTED_SINCE, update["ConditionExpression"])
     update["ConditionExpression"] = " AND ".join(conditions)

@@ -12,14 +12,14 @@ DETAIL_TYPE = "component_event"
 
 
 class MalformedMessageError(Exception):
-    """A message that holds no event; sending it again will not help."""
+    """A message without a valid event; sending it again will not help."""
 
     def __init__(self, details: list[FieldError]) -> None:
         super().__init__("; ".join(f"{detail.field}: {detail.message}" for detail in details))
 
 
 class Message(NamedTuple):
-    """An event of the bus, and who put it there."""
+    """An event of the bus, and who published it."""
 
     event: ComponentEvent
     actor: Actor
@@ -28,10 +28,10 @@ class Message(NamedTuple):
 def read_message(body: str) -> Message:
     """Read the body of a message of the queue.
 
-    Without a `created_at` of the publisher it is the envelope's `time`, without an `id` the envelope's.
+    If the event has no `created_at`, the `time` of the envelope is used; if it has no `id`, that of the envelope.
 
     Raises:
-        MalformedMessageError: it is no envelope, or holds no component event.
+        MalformedMessageError: it is not an envelope with a component event.
     """
     envelope = _object(body)
     if envelope.get("detail-type") != DETAIL_TYPE:

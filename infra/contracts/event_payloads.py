@@ -1,4 +1,4 @@
-"""What publishers and callers send, read strictly; free of FastAPI, so that every function can use it."""
+"""What publishers and callers send, validated strictly; without FastAPI, so that every function can use it."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -50,7 +50,7 @@ Instant = Annotated[
         }
     ),
 ]
-"""An instant in the one form the service reads; lenient readings would change the order of events."""
+"""An instant in the one accepted form; lenient parsing would change the order of events."""
 
 CalendarDate = Annotated[
     date,
@@ -67,7 +67,7 @@ _MAX_ERRORS = 20
 
 
 def is_carried_by_utf8(text: str) -> bool:
-    """Tell whether `text` can be stored, hashed and answered: it holds no lone surrogate."""
+    """Return whether `text` can be stored, hashed and returned: it has no lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -82,9 +82,9 @@ def _all_different(components: list[Component]) -> list[Component]:
 
 
 class Payload(BaseModel):
-    """A body as it must be: an unknown field is an error, not something to ignore.
+    """A body that is validated strictly: an unknown field is an error.
 
-    No text in it holds what UTF-8 cannot carry: JSON can escape half of a surrogate pair.
+    No text in it may have a lone surrogate, which JSON can escape and UTF-8 cannot encode.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,7 +92,7 @@ class Payload(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _at_most_some_unknown_fields(cls, sent: Any) -> Any:  # noqa: ANN401
-        """Drop the unknown fields of a body that has very many, but for those that the error names."""
+        """Remove most unknown fields of a body that has very many; those that the error names remain."""
         if not isinstance(sent, dict) or len(sent) <= len(cls.model_fields) + _MAX_ERRORS:
             return sent
         known = {name: sent[name] for name in cls.model_fields if name in sent}
@@ -115,7 +115,7 @@ Components = Annotated[
 
 
 class ContractPayload(Payload):
-    """A contract to be created."""
+    """A contract to create."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -131,7 +131,7 @@ class ContractPayload(Payload):
 
 
 class ComponentsPayload(Payload):
-    """The components that a contract is to have from now on."""
+    """The new components of a contract."""
 
     components: Components = Field(
         description="The whole new list", examples=[["energy_supply", "heatpump_optimization"]]
@@ -161,9 +161,9 @@ class EventPayload(Payload):
     id: EventId | None = Field(default=None, description="The publisher's own id of the event")
 
     def to_domain(self, fresh_key: str) -> ComponentEvent:
-        """Return the event; `fresh_key` identifies it where the publisher gave it no id.
+        """Return the event; `fresh_key` identifies it if the publisher gave it no id.
 
-        A key made of what the event says would make true duplicates repeated events.
+        A key derived from its content would turn two equal events into one repeated event.
         """
         key = fresh_key if self.id is None else sha256(self.id.encode()).hexdigest()[:32]
         return ComponentEvent(self.type, self.contract_number, self.date, self.created_at, key, self.id)
@@ -176,7 +176,7 @@ class FieldError(BaseModel):
     message: str
 
 
-# Pydantic's own words for these speak of Python.
+# Pydantic's own messages for these mention Python.
 _MESSAGES = {
     "model_type": "must be a JSON object",
     "model_attributes_type": "must be a JSON object, sent as application/json",
@@ -188,7 +188,7 @@ _MAX_FIELD_LENGTH = 100
 def field_errors(errors: list[Any]) -> list[FieldError]:
     """Name the fields that pydantic's `errors` are about; at most twenty, and no values.
 
-    Values are left out because a log or an answer is no place for what somebody sent by mistake.
+    Without values: what somebody sent by mistake belongs neither in a log nor in a response.
     """
     return [
         FieldError(
@@ -200,7 +200,7 @@ def field_errors(errors: list[Any]) -> list[FieldError]:
 
 
 def read_event(entry: object) -> EventPayload | list[FieldError]:
-    """Read one event of a list, or say what is wrong with it."""
+    """Return one event of a list, or what is wrong with it."""
     try:
         return EventPayload.model_validate(entry)
     except ValidationError as error:

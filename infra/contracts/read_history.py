@@ -1,4 +1,4 @@
-"""What a timeline was, read from a contract and its trail."""
+"""Reads what a timeline was, from a contract and its trail."""
 
 from datetime import datetime
 
@@ -26,10 +26,10 @@ def read_history(
     they do not, and both are read again.
 
     Raises:
-        ContractNotFoundError: it was deleted meanwhile.
-        TrailIncompleteError: events came in while no trail was kept.
+        ContractNotFoundError: the contract was deleted meanwhile.
+        TrailIncompleteError: events were decided while no trail was kept.
         TrailTooLongError: the trail has more rows than may be read.
-        BusyError: the contract was written between every two reads.
+        BusyError: the contract changed between every two reads.
     """
     for _ in range(_MOST_READS):
         trail = trails.whole(contract)

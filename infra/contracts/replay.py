@@ -1,4 +1,4 @@
-"""Replay: a contract's states derived again from its whole trail."""
+"""Replays a contract: derives its states again from its whole trail."""
 
 from typing import NamedTuple
 
@@ -22,17 +22,17 @@ class Replay(NamedTuple):
 def replay(
     contracts: ContractStore, trails: TrailStore, number: str, by: Correcting, *, dry_run: bool
 ) -> Replay:
-    """Fold the trail of a contract and, unless `dry_run`, store the states that follow, and a row.
+    """Fold the trail of a contract and, unless `dry_run`, store the resulting states, and a row.
 
     They are stored only if the contract is still as it was read before the trail: an event that was
     accepted meanwhile makes it fold again. A replay that changes nothing stores nothing.
 
     Raises:
-        ContractNotFoundError: there is none, or no longer.
+        ContractNotFoundError: the contract does not exist, or was deleted meanwhile.
         TrailIncompleteError: the trail lacks events that count.
         TrailTooLongError: the trail has more rows than may be read.
-        BusyError: others wrote the contract between every read and its write; nothing is stored.
-        OutcomeUnknownError: the answer to the write was lost.
+        BusyError: the contract changed between every read and its write; nothing is stored.
+        OutcomeUnknownError: the response to the write was lost.
     """
 
     def attempt(before: Contract) -> Replay | None:

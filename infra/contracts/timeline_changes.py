@@ -19,7 +19,7 @@ SOURCE = "energy-operations"
 
 
 class MessageKind(StrEnum):
-    """What a message tells; the `detail-type` of its envelope."""
+    """What a message is about; the `detail-type` of its envelope."""
 
     TIMELINE_CHANGED = "timeline_changed"
     CONTRACT_CREATED = "contract_created"
@@ -39,9 +39,10 @@ class NotPublishedError(Exception):
 
 
 class Change(NamedTuple):
-    """What a contract's timeline was and is; of a contract that does not exist it is empty.
+    """A contract's timeline before and after a change; empty if the contract does not exist.
 
-    `id` is the stream's own of this change, so that who receives it twice can tell. `version` is the contract's after it.
+    `id` is the stream's id of the change, by which receivers recognise a repetition. `version` is that of the contract
+    after the change.
     """
 
     id: str
@@ -52,7 +53,7 @@ class Change(NamedTuple):
 
     @property
     def message(self) -> "Message":
-        """What tells of the change."""
+        """The message about the change."""
         detail = {
             "id": self.id,
             "contract_number": self.contract_number,
@@ -71,14 +72,14 @@ class Message(NamedTuple):
 
 
 def messages_of(record: Mapping[str, Any]) -> list[Message]:
-    """Return what is to be published of a record of the stream, which may be nothing."""
+    """Return the messages to publish for a record of the stream, if any."""
     contract_message = contract_message_of(record)
     change = change_of(record)
     return [*([contract_message] if contract_message else []), *([change.message] if change else [])]
 
 
 def contract_message_of(record: Mapping[str, Any]) -> Message | None:
-    """Return what tells that a contract was created or deleted, or has other components; None where it was not."""
+    """Return the message that a contract was created or deleted, or has other components; None if neither."""
     images = record["dynamodb"]
     before, after = (read_contract(images.get(image)) for image in ("OldImage", "NewImage"))
     detail: dict[str, Any] = {
@@ -101,13 +102,13 @@ def _facts_of(contract: Contract) -> dict[str, Any]:
 
 
 def _version_after(record: Mapping[str, Any]) -> int:
-    """Return the version after a change; an item that was removed from the table would have had the next."""
+    """Return the version after a change; for an item that was deleted from the table, the next one."""
     images = record["dynamodb"]
     return version_of(images["NewImage"]) if "NewImage" in images else version_of(images["OldImage"]) + 1
 
 
 def change_of(record: Mapping[str, Any]) -> Change | None:
-    """Read a record of the stream; None where no date has changed."""
+    """Return the change in a record of the stream; None if no date has changed."""
     images = record["dynamodb"]
     before, after = _timeline_of(images.get("OldImage")), _timeline_of(images.get("NewImage"))
     if _known(before) == _known(after):
@@ -116,10 +117,9 @@ def change_of(record: Mapping[str, Any]) -> Change | None:
 
 
 def present_state(item: Mapping[str, Any] | None, number: str, fresh_id: str) -> Change:
-    """Return what announces a contract as its item has it: a change in which nothing changes.
+    """Return the announcement of the current state of a contract: a change with equal sides.
 
-    What is known of the contract is on both sides, so that who keeps timelines takes `after`, and who acts on
-    differences finds none.
+    Receivers that keep timelines take `after`; receivers that act on differences find none.
     """
     state = _timeline_of(item)
     return Change(fresh_id, number, state, state, version_of(item) if item else 0)

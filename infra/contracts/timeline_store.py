@@ -1,6 +1,6 @@
 """Events applied to contracts: one conditional write decides and stores.
 
-Its conditions stand in `infra.contracts.event_conditions`.
+Its conditions are in `infra.contracts.event_conditions`.
 """
 
 from collections.abc import Callable, Collection
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _MOST_SENDINGS = 6
-"""Times an event is sent where its contract is created anew, or corrected, between each two."""
+"""How often an event is sent while its contract is created again, or corrected, in between."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class Decision(NamedTuple):
-    """What the rules say of an event, or said already when it came before under the same id."""
+    """The verdict about an event; `repeated` if it was decided before, under the same id."""
 
     verdict: Verdict
     message: str
@@ -36,7 +36,7 @@ class Decision(NamedTuple):
 
 
 class _Attempt(NamedTuple):
-    """An event on its way into the trail; `token` recognises the rows that this very call wrote."""
+    """An event that is being written to the trail; `token` identifies the rows that this very call has written."""
 
     event: ComponentEvent
     reception: Reception
@@ -44,7 +44,7 @@ class _Attempt(NamedTuple):
     recorded_at: datetime
 
     def entry(self, verdict: Verdict) -> Entry:
-        """Return what the trail is to say under `verdict`."""
+        """Return the entry of the trail under `verdict`."""
         return Entry(
             self.event, verdict, explain(verdict, self.event), self.reception, written_at=self.recorded_at
         )
@@ -53,7 +53,7 @@ class _Attempt(NamedTuple):
 class TimelineStore:
     """The timelines of the contracts of one table, and with `audited` their trails.
 
-    `now` says when a row is recorded.
+    `now` gives the instant at which a row is recorded.
     """
 
     def __init__(
@@ -76,16 +76,16 @@ class TimelineStore:
     def apply(
         self, event: ComponentEvent, reception: Reception, retryable: Collection[Code] = ()
     ) -> Decision:
-        """Let `event` count if the rules allow it, and say what they say.
+        """Apply `event` if the rules accept it, and return the decision.
 
-        With a trail: one transaction where it is accepted, one write more where it is refused.
-        Without: one write. A refusal in `retryable` is answered but not stored, since the event
+        With a trail: one transaction, and one more write if the event is refused.
+        Without: one write. A refusal in `retryable` is returned but not stored, since the event
         will be sent again.
 
         Raises:
             BusyError: nothing was stored; the contract or the table was busy.
             ImpossibleWriteError: nothing was stored, and sending it again will not help.
-            OutcomeUnknownError: the answer to a write was lost.
+            OutcomeUnknownError: the response to a write was lost.
             IdempotencyKeyReusedError: the event's id was used before with another payload.
         """
         if not self.audited:
@@ -107,7 +107,7 @@ class TimelineStore:
         if isinstance(outcome, Applied):
             return _decision(ACCEPTED, event)
         contract = read_contract(outcome.item)
-        # Its own first sending stands in the way: sent again by the SDK, or by the publisher.
+        # The event itself is stored: the request was resent, or the publisher has sent the event again.
         if (counting := _counting_occurrence(contract, event)) is not None and counting.key == event.key:
             if (counting.date, counting.created_at) != (event.date, event.created_at):
                 raise IdempotencyKeyReusedError
@@ -115,7 +115,7 @@ class TimelineStore:
         return _decision(_refusal(contract, event), event)
 
     def _accept(self, attempt: _Attempt, generation: int) -> Applied | Refused:
-        """Let the event count and write its row, if it is allowed and there is no such row."""
+        """Apply the event and write its row, if the rules accept it and the row does not exist."""
         update = recorded_update_of(attempt.event, generation, attempt.recorded_at)
         update["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         put = put_of(attempt.entry(ACCEPTED), generation, attempt.token)
@@ -127,13 +127,13 @@ class TimelineStore:
     def _settle(
         self, attempt: _Attempt, refused: Refused, generation: int, retryable: Collection[Code]
     ) -> Decision | _Attempt:
-        """Answer a refused event, or return what to send next.
+        """Decide about a refused event, or return what to send next.
 
-        It is sent again where the generation of its contract was guessed wrongly, and, recorded later,
-        where the contract was corrected since its row was to be recorded.
+        It is sent again if the generation of its contract was guessed wrongly, and, with a later instant of recording,
+        if the contract has been corrected since that instant.
 
         The row counts only once the update has shown that its generation is the contract's: a row of
-        a former contract, or one found beside a deleted contract, answers for nobody.
+        a former contract, or of a deleted one, decides nothing.
         """
         update, row = refused.reasons
         if not update.failed:
@@ -149,7 +149,7 @@ class TimelineStore:
         return self._refuse(attempt, contract, retryable)
 
     def _refuse(self, attempt: _Attempt, contract: Contract | None, retryable: Collection[Code]) -> Decision:
-        """Store why `contract` refuses the event, unless that is not final or was stored before."""
+        """Store the refusal of the event, unless it is not final or was stored before."""
         verdict = _refusal(contract, attempt.event)
         if verdict.code in retryable:
             return _decision(verdict, attempt.event)
@@ -162,12 +162,12 @@ class TimelineStore:
 
 
 def _first_answer(row: Item, attempt: _Attempt) -> Decision:
-    """Answer what stands in the trail under the key of the event."""
+    """Return the decision that the trail has under the key of the event."""
     recorded = to_entry(row)
     first, event = recorded.event, attempt.event
     if (first.type, first.date, first.created_at) != (event.type, event.date, event.created_at):
         raise IdempotencyKeyReusedError
-    # Stored by this very call: it was resent after a lost answer, and nobody repeated anything.
+    # With our own token the row is from this very call: the write was resent, and the event is not repeated.
     return Decision(recorded.verdict, recorded.message, repeated=row["token"]["S"] != attempt.token)
 
 
@@ -176,16 +176,16 @@ def _decision(verdict: Verdict, event: ComponentEvent, *, repeated: bool = False
 
 
 def _refusal(contract: Contract | None, event: ComponentEvent) -> Verdict:
-    """Explain why the condition refused `event`, by the state that it saw."""
+    """Return why the condition refused `event`, by the state that it was evaluated on."""
     verdict = decide(contract, event)
     if verdict.accepted:
-        # Not to be answered either way: the condition and the rules disagree.
+        # The condition and the rules disagree, so neither answer is right.
         raise OutcomeUnknownError
     return verdict
 
 
 def _counting_occurrence(contract: Contract | None, event: ComponentEvent) -> Occurrence | None:
-    """Return the event that counts where `event` would."""
+    """Return the occurrence that `event` would replace."""
     state = contract.components.get(event.type.component) if contract else None
     if state is None:
         return None

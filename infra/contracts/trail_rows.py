@@ -1,9 +1,9 @@
-"""The rows of a trail as DynamoDB keeps them: written once, and never changed.
+"""The DynamoDB items of a trail, its rows: written once, and never changed.
 
 A row's partition is a contract's number and generation, so a contract that was deleted and
 created again starts with none. The sort key of an event's row is the event's key: the same id cannot
 be decided twice, and an event cannot be voided twice. Rows stored before they had a kind and an actor
-are read as decided events of nobody known.
+are read as decided events without an actor.
 """
 
 from collections.abc import Mapping
@@ -33,10 +33,10 @@ Item = Mapping[str, Any]
 ROW_IS_NEW = "attribute_not_exists(#pk)"
 
 NO_CONTRACT = 0
-"""The generation under which events for contracts that do not exist are kept, for a while."""
+"""The generation under which events for contracts that do not exist are stored, for a while."""
 
 KEPT_WITHOUT_CONTRACT = timedelta(days=30)
-"""How long they are kept; longer than a publisher sends an event again."""
+"""How long they are stored; longer than a publisher resends an event."""
 
 _CORRECTIONS = (RowKind.VOIDED, RowKind.REPLAYED, RowKind.CHANGED)
 
@@ -59,7 +59,7 @@ def key_of_row(number: str, generation: int, key: str) -> dict[str, Any]:
 
 
 def correction_key(kind: RowKind, rest: str) -> str:
-    """Return the key of a correction: its kind, and the key of the event it voids or something fresh."""
+    """Return the key of a correction: its kind, and the key of the event that it voids, or a new key."""
     return f"{kind}-{rest}"
 
 
@@ -117,7 +117,7 @@ def _shared_item(number: str, row: Row, token: str, kind: RowKind) -> dict[str, 
     """Return the attributes that rows of every kind have."""
     reception = row.reception
     item: dict[str, Any] = {
-        # Not `kind`: with `number` beside it the row would stand in the listing of contracts.
+        # Not `kind`: together with `number` it would put the row into the index of contracts.
         "row_kind": {"S": kind},
         "number": {"S": number},
         "key": {"S": row.key},

@@ -10,7 +10,7 @@ from infra.contracts.trail_rows import key_of_row, partition_of, to_row
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# A filter may skip many rows; past this many queries a page ends early and its cursor goes on.
+# A filter may skip many rows; after this many queries a page ends early, and its cursor continues.
 _MAX_QUERIES = 10
 _ROWS_FILTERED_AT_ONCE = 500
 
@@ -18,7 +18,7 @@ _FILTERS = ("status", "code", "component")
 
 
 class TrailPage(NamedTuple):
-    """Some rows in the order of arrival, and the position to go on after, if any."""
+    """Some rows in the order of arrival, and the position after which the next page starts, if any."""
 
     rows: tuple[Row, ...]
     next_after: str | None
@@ -64,8 +64,8 @@ class TrailStore:
     ) -> TrailPage:
         """Read a page of the trail of a contract, in the order of arrival, the newest last.
 
-        Eventually consistent: a row shows up here within about a second. `wanted` may name a status,
-        code and component, and then decided events alone are listed; a page may hold fewer than
+        Eventually consistent: a row appears within about a second. `wanted` may name a status,
+        code and component; then only decided events are listed, and a page may hold fewer than
         `limit` rows although more follow.
         """
         query = self._query_of(number, generation) | {"IndexName": "by_arrival", "Limit": limit}
@@ -107,7 +107,7 @@ def _add_filter(query: dict[str, Any], wanted: Mapping[str, str]) -> None:
 
 
 def _position_of(item: Mapping[str, Any]) -> str:
-    """Return where a row stands in the index; rows received at the same microsecond differ by their key."""
+    """Return the position of a row in the index; rows received at the same microsecond differ by their key."""
     return f"{item['received_at']['N']} {item['sk']['S']}"
 
 

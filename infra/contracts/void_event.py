@@ -1,4 +1,4 @@
-"""Voiding: one event is taken back, and its component becomes what its other events give."""
+"""Voids an event: its component gets the state that its other events give."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from infra.contracts.trail_store import TrailStore
 
 
 class Target(NamedTuple):
-    """The key of an event, and why it is to be voided."""
+    """The key of the event to void, and the reason."""
 
     key: str
     reason: str
@@ -35,18 +35,18 @@ def void_event(
     *,
     dry_run: bool,
 ) -> Voiding:
-    """Take an event back and, unless `dry_run`, store the states that follow, and a row.
+    """Void an event and, unless `dry_run`, store the resulting states, and a row.
 
-    The row is stored even where no state changes: the event no longer counts when the trail is folded.
+    The row is stored even if no state changes: from then on, folding the trail ignores the event.
 
     Raises:
-        ContractNotFoundError: there is none, or no longer.
+        ContractNotFoundError: the contract does not exist, or was deleted meanwhile.
         EventNotFoundError: the trail has no such event.
         AlreadyVoidedError: it was voided before.
         TrailIncompleteError: the trail lacks events of the component that count.
         TrailTooLongError: the trail has more rows than may be read.
-        BusyError: others wrote the contract between every read and its write; nothing is stored.
-        OutcomeUnknownError: the answer to the write was lost.
+        BusyError: the contract changed between every read and its write; nothing is stored.
+        OutcomeUnknownError: the response to the write was lost.
     """
 
     def attempt(before: Contract) -> Voiding | None:
@@ -55,15 +55,9 @@ def void_event(
         done = Voiding(before, after, next(entry for entry in trail.entries if entry.key == target.key))
         if dry_run:
             return done
-        row = Voided(
-            key=correction_key(RowKind.VOIDED, target.key),
-            reception=by.reception,
-            recorded_at=by.recorded_at(before, trail),
-            voids=target.key,
-            reason=target.reason,
-            before=before.components,
-            after=after.components,
-        )
+        states = before.components, after.components
+        key, recorded_at = correction_key(RowKind.VOIDED, target.key), by.recorded_at(before, trail)
+        row = Voided(key, by.reception, recorded_at, target.key, target.reason, *states)
         return done if contracts.correct(before, after, row) else None
 
     return read_again_until_stored(contracts, number, attempt)

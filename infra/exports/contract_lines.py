@@ -1,4 +1,4 @@
-"""Files of contracts: read from their table in the order of their numbers, a page at a time."""
+"""The content of files of contracts: read from their table a page at a time, in the order of their numbers."""
 
 import json
 from collections.abc import Iterator
@@ -36,14 +36,14 @@ class Block(NamedTuple):
 
 
 class ContractLines:
-    """Makes the lines of files of contracts, in constant memory whatever their number."""
+    """Makes the lines of files of contracts, in constant memory."""
 
     def __init__(self, contracts: ContractStore, trails: TrailStore | None) -> None:
         self.contracts = contracts
         self.trails = trails
 
     def count(self) -> int:
-        """Count the contracts, about; costs a tenth of reading them."""
+        """Return about how many contracts there are; this costs a tenth of reading them."""
         pages = self.contracts.client.get_paginator("query").paginate(
             TableName=self.contracts.table,
             IndexName="listing",
@@ -55,11 +55,24 @@ class ContractLines:
         return sum(page["Count"] for page in pages)
 
     def blocks(self, order: ContractsOrder) -> Iterator[Block]:
-        """Yield the file that `order` asks for, but for its header.
+        """Yield the file that `order` describes, without its header.
 
-        Each contract stands there as it is when it is read, consistently.
+        Each contract is in it as it is when it is read, consistently.
         """
-        after, count, pending, length = None, 0, list[str](), 0
+        count, length = 0, 0
+        pending: list[str] = []
+        for count, contract in enumerate(self._contracts(), start=1):
+            for text in self._lines(contract, order):
+                pending.append(text)
+                length += len(text)
+                if length >= _BLOCK_CHARACTERS:
+                    yield Block("".join(pending).encode(), count)
+                    pending, length = [], 0
+        yield Block("".join(pending).encode(), count)
+
+    def _contracts(self) -> Iterator[Contract]:
+        """Yield all contracts in the order of their numbers."""
+        after = None
         while True:
             page = self.contracts.page(_PAGE, after)
             numbers = [contract.number for contract in page.contracts]
@@ -67,28 +80,20 @@ class ContractLines:
                 numbers[first : first + _CONTRACTS_OF_A_READ]
                 for first in range(0, len(numbers), _CONTRACTS_OF_A_READ)
             ]
-            for contract in in_parallel(self._read, batches, _READS_AT_ONCE):
-                count += 1
-                for text in self._lines(contract, order):
-                    pending.append(text)
-                    length += len(text)
-                    if length >= _BLOCK_CHARACTERS:
-                        yield Block("".join(pending).encode(), count)
-                        pending, length = [], 0
+            yield from in_parallel(self._read, batches, _READS_AT_ONCE)
             after = page.next_after
             if after is None:
-                yield Block("".join(pending).encode(), count)
                 return
 
     def _read(self, numbers: list[str]) -> list[Contract]:
-        """Read the contracts that are still there, in the order of their numbers."""
+        """Read those of the contracts that still exist, in the order given."""
         keys = [key_of(number) for number in numbers]
         contracts = map(read_contract, read_items(self.contracts.client, self.contracts.table, keys))
         found = {contract.number: contract for contract in contracts if contract}
         return [found[number] for number in numbers if number in found]
 
     def _lines(self, contract: Contract, order: ContractsOrder) -> Iterator[str]:
-        """Yield what the file says of a contract, if anything."""
+        """Yield the text of a contract in the file, if any."""
         spans = {
             component: span
             for component, span in timeline(contract).items()

@@ -1,7 +1,7 @@
-"""How many exports a user may have open: each open job holds one of the user's slots.
+"""Creates exports, and limits how many a user may have open: each open job occupies one of the user's slots.
 
-A slot is an item beside the jobs that names the job holding it, and it is free again when that job no longer
-counts as open; so nothing that ends a job has to know of slots.
+A slot is an item in the table of jobs with the id of the job that occupies it. It is free again when that job no
+longer counts as open, so that no code that ends a job has to free it.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from infra.exports.job_items import readable
 from infra.exports.job_store import ExportStore
 from infra.write_outcomes import Applied, BusyError
 
-# Condition of taking a slot: nobody else has since it was found free.
+# Condition of taking a slot: it is still as free as it was when it was read.
 IS_STILL_FREE = "attribute_not_exists(#holder) OR #holder = :former"
 
 _ATTEMPTS = 8
@@ -23,9 +23,9 @@ def create_in_slot(jobs: ExportStore, job: ExportJob) -> None:
     """Store a new job of a user who has fewer than MAX_OPEN_EXPORTS open ones.
 
     Raises:
-        TooManyExportsError: the owner has as many.
-        BusyError: other jobs of the owner were faster each time.
-        OutcomeUnknownError: the answer to the write was lost.
+        TooManyExportsError: the owner has that many.
+        BusyError: other jobs of the owner took the slot in every attempt.
+        OutcomeUnknownError: the response to the write was lost.
     """
     for _ in range(_ATTEMPTS):
         slot, former = _free_slot(jobs, job.owner, now=job.created_at)
@@ -43,7 +43,7 @@ def create_in_slot(jobs: ExportStore, job: ExportJob) -> None:
 
 
 def _free_slot(jobs: ExportStore, owner: str, now: datetime) -> tuple[int, str]:
-    """Return a slot that no open job holds, and the job that held it last, if any."""
+    """Return a slot that no open job occupies, and the id of the job in it, if any."""
     keys = [_slot_key(owner, slot) for slot in range(MAX_OPEN_EXPORTS)]
     slots = read_items(jobs.client, jobs.table, keys)
     holders = {item["job_id"]["S"]: item["holder"]["S"] for item in slots}

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/csv; charset=utf-8"
 NDJSON_TYPE = "application/x-ndjson; charset=utf-8"
 PART_BYTES = 8 * 1024 * 1024
-"""S3 takes parts of 5 MiB and more, the last one excepted, and at most 10,000 of them."""
+"""S3 requires at least 5 MiB, except for the last part, and allows 10,000 parts."""
 URL_SECONDS = 300
 
 
 class FileGoneError(Exception):
-    """The file is not there any more."""
+    """The file does not exist any more."""
 
     def __init__(self) -> None:
         super().__init__("The file of this export has expired. Ask for a new one.")
 
 
 class Written(NamedTuple):
-    """What is in a finished file."""
+    """Facts about a finished file."""
 
     size_bytes: int
     record_count: int
@@ -46,7 +46,7 @@ class ExportFiles:
 
     @contextmanager
     def create(self, key: str) -> "Iterator[Upload]":
-        """Begin a file that appears when it is finished; whatever goes wrong before leaves nothing."""
+        """Start a file that appears when it is finished; after an error nothing of it remains."""
         answer = self.client.create_multipart_upload(
             Bucket=self.bucket, Key=key, ContentType=content_type_of(key)
         )
@@ -58,7 +58,7 @@ class ExportFiles:
             raise
 
     def clear(self, folder: str) -> None:
-        """Delete every file and every unfinished upload below `folder`: a job's, so a handful."""
+        """Delete all files and unfinished uploads below `folder`, which is that of a job and has few."""
         uploads = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=folder)
         for upload in uploads.get("Uploads", []):
             self.client.abort_multipart_upload(
@@ -68,14 +68,14 @@ class ExportFiles:
             self.delete(file["Key"])
 
     def delete(self, key: str) -> None:
-        """Delete a file, if it is there."""
+        """Delete a file, if it exists."""
         self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def read(self, key: str) -> bytes:
-        """Read a file whole.
+        """Read a whole file.
 
         Raises:
-            FileGoneError: it is not there any more.
+            FileGoneError: it does not exist any more.
         """
         try:
             return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
@@ -85,10 +85,10 @@ class ExportFiles:
             raise FileGoneError from error
 
     def require(self, key: str) -> None:
-        """Make sure that a file is there: the bucket may have lost it before its time.
+        """Check that a file exists: it may have been deleted from the bucket before it expires.
 
         Raises:
-            FileGoneError: it is not there any more.
+            FileGoneError: it does not exist any more.
         """
         try:
             self.client.head_object(Bucket=self.bucket, Key=key)
@@ -98,7 +98,7 @@ class ExportFiles:
             raise FileGoneError from error
 
     def url(self, key: str, filename: str) -> str:
-        """Sign a URL under which anybody can read a file for five minutes."""
+        """Return a signed URL with which anyone can read a file for five minutes."""
         return self.client.generate_presigned_url(
             "get_object",
             Params={
@@ -133,7 +133,7 @@ class Upload:
             self._send_part()
 
     def finish(self, header_lines: int = 1) -> Written:
-        """Make the file appear; the lines of its header are no records."""
+        """Finish the file, so that it appears; the lines of its header do not count as records."""
         if self._pending or not self._parts:
             self._send_part()
         self._files.client.complete_multipart_upload(
@@ -153,10 +153,10 @@ class Upload:
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
 
     def discard(self) -> None:
-        """Leave nothing, also where the file has appeared and only the answer was lost.
+        """Delete what was written, also if the file has appeared and only the response was lost.
 
-        A failure here is logged and no more: another error is on its way, and the next attempt and
-        the bucket's lifecycle clear up too.
+        A failure is only logged: the error that led here is raised anyway, and the next attempt and the
+        bucket's lifecycle delete the rest.
         """
         try:
             self._files.client.abort_multipart_upload(**self._place)  # type: ignore[arg-type]
@@ -174,5 +174,5 @@ def content_type_of(name: str) -> str:
 
 
 def attachment(filename: str) -> str:
-    """Return the Content-Disposition of a file to be saved; its name holds nothing to be quoted."""
+    """Return the Content-Disposition of a download; the file name needs no escaping."""
     return f'attachment; filename="{filename}"'

@@ -1,4 +1,4 @@
-"""Export jobs as DynamoDB keeps them: one item each."""
+"""The DynamoDB items of export jobs: one for each."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
@@ -15,24 +15,24 @@ from infra.telemetry import logger
 Item = Mapping[str, Any]
 
 OPEN = "yes"
-"""The partition of the index `open`; only pending jobs bear it."""
+"""The partition of the index `open`; only pending jobs have it."""
 _RETENTION_AFTER_END = timedelta(days=90)
 
 
 class StoredJob(NamedTuple):
-    """A job, and the name of the write that made it what it is."""
+    """A job, and the id of the write that stored it."""
 
     job: ExportJob
     change: str
 
 
 def number_of(value: int | datetime) -> dict[str, str]:
-    """Write a number, or an instant as one."""
+    """Return the attribute of a number, or of an instant as microseconds."""
     return {"N": str(to_micros(value) if isinstance(value, datetime) else value)}
 
 
 def to_item(stored: StoredJob) -> dict[str, Any]:
-    """Write a job; while it is pending it stands in the index of open jobs, afterwards it ages."""
+    """Return the item of a job; while it is pending it is in the index of open jobs, later it expires."""
     job = stored.job
     item = {
         "job_id": {"S": job.id},
@@ -99,7 +99,7 @@ def _file_item(file: ExportFile) -> dict[str, Any]:
 
 
 def to_job(item: Item) -> StoredJob:
-    """Read a job's item."""
+    """Return the job of an item."""
     job = ExportJob(
         id=item["job_id"]["S"],
         meter_id=item["smart_meter_id"]["S"],
@@ -124,7 +124,7 @@ def to_job(item: Item) -> StoredJob:
 
 
 def readable(items: Iterable[Item]) -> Iterator[ExportJob]:
-    """Read the jobs of many items; one that cannot be read is left out, and named in the log."""
+    """Yield the jobs of items; one that cannot be read is skipped and logged."""
     for item in items:
         try:
             yield to_job(item).job

@@ -1,10 +1,11 @@
-"""Export jobs in DynamoDB: one item each, every write conditional on the state it was decided on."""
+"""Export jobs in DynamoDB: one item each, every write on condition that the job is still the one that was read."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from domain.exports import ExportJob, Refusal
+from domain.export_changes import Refusal
+from domain.exports import ExportJob
 from infra.conditional_writes import Writer
 from infra.exports.job_items import OPEN, StoredJob, number_of, readable, to_item, to_job
 from infra.write_outcomes import Applied
@@ -17,21 +18,21 @@ IS_NEW = "attribute_not_exists(#job_id)"
 IS_UNCHANGED = "#change = :change"
 
 
-MAX_TOUCHED = 500
-"""Items that are read for one page of a history, however few of them it shows."""
+MAX_ITEMS_READ = 500
+"""How many items are read for one page of a history, even if it shows few of them."""
 
 Decide = Callable[[ExportJob], ExportJob | Refusal]
 
 
 class Page(NamedTuple):
-    """Some jobs of a meter, the newest first, and the position to go on after, if any."""
+    """Some jobs of a meter, the newest first, and the position after which the next page starts, if any."""
 
     jobs: tuple[ExportJob, ...]
     next_after: str | None
 
 
 class ExportStore:
-    """The export jobs of one table; `fresh_id` names each write, and never twice the same."""
+    """The export jobs of one table; `fresh_id` returns a new id for each write."""
 
     def __init__(self, client: "DynamoDBClient", table: str, fresh_id: Callable[[], str]) -> None:
         self.client = client
@@ -40,10 +41,10 @@ class ExportStore:
         self.fresh_id = fresh_id
 
     def create(self, job: ExportJob) -> None:
-        """Store a new job. Its id is random: only a first sending of this very write can refuse it.
+        """Store a new job. No refusal matters: its id is random, so only this very write can have stored it.
 
         Raises:
-            OutcomeUnknownError: the answer to the write was lost.
+            OutcomeUnknownError: the response to the write was lost.
         """
         self.writer.put(**self.put_of(job))
 
@@ -62,16 +63,16 @@ class ExportStore:
         return stored.job if stored else None
 
     def ping(self) -> None:
-        """Ask the table for something, to see whether it answers."""
+        """Read from the table, to check that it answers."""
         self.client.get_item(TableName=self.table, Key={"job_id": {"S": "-"}})
 
     def change(self, job_id: str, decide: Decide) -> ExportJob | Refusal:
-        """Store what `decide` makes of the job as it is, and return it, or why there is nothing to store.
+        """Store the job that `decide` returns for the stored one, and return it, or its refusal.
 
-        `decide` is asked again where another writer was faster; no change is ever overwritten.
+        `decide` is called again if another write came first; no change is ever overwritten.
 
         Raises:
-            OutcomeUnknownError: the answer to the write was lost.
+            OutcomeUnknownError: the response to the write was lost.
         """
         stored = self._get(job_id)
         while stored is not None:
@@ -90,7 +91,7 @@ class ExportStore:
         return to_job(answer["Item"]) if "Item" in answer else None
 
     def _replace(self, before: StoredJob, job: ExportJob) -> tuple[StoredJob | None, bool]:
-        """Store `job` if nothing has changed since `before`; returns what is stored then, if anything."""
+        """Store `job` if nothing has changed since `before`; return the stored job, if any, and whether it is `job`."""
         after = StoredJob(job, self.fresh_id())
         outcome = self.writer.put(
             TableName=self.table,
@@ -106,10 +107,10 @@ class ExportStore:
         return found, found is not None and found.change == after.change
 
     def page(self, meter_id: str, limit: int, after: str | None, owner: str | None = None) -> Page:
-        """List the jobs of a meter, the newest first; a change shows up within about a second.
+        """List the jobs of a meter, the newest first; a change appears within about a second.
 
-        With an `owner` only the owner's own jobs are read, of all meters: at most MAX_TOUCHED for one page,
-        which may so hold fewer than `limit` jobs although more follow. Of others' there is no sign.
+        With an `owner` only the owner's jobs are read, of all meters: at most MAX_ITEMS_READ for one page,
+        which may have fewer than `limit` jobs although more follow.
         """
         query = _query_of_meter(meter_id, limit) if owner is None else _query_of_owner(owner, meter_id)
         if after is not None:
@@ -123,7 +124,7 @@ class ExportStore:
         )
 
     def overdue(self, now: datetime) -> Iterator[str]:
-        """Find the ids of pending jobs that were due before `now`, the longest waiting first."""
+        """Yield the ids of pending jobs that were due before `now`, the longest overdue first."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="open",
@@ -143,7 +144,7 @@ def _query_of_meter(meter_id: str, limit: int) -> dict[str, Any]:
         "ExpressionAttributeNames": {"#meter": "smart_meter_id"},
         "ExpressionAttributeValues": {":meter": {"S": meter_id}},
         "ScanIndexForward": False,
-        "Limit": limit + 1,  # one more than asked for tells whether others follow
+        "Limit": limit + 1,  # one more, which shows whether others follow
     }
 
 
@@ -155,7 +156,7 @@ def _query_of_owner(owner: str, meter_id: str) -> dict[str, Any]:
         "ExpressionAttributeNames": {"#owner": "owner", "#meter": "smart_meter_id"},
         "ExpressionAttributeValues": {":owner": {"S": owner}, ":meter": {"S": meter_id}},
         "ScanIndexForward": False,
-        "Limit": MAX_TOUCHED,
+        "Limit": MAX_ITEMS_READ,
     }
 
 

@@ -1,4 +1,4 @@
-"""The queue between the API, which asks for exports, and the worker, which makes them."""
+"""The queue between the API, which creates export jobs, and the worker, which makes their files."""
 
 import json
 from typing import TYPE_CHECKING
@@ -14,24 +14,24 @@ MAX_RECEIVES = 3
 
 
 class MalformedMessageError(Exception):
-    """A message that this service did not send; it ends in the dead letter queue."""
+    """A message that this service did not send; it becomes a dead letter."""
 
 
 class ExportQueue:
-    """The queue of jobs to be done."""
+    """The queue of export jobs."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
         self.client = client
         self.url = url
 
     def send(self, job_id: str) -> None:
-        """Ask for a job to be done; asked for twice it is done once."""
+        """Send a job to the worker; a job that is sent twice is done once."""
         self.client.send_message(QueueUrl=self.url, MessageBody=json.dumps({"job_id": job_id}))
 
     def postpone(self, receipt_handle: str, seconds: int) -> None:
-        """Let a message that was received come back after `seconds`, and not after the queue's own time.
+        """Have a message delivered again after `seconds` instead of after the queue's visibility timeout.
 
-        Where this fails, the message comes back when the queue's time is over.
+        If the request fails, it is logged, and the message is delivered again after that timeout.
         """
         try:
             self.client.change_message_visibility(
@@ -42,10 +42,10 @@ class ExportQueue:
 
 
 def job_of(body: str) -> str:
-    """Return the id of the job that a message asks for.
+    """Return the id of the job in a message.
 
     Raises:
-        MalformedMessageError: it asks for none.
+        MalformedMessageError: it has none.
     """
     try:
         job_id = json.loads(body)["job_id"]

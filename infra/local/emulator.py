@@ -46,7 +46,7 @@ class Emulator:
     process: "subprocess.Popen[bytes]"
     tls: Tls | None = None
     secret: str = ""
-    """The session token that every request needs; empty where the emulator enforces IAM and checks credentials."""
+    """The session token that every request needs; empty if the emulator enforces IAM and checks credentials."""
 
     @property
     def url(self) -> str:

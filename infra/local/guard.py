@@ -63,7 +63,7 @@ class Guard:
     secret: str = ""
 
     def refusal(self, request: Request) -> str | None:
-        """Return why a request is refused; None where it is not."""
+        """Return why a request is refused; None if it is not."""
         named = request.values("host")
         if len(named) != 1 or _name_of(named[0]) not in self.hosts:
             return "it is for another host"  # includes DNS rebinding: a foreign name that resolves to this machine

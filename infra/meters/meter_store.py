@@ -1,4 +1,4 @@
-"""The register of smart meters in DynamoDB; a meter's item stands before those of its hours."""
+"""Smart meters in DynamoDB: one item each, in one partition with the items of its hours."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,7 +25,7 @@ Item = Mapping[str, Any]
 
 
 class Page(NamedTuple):
-    """Some meters in the order of their ids, and the id to go on after, if any."""
+    """Some meters in the order of their ids, and the id after which the next page starts, if any."""
 
     meters: tuple[Meter, ...]
     next_after: str | None
@@ -45,10 +45,10 @@ class MeterStore:
         self.writer = Writer(client)
 
     def register(self, meter: Meter) -> None:
-        """Store `meter`, unless its id is known already: then nothing changes.
+        """Store `meter`, unless there is one with its id: then nothing changes.
 
         Raises:
-            OutcomeUnknownError: the answer to the write was lost.
+            OutcomeUnknownError: the response to the write was lost.
         """
         self.writer.put(
             TableName=self.table,
@@ -64,23 +64,23 @@ class MeterStore:
         )
 
     def change(self, meter_id: str, settings: Mapping[str, int | str | None], now: datetime) -> Meter:
-        """Set what `settings` names, `interval_seconds` and `timezone`, or remove it where it is None.
+        """Set `interval_seconds` and `timezone` as `settings` says, or remove what is None there.
 
-        A meter that is not known is registered. Nothing else of a known one changes, so that the write needs no
-        condition: its resend stores the same again.
+        An unknown meter is registered. Nothing else of a known one changes, so the write needs no condition:
+        its resend stores the same again.
 
         Raises:
-            OutcomeUnknownError: the answer to the write was lost.
-            BusyError: nothing is stored, since DynamoDB had no time.
+            OutcomeUnknownError: the response to the write was lost.
+            BusyError: nothing is stored, since the table was busy.
         """
         return self._update(meter_id, settings, now, "#{0} = :{0}")
 
     def supplement(self, meter_id: str, settings: Mapping[str, int | str | None], now: datetime) -> None:
-        """Set what `settings` names where nothing is known of it yet; a meter that is not known is registered.
+        """Set those of `settings` that the meter does not have yet; an unknown meter is registered.
 
         Raises:
-            OutcomeUnknownError: the answer to the write was lost.
-            BusyError: nothing is stored, since DynamoDB had no time.
+            OutcomeUnknownError: the response to the write was lost.
+            BusyError: nothing is stored, since the table was busy.
         """
         self._update(meter_id, settings, now, "#{0} = if_not_exists(#{0}, :{0})")
 
@@ -116,14 +116,14 @@ class MeterStore:
         return _to_meter(answer["Item"]) if "Item" in answer else None
 
     def ping(self) -> None:
-        """Ask the table for something, to see whether it answers."""
+        """Read from the table, to check that it answers."""
         self.client.get_item(TableName=self.table, Key=_key_of(""))
 
     def page(self, limit: int, after: str | None) -> Page:
-        """List meters in the order of their ids; a new one shows up within about a second."""
+        """List meters in the order of their ids; a new one appears within about a second."""
         start = _key_of(after) | _listing_key(after) if after is not None else None
         listed, last = list_items(self.client, self.table, ("listed_as", _LISTED_AS), limit, start)
-        # The index has not all of an item, and cannot be given more without being made anew.
+        # The index lacks some attributes, and a new projection would mean a new index.
         keys = [{"pk": item["pk"], "sk": item["sk"]} for item in listed]
         items = read_items(self.client, self.table, keys)
         meters = sorted(map(_to_meter, items), key=attrgetter("id"))

@@ -1,4 +1,4 @@
-"""The readings among the messages of the ingestion queue: those of one meter in turn, meters side by side."""
+"""Stores readings from messages of the ingestion queue: those of one meter in order, meters in parallel."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ _METERS_AT_ONCE = 8
 
 
 def has_readings(body: str) -> bool:
-    """Tell whether a message says that it holds readings."""
+    """Return whether a message contains readings, by its detail type."""
     return f'"{DETAIL_TYPE}"' in body and _envelope(body).get("detail-type") == DETAIL_TYPE
 
 
@@ -36,12 +36,12 @@ def _envelope(body: str) -> Mapping[str, Any]:
 
 
 def read_readings(body: str, now: datetime) -> SentReadings:
-    """Read the readings that a message holds, and whose they are.
+    """Return the readings in a message, and their publisher.
 
-    They were made at the envelope's time where the publisher does not say.
+    Their default `created_at` is the time of the envelope.
 
     Raises:
-        InvalidReadingsError: they are not as they must be.
+        InvalidReadingsError: they are not valid.
     """
     envelope = load_exactly(body)
     if not isinstance(envelope, Mapping):
@@ -65,10 +65,10 @@ def publisher_of(body: str) -> Actor:
 
 
 def store_readings(body: str, now: datetime) -> None:
-    """Store the readings that a message holds.
+    """Store the readings in a message.
 
     Raises:
-        InvalidReadingsError: they are not as they must be; nothing is stored.
+        InvalidReadingsError: they are not valid; nothing is stored.
         MeterIsSimulatedError: the meter stores none.
         OutcomeUnknownError: they may have been stored; storing them again is harmless.
     """
@@ -84,7 +84,7 @@ class Upload(NamedTuple):
 
     @property
     def meter_id(self) -> str:
-        """The meter that the message names, whether or not it may."""
+        """The meter that the message names, which may not be valid."""
         detail = _envelope(self.body).get("detail")
         return str(detail.get("smart_meter_id")) if isinstance(detail, dict) else ""
 
@@ -92,11 +92,11 @@ class Upload(NamedTuple):
 def store_all(
     uploads: Sequence[Upload], now: Callable[[], datetime], is_time_left: IsTimeLeft
 ) -> list[Exception | None]:
-    """Store the readings of many messages; answer in the order given what went wrong with each, if anything.
+    """Store the readings of many messages; return the error of each, if any, in the order given.
 
     A meter's messages are stored in the order given, since of two readings of one timestamp that were made at
-    the same instant the one stored last counts: once the outcome of one is unknown, the later ones of that meter are not tried, and are
-    answered with the same error. Meters whose messages were received most often come first.
+    the same instant the one stored last counts: once the outcome of one is unknown, the later ones of that meter are
+    not tried, and get the same error. Meters whose messages were received most often come first.
     """
     by_meter: dict[str, list[int]] = {}
     for index, upload in enumerate(uploads):
@@ -125,7 +125,7 @@ def _store(upload: Upload, now: Callable[[], datetime], is_time_left: IsTimeLeft
         store_readings(upload.body, now())
     except (InvalidReadingsError, MeterIsSimulatedError, WriteFailedError) as error:
         return error
-    except Exception as error:  # an item that cannot be read, say: the other messages are not to wait for it
+    except Exception as error:  # such as an item that cannot be read: the other messages do not wait for it
         logger.exception("Readings not stored", smart_meter_id=upload.meter_id)
         return error
     return None

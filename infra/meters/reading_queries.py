@@ -1,4 +1,4 @@
-"""Reading what is stored of meters: lines, sums and versions, as they are now or were known earlier."""
+"""Reads lines and versions of readings, as they are now or as they were known at an earlier instant."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -30,14 +30,14 @@ class Block(NamedTuple):
 
 
 class VersionPage(NamedTuple):
-    """Some versions of a reading in the order they were recorded, and the position to go on from, if any."""
+    """Some versions of a reading in the order they were recorded, and where the next page starts, if anywhere."""
 
     versions: list[Version]
     next_position: str | None
 
 
 class ReadingQueries:
-    """The readings of one table, to be read."""
+    """Reads the readings of one table."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self.client = client
@@ -53,7 +53,7 @@ class ReadingQueries:
         """Read the lines of `meter` in `interval`, an hour at a time, with the extra `columns`."""
         if meter.kind is MeterKind.METERED and not columns and known_at is None:
             first, end = interval.timestamps
-            # Nothing but the body: what botocore parses is most of what an export costs.
+            # Only the body: most of the cost of an export is what botocore parses.
             for item in self._hours(meter.id, (first, end), ["body"]):
                 if lines := clip(decompress(item["body"]["B"]), first, end):
                     yield lines
@@ -70,7 +70,7 @@ class ReadingQueries:
     ) -> Iterator[Block]:
         """Read lines with their origins, an hour at a time, in the order of time.
 
-        `at_once` is how many hours to ask for at a time where not all may be needed.
+        `at_once` limits how many hours one query reads, if not all may be needed.
         """
         if meter.kind is MeterKind.SIMULATED:
             for lines in simulate(meter.id, interval):
@@ -90,7 +90,7 @@ class ReadingQueries:
     def versions(self, meter_id: str, at: datetime, limit: int, position: str | None) -> VersionPage:
         """List the versions of the reading at `at` in the order they were recorded, the newest last.
 
-        A page ends early where very many other readings of the hour were corrected.
+        A page ends early if very many other readings of the hour were corrected.
         """
         key = {"pk": partition_of(meter_id), "sk": hour_key(hour_of(at))}
         answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
@@ -117,7 +117,7 @@ class ReadingQueries:
         return VersionPage([*found, current] if current else found, None)
 
     def _known(self, meter_id: str, item: Any, known_at_instant: datetime | None) -> HourBlock:  # noqa: ANN401
-        """Read an hour's block as it was known; hours that were not changed after that need nothing else."""
+        """Return an hour's block as it was known; hours that have not changed since then need no other item."""
         block = to_block(item)
         if known_at_instant is None or not is_changed_after(block.changed_at, known_at_instant):
             return block
@@ -125,7 +125,7 @@ class ReadingQueries:
         return known_at(block, self._past_after(meter_id, item, instant), instant)
 
     def _past_after(self, meter_id: str, hour: Any, instant: int) -> Iterator[PastVersions]:  # noqa: ANN401
-        """Give what was put aside after `instant`, the newest first."""
+        """Yield the versions that were replaced after `instant`, the newest first."""
         for items in self._past_pages(meter_id, hour, newest_first=True):
             for item in items:
                 past = to_past(item)
@@ -134,7 +134,7 @@ class ReadingQueries:
                 yield past
 
     def past(self, meter_id: str, hour: str, version: int) -> Iterator[PastVersions]:
-        """Give all past versions of an hour up to the write `version`, in the order of the writes."""
+        """Yield all past versions of an hour up to the write `version`, in the order of the writes."""
         item = {"sk": hour_key(hour), "version": {"N": str(version)}}
         for items in self._past_pages(meter_id, item):
             yield from map(to_past, items)
@@ -147,7 +147,7 @@ class ReadingQueries:
         *,
         newest_first: bool = False,
     ) -> Iterator[list[Any]]:
-        """Give the items of past versions, from the sort key `start`, up to the write that made the item `hour`."""
+        """Yield the items of past versions, from the sort key `start`, up to the write that made the item `hour`."""
         prefix = past_prefix(hour["sk"]["S"].removeprefix("HOUR#"))
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
@@ -168,7 +168,7 @@ class ReadingQueries:
     def _hours(
         self, meter_id: str, timestamps: Timestamps, names: Sequence[str], at_once: int | None = None
     ) -> Iterator[Any]:
-        """Give the items of the hours that an interval touches, with the attributes named."""
+        """Yield the items of the hours that an interval touches, with the attributes named."""
         first, end = (timestamp.decode() for timestamp in timestamps)
         if first >= end:
             return
@@ -181,7 +181,7 @@ class ReadingQueries:
             ExpressionAttributeValues={
                 ":meter": partition_of(meter_id),
                 ":first": hour_key(first[:13]),
-                # The hour that begins with the end is read too, and clipped to nothing.
+                # The hour that starts at the end is read too, and clipped to nothing.
                 ":last": hour_key(end[:13]),
             },
             ConsistentRead=True,
@@ -192,5 +192,5 @@ class ReadingQueries:
 
 
 def is_changed_after(changed_at: int, known_at: datetime | None) -> bool:
-    """Tell whether an hour that was changed last at `changed_at` has changed since what is asked for was known."""
+    """Return whether an hour that was last changed at `changed_at` has changed since `known_at`."""
     return known_at is not None and changed_at > to_micros(known_at)

@@ -1,4 +1,4 @@
-"""Reading the sums and counts that are stored with each hour; lines are read only where they do not answer."""
+"""Reads the sums and counts that are stored with each hour; and lines only if those are not enough."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,11 +19,11 @@ from infra.parallel import in_parallel
 _HOUR = timedelta(hours=1)
 _HOUR_LENGTH = 13  # of `2024-01-01T00`
 _SIMULATED_QUARTERS = dict.fromkeys(range(4), 15)
-# What getting the sums of an hour costs, in bytes of lines that are summed.
+# The cost of the sums of an hour, in bytes of lines that are summed.
 _HOUR_COST = 4_000
 _STORED_SUMS_COST = 1_000
-_STORED_READING_COST = 16  # reading the item grows with its lines, although they stay unread
-_PAST_COST = 40_000  # a query for what was replaced
+_STORED_READING_COST = 16  # DynamoDB reads the whole item, although its lines are not returned
+_PAST_COST = 40_000  # a query for past versions
 _HOURS_AT_ONCE = 24
 """Hours whose lines are read by one query."""
 _PART = timedelta(days=31)
@@ -33,10 +33,10 @@ _T = TypeVar("_T")
 
 
 class SumQueries(ReadingQueries):
-    """What the readings of one table add up to."""
+    """Reads sums of the readings of one table."""
 
     def sums(self, meter: Meter, interval: Interval, known_at: datetime | None = None) -> Iterator[HourSums]:
-        """Give the sums of each hour in `interval` that has readings, from what is stored of its quarters."""
+        """Yield the sums of each hour in `interval` that has readings, by quarter."""
         if meter.kind is MeterKind.SIMULATED:
             for lines in simulate(meter.id, interval):
                 yield HourSums(_begin_of(lines), sum_quarters(lines), _HOUR_COST + len(lines))
@@ -62,7 +62,7 @@ class SumQueries(ReadingQueries):
         known_at: datetime | None,
         hours: Mapping[datetime, HourFacts | None],
     ) -> dict[datetime, HourSums]:
-        """Sum the lines of those hours of a time that are named."""
+        """Sum the lines of `hours`, which are in `span`."""
         found = {}
         for block in self.blocks(meter, span, known_at):
             begin = _begin_of(block.lines)
@@ -76,7 +76,7 @@ class SumQueries(ReadingQueries):
     def presence(self, meter: Meter, interval: Interval) -> list[HourPresence]:
         """Return how many readings the hours that `interval` touches have, and in which minutes.
 
-        Months are read side by side: DynamoDB's pages count lines, which a meter of seconds has many of.
+        Months are read in parallel: the pages of DynamoDB count the lines too, of which a meter of seconds has many.
         """
         if meter.kind is MeterKind.SIMULATED:
             return [HourPresence(hour, _SIMULATED_QUARTERS, FULL_HOUR) for hour in _hours_in(interval)]
@@ -102,7 +102,7 @@ class SumQueries(ReadingQueries):
 
 
 def _needs_lines(facts: HourFacts, part: Interval, known_at: datetime | None) -> bool:
-    """Tell whether stored sums do not answer: the hour is cut within a quarter, or has changed since `known_at`."""
+    """Return whether stored sums are not enough: the hour is cut within a quarter, or has changed since `known_at`."""
     is_cut = any(at.minute % 15 or at.second or at.microsecond for at in part)
     return is_cut or is_changed_after(facts.changed_at, known_at)
 
@@ -128,7 +128,7 @@ def _count_quarters(lines: bytes) -> Mapping[int, int]:
 
 
 def _begin_of(text: str | bytes) -> datetime:
-    """Return the begin of the hour that a name of an hour, or lines, are of."""
+    """Return the start of an hour, given its name or its lines."""
     name = text[:_HOUR_LENGTH]
     return datetime.fromisoformat((name if isinstance(name, str) else name.decode()) + ":00:00+00:00")
 

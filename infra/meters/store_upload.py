@@ -1,4 +1,4 @@
-"""Readings that are sent in: read strictly, and stored; free of FastAPI, so that any function can use it."""
+"""Uploads of readings: validated strictly, and stored; without FastAPI, so that every function can use it."""
 
 import json
 from collections.abc import Mapping
@@ -15,15 +15,16 @@ from domain.meters.json_uploads import read_entries
 from domain.meters.readings import Meter, MeterIsSimulatedError, MeterKind, Reading, is_meter_id
 from domain.meters.time_zones import UnknownZoneError, zone
 from domain.meters.uploads import MAX_AHEAD, InvalidReadingsError, Problem, ReadingParser
+from infra.meters.hour_writes import Counts
 from infra.meters.meter_store import MeterStore
-from infra.meters.reading_store import Counts, ReadingStore
+from infra.meters.reading_store import ReadingStore
 from infra.telemetry import logger
 
 _NO_NUMBER = Decimal("NaN")
 
 
 class Arrival(NamedTuple):
-    """When an upload arrived, and when its request says its readings were made, if it does."""
+    """When an upload arrived, and the `created_at` of its request, if any."""
 
     now: datetime
     created_at: datetime | None = None
@@ -32,7 +33,7 @@ class Arrival(NamedTuple):
         """Return when the readings were made, in microseconds.
 
         Raises:
-            InvalidReadingsError: that is more than a day ahead.
+            InvalidReadingsError: it is more than a day ahead.
         """
         if self.created_at is None:
             return None
@@ -59,7 +60,7 @@ def read_json_body(body: bytes, arrival: Arrival) -> list[Reading]:
     """Read `{"readings": [...], "created_at": ...}`; numbers keep their decimal text.
 
     Raises:
-        InvalidReadingsError: with the places of what is wrong.
+        InvalidReadingsError: with what is wrong, and where.
     """
     return _read_document(load_exactly(body), arrival)
 
@@ -68,7 +69,7 @@ def load_exactly(body: str | bytes) -> object:
     """Read JSON whose numbers keep their decimal text.
 
     Raises:
-        InvalidReadingsError: it is no JSON.
+        InvalidReadingsError: it is not JSON.
     """
     try:
         return json.loads(body, parse_float=_exactly, parse_int=_exactly, parse_constant=lambda _: _NO_NUMBER)
@@ -79,12 +80,12 @@ def load_exactly(body: str | bytes) -> object:
 def _exactly(text: str) -> Decimal:
     try:
         return Decimal(text)
-    except InvalidOperation:  # an exponent beyond all bounds
+    except InvalidOperation:  # the exponent is too large
         return _NO_NUMBER
 
 
 class SentReadings(NamedTuple):
-    """What a `meter_readings` event holds: a meter's id, its readings, and what it says of the meter itself."""
+    """What a `meter_readings` event contains: a meter's id, its readings, and settings of the meter."""
 
     meter_id: str
     readings: list[Reading]
@@ -94,10 +95,10 @@ class SentReadings(NamedTuple):
 def read_detail(detail: object, now: datetime, default_created_at: datetime) -> SentReadings:
     """Read the detail of a `meter_readings` event.
 
-    They were made at `default_created_at` where the detail does not say.
+    Their `created_at` is `default_created_at` unless the detail gives one.
 
     Raises:
-        InvalidReadingsError: with the places of what is wrong.
+        InvalidReadingsError: with what is wrong, and where.
     """
     says_when = isinstance(detail, Mapping) and detail.get("created_at") is not None
     arrival = Arrival(now, None if says_when else default_created_at)
@@ -139,7 +140,7 @@ def _read_document(document: object, arrival: Arrival, *fields: str) -> list[Rea
 
 
 def _created_at_of(document: Mapping[str, object], arrival: Arrival) -> int | None:
-    """Return when a document or its request says that its readings were made."""
+    """Return the `created_at` of a document or of its request, in microseconds."""
     by_request = arrival.made_at()
     stated = document.get("created_at")
     if stated is None:
@@ -155,7 +156,7 @@ def _created_at_of(document: Mapping[str, object], arrival: Arrival) -> int | No
 
 
 def require_metered(meter: Meter) -> None:
-    """Refuse to change what a generator makes.
+    """Refuse to store readings of a simulated meter.
 
     Raises:
         MeterIsSimulatedError: the meter stores no readings.
@@ -167,9 +168,9 @@ def require_metered(meter: Meter) -> None:
 def store_upload(
     meters: MeterStore, store: ReadingStore, sent: SentReadings, actor: Actor, now: datetime
 ) -> Counts:
-    """Store readings; a meter that is not known yet is registered, unless nothing is sent.
+    """Store readings; an unknown meter is registered, unless there are no readings.
 
-    What is said of the meter itself is stored where nothing is known of it.
+    Settings are stored if the meter does not have them yet.
 
     Raises:
         MeterIsSimulatedError: the meter stores no readings.

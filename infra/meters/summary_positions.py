@@ -1,14 +1,14 @@
-"""Where a list of readings or summaries goes on, as text for a cursor."""
+"""The position in a list of readings or summaries, as text for a cursor."""
 
 import json
 
 from domain.instants import from_micros, to_micros
 from domain.meters.summaries import Begun, Position
-from infra.meters.reading_items import sums_facts, sums_from
+from infra.meters.reading_facts import sums_facts, sums_from
 
 
 def format_position(position: Position) -> str:
-    """Write a position."""
+    """Return a position as text."""
     facts: list[object] = [to_micros(position.start)]
     if position.begun:
         facts += [to_micros(position.begun.at), *sums_facts(position.begun.sums)]
@@ -16,7 +16,7 @@ def format_position(position: Position) -> str:
 
 
 def parse_position(text: str) -> Position:
-    """Read what `format_position` wrote."""
+    """Return the position that `format_position` formatted."""
     start, *begun = json.loads(text)
     if not begun:
         return Position(from_micros(start))

@@ -1,6 +1,6 @@
-"""`make announce`: publishes the present timelines of named contracts, for receivers that missed changes.
+"""`make announce`: publishes the current timelines of contracts, for receivers that missed changes.
 
-An announcement is a `timeline_changed` like any other, but for `before`, which equals `after`.
+An announcement is a `timeline_changed` message whose `before` equals its `after`.
 """
 
 import os
@@ -31,10 +31,9 @@ class _NotAnnouncedError(Exception):
 def announce(
     dynamodb: "DynamoDBClient", table: str, publisher: ChangePublisher, numbers: Sequence[str]
 ) -> Iterator[str]:
-    """Publish the present timelines of contracts; say each when it is done.
+    """Publish the current timelines of contracts; yield each when it is done.
 
-    What is wrong with one contract keeps none of the others from being announced; CommandError names all
-    those that were not.
+    An error of one contract does not stop the others; CommandError names all that were not announced.
     """
     failed = []
     for number in numbers:
@@ -49,16 +48,16 @@ def announce(
 def _announce(dynamodb: "DynamoDBClient", table: str, publisher: ChangePublisher, number: str) -> str:
     item = _read(dynamodb, table, number)
     if item is None:
-        raise _NotAnnouncedError("there never was a contract of this number, or it was forgotten")
+        raise _NotAnnouncedError("there never was such a contract, or it was deleted with make forget")
     for _ in range(_ATTEMPTS):
         published = present_state(item, number, uuid4().hex)
         publisher.publish([published.message])
-        # A change that was stored since the item was read may be on the bus before what was read then. So the
-        # newer state is published after it: only a state that is still the present one may be the last word.
+        # A change that was stored after the item was read may have been published before it. So the state is
+        # published again until it is still the current one after it was published.
         item = _read(dynamodb, table, number)
         if present_state(item, number, published.id) == published:
             return "announced" if published.after else "announced as deleted"
-    raise _NotAnnouncedError("it changes all the time, and its changes are published as they happen")
+    raise _NotAnnouncedError("it changed during every attempt; its changes are published as they happen")
 
 
 def _read(dynamodb: "DynamoDBClient", table: str, number: str) -> Mapping[str, Any] | None:
@@ -67,7 +66,7 @@ def _read(dynamodb: "DynamoDBClient", table: str, number: str) -> Mapping[str, A
 
 
 def named_contracts(environment: Mapping[str, str]) -> list[str]:
-    """Return the numbers that CONTRACTS gives; CommandError where it gives none."""
+    """Return the numbers that CONTRACTS gives; CommandError if it gives none."""
     numbers = names_in(environment, "CONTRACTS")
     if not numbers:
         raise CommandError("CONTRACTS= names the contracts to announce, with commas between them")

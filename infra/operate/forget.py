@@ -39,9 +39,9 @@ def forget_contract(table: "Table", number: str) -> int:
 
 
 def forget_in_portfolio(contracts: "Table", portfolio: "Table", number: str) -> int:
-    """Delete what the log of events by day has of a contract; return how many rows there were.
+    """Delete the rows of a contract in the log of events by day; return their number.
 
-    The entry and the rows of its dates go when the stream tells that the contract's item is gone.
+    Its entry in the portfolio is deleted when the stream reports that the contract's item was deleted.
     """
     generations = [int(item["generation"]) for item in _partition(contracts, key_of(number)["pk"]["S"])]
     keys = (
@@ -50,7 +50,7 @@ def forget_in_portfolio(contracts: "Table", portfolio: "Table", number: str) -> 
         for row in _partition(contracts, partition_of(number, generation))
         if is_decided_event(_typed(row))
     )
-    # One by one, as only then it is known which were there: most have expired.
+    # One by one, since only this shows which existed: most have expired.
     return sum(
         "Attributes"
         in portfolio.delete_item(
@@ -61,7 +61,7 @@ def forget_in_portfolio(contracts: "Table", portfolio: "Table", number: str) -> 
 
 
 def _typed(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what names a row, as the stores read it."""
+    """Return the attributes of which the key of a logged row consists."""
     text = {name: {"S": str(row[name])} for name in ("sk", "number", "key", "row_kind") if name in row}
     return text | ({"received_at": {"N": str(row["received_at"])}} if "received_at" in row else {})
 
@@ -108,7 +108,7 @@ def forget(
     table = dynamodb.Table(outputs["contracts_table_name"])
     portfolio = dynamodb.Table(outputs["portfolio_table_name"])
     for number in contracts:
-        # The log first: the rows of the trails tell where its rows are.
+        # The log first: its keys are derived from the rows of the trails.
         count = forget_in_portfolio(table, portfolio, number) + forget_contract(table, number)
         yield f"contract {number}: {count} items deleted"
     readings = dynamodb.Table(outputs["readings_table_name"])

@@ -1,7 +1,7 @@
 """`make import FILE=`: sends the contracts of a file, and their events, to a running service.
 
-The file is what `POST /api/export/contracts` makes with the format ndjson, or written by hand. To stop it and run it
-again is safe: contracts are recognised by their number, events by their id. Credentials come from the environment:
+The file is an export of contracts in the format ndjson, or written by hand. The import may be stopped and run
+again: contracts are recognised by their number, events by their id. Credentials come from the environment:
 TOKEN, an access token, or API_KEY.
 """
 
@@ -31,10 +31,10 @@ _RETRYABLE = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.S
 
 
 def import_file(api: str, environment: Mapping[str, str], console: Console) -> None:
-    """Send the file that FILE names to the service at `api`; print the counts, and where the refused are.
+    """Send the file that FILE names to the service at `api`; print the counts, and the file with what was refused.
 
     Raises:
-        CommandError: something is wrong with the file, the credentials or the service.
+        CommandError: the file or the credentials are not valid, or the service does not answer.
     """
     path = Path(required_variable(environment, "FILE", "the file to import"))
     refused = path.with_name(path.name + ".refused")
@@ -81,7 +81,7 @@ def _send_file(file: IO[str], size: int, rejects: IO[str], send: Send, console: 
 
 
 def sender(api: str, environment: Mapping[str, str]) -> Send:
-    """Return what posts to the service, and tries again what may be tried again."""
+    """Return a function that posts to the service, with retries."""
     headers = {"Content-Type": "application/json"}
     if environment.get("TOKEN"):
         headers["Authorization"] = f"Bearer {environment['TOKEN']}"
@@ -122,14 +122,14 @@ def _message_of(error: urllib.error.HTTPError) -> str:
 
 
 def run(api: str) -> int:
-    """Import into the service at `api`; what goes wrong is one line. Returns the exit code."""
+    """Import into the service at `api`, print an error as one line, and return the exit code."""
     try:
         import_file(api.rstrip("/"), os.environ, Console())
     except CommandError as error:
-        print(f"error: {error}; what was sent is stored, run it again to do the rest", file=sys.stderr)
+        print(f"error: {error}; what was sent is stored; run it again to send the rest", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: run it again to do the rest", file=sys.stderr)
+        print("interrupted: run it again to send the rest", file=sys.stderr)
         return 130
     return 0
 

@@ -17,34 +17,34 @@ Payload = dict[str, Any]
 
 
 class UnusableLineError(Exception):
-    """A line that holds no contract."""
+    """A line without a valid contract."""
 
 
 class SentEvent(NamedTuple):
-    """An event to send, and the code that a contract of which nothing is known answers it with."""
+    """An event to send, and its code on a contract without any events."""
 
     payload: Payload
     expected_code: str = Code.ACCEPTED
 
 
 class ImportLine(NamedTuple):
-    """A contract of the file, and its events in the order in which they are to be decided."""
+    """A contract of the file, and its events in the order in which they have to be decided."""
 
     number: str
     contract: Payload
     events: list[SentEvent]
     is_reproduced: bool
-    """Whether the events, on a contract of which nothing is known, give the dates that the line names."""
+    """Whether the events, on a contract without any, give the dates of the line."""
 
 
 def read_line(text: str) -> ImportLine:
     """Read a line: `contract_number`, `components` with their dates, perhaps `created_at` and `events`.
 
     Where there are no events, the dates become events of their own, which are older than any real one: made
-    when the contract was created, or in the year 2000 where the line does not say when that was.
+    when the contract was created, or in the year 2000 if the line has no `created_at`.
 
     Raises:
-        UnusableLineError: it is no such line.
+        UnusableLineError: the line has another form.
     """
     try:
         line = json.loads(text)
@@ -100,7 +100,7 @@ def _standing(rows: Sequence[Payload]) -> Iterator[Payload]:
 
 def _sent(number: str, row: Payload) -> SentEvent:
     payload = {name: row[name] for name in ("type", "date", "created_at")}
-    # Without an id of its publisher's the row's key is one: sent again it is the same event.
+    # Without an id of the publisher, the key of the row is used: sent again, it is the same event.
     event_id = row.get("id") or f"import:{row['key']}"
     return SentEvent(payload | {"contract_number": number, "id": event_id})
 
@@ -108,9 +108,9 @@ def _sent(number: str, row: Payload) -> SentEvent:
 def _in_reproducing_order(
     number: str, spans: Mapping[Component, Span], events: list[SentEvent]
 ) -> tuple[list[SentEvent], bool]:
-    """Return the events in the order of arrival, or of `created_at` if only that gives the dates.
+    """Return the events in the order of arrival, or in that of `created_at` if only that gives the dates.
 
-    The latter is what a replay has done to the contract.
+    The latter is the case after a replay of the contract.
     """
     by_creation = sorted(events, key=lambda event: parse_instant(event.payload["created_at"]))
     for ordered in (events, by_creation):
@@ -123,7 +123,7 @@ def _in_reproducing_order(
 def _decided(
     number: str, components: Sequence[Component], events: Sequence[SentEvent]
 ) -> tuple[list[SentEvent], dict[Component, Span]]:
-    """Return the codes and the dates that events give on a contract of which nothing is known."""
+    """Return the codes and the dates that events give on a contract without any."""
     contract = Contract(number, "", EARLIEST, dict.fromkeys(components, ComponentState()))
     decided = []
     for sent in events:

@@ -1,4 +1,4 @@
-"""Sends contracts and events of a file in bulk; sent again, everything is recognised and nothing happens twice."""
+"""Sends the contracts and events of a file in bulk; what is sent again is recognised and not applied twice."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ Refused = dict[str, Any]
 
 @dataclass
 class ImportSession:
-    """One import: counts each verdict, and gives each refused thing to `refuse`."""
+    """One import: counts each verdict, and calls `refuse` with each contract or event that is refused."""
 
     send: Send
     refuse: Callable[[Refused], None]
@@ -27,10 +27,10 @@ class ImportSession:
     events: Counter[str] = field(default_factory=Counter)
 
     def run(self, lines: Iterable[str]) -> Iterator[int]:
-        """Send the contracts of `lines`; yield after each request how many lines are done or under way.
+        """Send the contracts of `lines`; yield after each request how many lines were read.
 
         Raises:
-            Exception: what `send` raised; to run it again on the same lines does the rest.
+            Exception: what `send` raised; running it again on the same lines sends the rest.
         """
         chunk: list[tuple[int, ImportLine]] = []
         number = 0
@@ -66,7 +66,7 @@ class ImportSession:
             yield chunk[-1][0]
         for number, line in accepted:
             if not line.is_reproduced:
-                message = "The events of this line do not give the dates that it names."
+                message = "The events of this line do not give its dates."
                 reason = {"code": "timeline_differs", "message": message}
                 self.refuse(_refusal(number, line.number, reason))
 
@@ -75,7 +75,7 @@ class ImportSession:
         for (number, event), result in zip(batch, answer["results"], strict=True):
             code = result["code"]
             self.events["repeated" if result.get("repeated") else code] += 1
-            # What the rules refuse of the file's own events was refused where the file comes from.
+            # Events that the rules refuse here were refused in the exporting service too.
             if result["status"] == "rejected" and code != event.expected_code:
                 self.refuse(
                     _refusal(number, event.payload["contract_number"], result) | {"event": event.payload}
@@ -96,8 +96,8 @@ def _batches(
 ) -> Iterator[list[tuple[int, SentEvent]]]:
     """Yield requests of events that keep the order of each contract's.
 
-    A request is applied in the order of `created_at`, ties as given. So it holds events of a contract only as long
-    as they do not go back in that; the rest follows in later requests.
+    A request is applied in the order of `created_at`, ties as given. So it contains events of a contract only
+    while these are in that order; the rest follows in later requests.
     """
     waiting = [(number, events, 0) for number, events in contracts if events]
     while waiting:

@@ -1,6 +1,6 @@
-"""`make rebuild-portfolio` and `make compare-portfolio`: build the read model anew from the contracts, or compare.
+"""`make rebuild-portfolio` and `make compare-portfolio`: rebuild the read model from the contracts, or compare both.
 
-Both may run while events come in. A rebuild that was interrupted goes on where it was; at the end it compares.
+Both may run while events come in. An interrupted rebuild continues where it stopped; at the end it compares.
 """
 
 import os
@@ -23,10 +23,10 @@ _MOST_SHOWN = 20
 
 
 def rebuild(client: "DynamoDBClient", outputs: Mapping[str, str]) -> Iterator[str]:
-    """Make the portfolio what the contracts say, and compare both; say each step when it is done.
+    """Correct the portfolio from the contracts, then compare both; yield each step when it is done.
 
     Raises:
-        CommandError: they differ all the same.
+        CommandError: they still differ.
     """
     work = _work(client, outputs, repair=True)
     yield from work.run()
@@ -45,10 +45,8 @@ def compare(client: "DynamoDBClient", outputs: Mapping[str, str]) -> Iterator[st
     yield from work.run()
     yield from _shown(work.differences)
     if work.differences:
-        raise CommandError(
-            f"{len(work.differences):,} differences: the portfolio is not what the contracts say"
-        )
-    yield "0 differences: the portfolio is what the contracts say"
+        raise CommandError(f"{len(work.differences):,} differences: the portfolio differs from the contracts")
+    yield "0 differences: the portfolio equals the contracts"
 
 
 def _work(client: "DynamoDBClient", outputs: Mapping[str, str], *, repair: bool) -> Rebuild:
@@ -66,7 +64,7 @@ def _shown(differences: list[str]) -> Iterator[str]:
 
 
 def chosen(arguments: list[str], client: "DynamoDBClient", outputs: Mapping[str, str]) -> Iterator[str]:
-    """Return the steps of what the command line asks for."""
+    """Return the steps of the command that the command line names."""
     return compare(client, outputs) if "compare" in arguments else rebuild(client, outputs)
 
 

@@ -1,6 +1,6 @@
-"""`make rebuild-sums`: stores the sums of hours that were stored before sums were, so that summaries read no lines.
+"""`make rebuild-sums`: stores the missing sums of hours that are older than sums, so that summaries need no lines.
 
-Such hours are answered right meanwhile, line by line. The command may be interrupted and begun again.
+Until then their lines are summed for each request. The command may be interrupted and run again.
 """
 
 import os
@@ -17,7 +17,7 @@ _PAGE = 100
 
 
 def rebuild(meters: MeterStore, readings: ReadingStore, names: Sequence[str]) -> Iterator[str]:
-    """Rebuild the sums of the meters named, or of all; say of each how many hours were without.
+    """Store the missing sums of the meters named, or of all; yield for each how many hours had none.
 
     CommandError names those that do not exist, when the others are done.
     """

@@ -1,4 +1,4 @@
-"""The portfolio's counters compared with the rows that they count, while both change."""
+"""Compares the portfolio's counters with the rows that they count, while both may change."""
 
 import time
 from collections import Counter
@@ -23,7 +23,7 @@ _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.2
 _THREADS = 4
 
-# Conditions of replacing a month's counters: nothing was counted since they were read.
+# Conditions of replacing a month's counters: they have not changed since they were read.
 IS_STILL_ABSENT = "attribute_not_exists(#changes)"
 IS_UNCHANGED = "#changes = :changes"
 
@@ -31,7 +31,7 @@ Months = dict[str, dict[str, int]]
 
 
 class _Seen(NamedTuple):
-    """The counters of a share of a component's spans, and how often each month was written."""
+    """The counters of a shard of a component's spans, and how often each month was written."""
 
     months: Months
     changes: dict[str, int]
@@ -41,8 +41,8 @@ class _Seen(NamedTuple):
 class CounterCheck:
     """Compares, and with `repair` corrects, all counters.
 
-    Whatever changes a row changes a counter of the same share. So if no counter was written while the rows were
-    read, both belong to the same moment; else they are read again.
+    Every change of a row changes a counter of the same shard. So if no counter was written while the rows were
+    read, both belong to the same moment; otherwise they are read again.
     """
 
     portfolio: PortfolioStore
@@ -50,9 +50,9 @@ class CounterCheck:
     sleep: Callable[[float], None] = time.sleep
 
     def run(self) -> list[str]:
-        """Return what differs, or differed."""
-        shares = [(component, shard) for component in Component for shard in range(SHARDS)]
-        return in_parallel(lambda share: list(self._check(*share)), shares, _THREADS)
+        """Return the differences that were found."""
+        shards = [(component, shard) for component in Component for shard in range(SHARDS)]
+        return in_parallel(lambda shard: list(self._check(*shard)), shards, _THREADS)
 
     def _check(self, component: Component, shard: int) -> Iterator[str]:
         found = False
@@ -70,14 +70,14 @@ class CounterCheck:
             if not wrong:
                 break
             if not found:
-                yield f"counters of {component}, share {shard}: {', '.join(sorted(wrong))}"
+                yield f"counters of {component}, shard {shard}: {', '.join(sorted(wrong))}"
             found = True
             if not self.repair:
                 break
             for month in wrong:
                 self._replace(component, shard, month, truth.get(month, {}), seen.changes.get(month))
         else:
-            yield f"counters of {component}, share {shard}: could not be compared, as they change all the time"
+            yield f"counters of {component}, shard {shard}: changed during every attempt to compare them"
 
     def _truth(self, component: Component, shard: int) -> Months:
         """Count the rows."""
@@ -97,7 +97,7 @@ class CounterCheck:
     def _replace(
         self, component: Component, shard: int, month: str, counts: dict[str, int], changes: int | None
     ) -> bool:
-        """Store the counters of a month if nothing was counted since; the caller compares again anyway."""
+        """Store the counters of a month if they have not changed since; the caller compares again anyway."""
         request: dict[str, Any] = {
             "TableName": self.portfolio.table,
             "Item": {

@@ -1,6 +1,6 @@
-"""The log of decided events by UTC day, all contracts together; each row is gone after some days.
+"""The log of decided events by UTC day, of all contracts together; rows expire after some days.
 
-A row of a trail, as the stream has it, is copied under the day on which the event was received
+A row of a trail is copied from the stream to the day on which the event was received
 (pk `LOG#day#shard`, sk `microseconds#number#key`).
 """
 
@@ -19,26 +19,26 @@ from infra.portfolio.portfolio_items import Item, Key
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Condition of every write: what was logged is not logged again.
+# Condition of every write: no row is logged twice.
 IS_NEW = "attribute_not_exists(#pk)"
 
 _QUERIES_AT_ONCE = 10
 _QUERIES_OF_A_SHARD = 4
-"""For one page; past them it ends early and its cursor goes on."""
+"""For one page; after them the page ends early, and its cursor continues."""
 _ROWS_FILTERED_AT_ONCE = 500
 _FILTERS = ("status", "code", "component")
 _NOT_LOGGED = ("token", "row_kind", "expires_at")
 
 
 class LogPage(NamedTuple):
-    """Some decided events, the newest first, and the position to go on after, if any."""
+    """Some decided events, the newest first, and the position after which the next page starts, if any."""
 
     entries: list[Entry]
     next_after: str | None
 
 
 def is_decided_event(row: Item) -> bool:
-    """Tell whether an item of the table of contracts is the row of a decided event."""
+    """Return whether an item of the table of contracts is the row of a decided event."""
     is_event = str(row["sk"]["S"]).startswith("EVENT#")
     return is_event and bool(row.get("row_kind", {"S": RowKind.DECIDED})["S"] == RowKind.DECIDED)
 
@@ -57,7 +57,7 @@ def _partition(day: date, shard: int) -> str:
 
 
 class EventLog:
-    """The log of one table, which keeps rows for `days` days; for 0 it keeps none."""
+    """The log in one table, which keeps rows for `days` days; with 0 it keeps none."""
 
     def __init__(self, client: "DynamoDBClient", table: str, days: int) -> None:
         self.client = client
@@ -66,11 +66,11 @@ class EventLog:
         self.writer = Writer(client)
 
     def add(self, row: Item, today: date) -> bool:
-        """Log the row of a decided event, unless it is too old; logged twice it is there once.
+        """Log the row of a decided event, unless it is too old; logging it twice has no effect.
 
         Raises:
             BusyError: nothing was stored.
-            OutcomeUnknownError: the answer to the write was lost.
+            OutcomeUnknownError: the response to the write was lost.
         """
         item = self.item_of(row)
         if not self.keeps_row(row, today):
@@ -84,18 +84,18 @@ class EventLog:
         return True
 
     def item_of(self, row: Item) -> dict[str, Any]:
-        """Return what is logged of a row."""
+        """Return the item of the log for a row of a trail."""
         day = from_micros(int(row["received_at"]["N"])).date()
         gone = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=self.days + 1)
         kept = {name: value for name, value in row.items() if name not in _NOT_LOGGED}
         return kept | log_key(row) | {"expires_at": {"N": str(int(gone.timestamp()))}}
 
     def keeps(self, day: date, today: date) -> bool:
-        """Tell whether rows of a day are kept today: DynamoDB deletes them some time after they expire."""
+        """Return whether rows of a day are kept today: DynamoDB deletes them some time after they expire."""
         return today - day < timedelta(days=self.days)
 
     def keeps_row(self, row: Item, today: date) -> bool:
-        """Tell whether the row of an event is kept today."""
+        """Return whether the row of an event is kept today."""
         return self.keeps(from_micros(int(row["received_at"]["N"])).date(), today)
 
     def page(self, day: date, limit: int, after: str | None, wanted: Mapping[str, str]) -> LogPage:
@@ -108,7 +108,7 @@ class EventLog:
             range(SHARDS),
             _QUERIES_AT_ONCE,
         )
-        # What lies behind the point to which every shard was read may be followed by what was not read.
+        # Rows older than the point to which every shard was read may lack rows between them: they are not shown yet.
         frontier = max((read_to for _, read_to in parts if read_to), default="")
         rows = sorted((row for part, _ in parts for row in part), key=_position_of, reverse=True)
         known = [row for row in rows if _position_of(row) >= frontier]
@@ -122,7 +122,7 @@ class EventLog:
     def _newest(
         self, partition: str, limit: int, after: str | None, wanted: Mapping[str, str]
     ) -> tuple[list[Item], str]:
-        """Read rows of a shard, the newest first, and say up to where it was read if more may follow."""
+        """Read rows of a shard, the newest first, and the sort key up to which it was read, if more may follow."""
         query: dict[str, Any] = {
             "TableName": self.table,
             "KeyConditionExpression": "#pk = :pk" + (" AND #sk < :after" if after else ""),

@@ -1,4 +1,4 @@
-"""Follows the stream of the table of contracts: the newest image of each contract, and each decided event."""
+"""Applies the stream of the contracts table to the portfolio: each new image of a contract, and each decided event."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ Record = Mapping[str, Any]
 
 
 class _Numbered(NamedTuple):
-    """A record, and its place in the batch."""
+    """A record, and its index in the batch."""
 
     place: int
     record: Record
@@ -32,7 +32,7 @@ def number_of(record: Record) -> str:
 
 
 def entry_of(number: str, item: Item) -> Entry:
-    """Return what the portfolio is to know of the contract `number` as its item, or its tombstone, has it."""
+    """Return the entry of the contract `number`, from its item or its tombstone."""
     return Entry.of(number, version_of(item), read_contract(item))
 
 
@@ -42,9 +42,9 @@ def follow(
     records: Sequence[Record],
     is_time_left: IsTimeLeft = always,
 ) -> list[int]:
-    """Apply records of the stream, those of a contract in turn; return the places of those that failed.
+    """Apply records of the stream, those of a contract in order; return the indexes of those that failed.
 
-    An error ends the records of its own contract only, and is logged with its number.
+    After an error, only the records of that contract are not applied; the error is logged with its number.
     """
     by_contract: dict[str, list[_Numbered]] = {}
     for place, record in enumerate(records):
@@ -54,9 +54,9 @@ def follow(
         for index, (_, record) in enumerate(numbered):
             try:
                 if not is_time_left():
-                    raise NoTimeError  # noqa: TRY301 - logged and handed back like every other reason
+                    raise NoTimeError  # noqa: TRY301 - logged and returned like every other error
                 _apply(portfolio, log, record)
-            except Exception:  # whatever is wrong with one contract, the others are not to wait for it
+            except Exception:  # whatever is wrong with one contract, the others do not wait for it
                 logger.exception("Portfolio not updated", contract_number=number_of(record))
                 return [place for place, _ in numbered[index:]]
         return []
@@ -73,5 +73,5 @@ def _apply(portfolio: PortfolioStore, log: EventLog, record: Record) -> None:
     elif after is not None:
         portfolio.apply(entry_of(number_of(record), after))
     elif before is not None:
-        # Deleted from the table itself, by who forgets a customer: nothing is to be remembered here either.
+        # Deleted from the table itself, by `make forget`: the portfolio forgets it too.
         portfolio.remove(number_of(record), version_of(before))

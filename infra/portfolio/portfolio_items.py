@@ -1,7 +1,7 @@
-"""The portfolio as DynamoDB keeps it.
+"""The DynamoDB items of the portfolio.
 
-For each contract an entry (pk `CONTRACT#number`), which has the version that it was made of; for each span a row in
-each order in which it is asked for (pk `OPEN#component#shard`, sk `date#number`); for each component, shard and
+For each contract an entry (pk `CONTRACT#number`), with the version that it was derived from; for each span a row in
+each order in which rows are listed (pk `OPEN#component#shard`, sk `date#number`); for each component, shard and
 month the counters of its days (pk `COUNT#component#shard`, sk `2024-01`).
 """
 
@@ -16,12 +16,12 @@ Item = Mapping[str, Any]
 Key = dict[str, Any]
 
 AFTER_ONE = "!"
-"""Sorts after what it is appended to and before every longer text: no contract number holds a lesser character."""
+"""Sorts after what it is appended to and before every longer text: no contract number has a smaller character."""
 AFTER_DATE = "$"
-"""Sorts after all rows of the date that it is appended to: it follows `#`, which stands between date and number."""
+"""Sorts after all rows of the date that it is appended to: it is greater than `#`, which separates date and number."""
 
 CHANGES = "changes"
-"""Counts the writes of a month's counters, so that who reads them twice knows whether anything happened."""
+"""Counts the writes of a month's counters, so that a second read shows whether they have changed."""
 
 _ENTRY = "ENTRY"
 
@@ -32,7 +32,7 @@ def entry_key(number: str) -> Key:
 
 
 def entry_item(entry: Entry) -> dict[str, Any]:
-    """Write an entry."""
+    """Return the item of an entry."""
     spans = {component: {"M": _span_item(span)} for component, span in entry.spans.items()}
     return entry_key(entry.number) | {
         "number": {"S": entry.number},
@@ -42,7 +42,7 @@ def entry_item(entry: Entry) -> dict[str, Any]:
 
 
 def read_entry(item: Item) -> Entry:
-    """Read an entry."""
+    """Return the entry of an item."""
     spans = {Component(name): _to_span(span["M"]) for name, span in item["spans"]["M"].items()}
     return Entry(item["number"]["S"], int(item["version"]["N"]), spans)
 
@@ -58,7 +58,7 @@ def _to_span(item: Item) -> KnownSpan:
 
 
 def partition_key(partition: Partition) -> str:
-    """Return the partition key of a share of the rows."""
+    """Return the partition key of a shard of the rows."""
     return f"{partition.order.upper()}#{partition.component}#{partition.shard}"
 
 
@@ -73,29 +73,29 @@ def row_key(row: Row) -> Key:
 
 
 def row_item(row: Row) -> dict[str, Any]:
-    """Write a row."""
+    """Return the item of a row."""
     return row_key(row) | _span_item(row.span)
 
 
 def read_row(item: Item) -> Row:
-    """Read a row."""
+    """Return the row of an item."""
     order, component, shard = item["pk"]["S"].split("#")
     number = item["sk"]["S"].partition("#")[2]
     return Row(Partition(Component(component), Order(order.lower()), int(shard)), number, _to_span(item))
 
 
 def is_row(item: Item) -> bool:
-    """Tell whether an item of the table is a row."""
+    """Return whether an item of the table is a row."""
     return item["pk"]["S"].partition("#")[0].lower() in list(Order)
 
 
 def is_entry(item: Item) -> bool:
-    """Tell whether an item of the table is a contract's entry."""
+    """Return whether an item of the table is a contract's entry."""
     return bool(item["sk"]["S"] == _ENTRY)
 
 
 def counter_partition(component: Component, shard: int) -> str:
-    """Return the partition key of the counters of a share of a component's spans."""
+    """Return the partition key of the counters of a shard of a component's spans."""
     return f"COUNT#{component}#{shard}"
 
 
@@ -105,7 +105,7 @@ def counter_key(key: CounterKey) -> Key:
 
 
 def read_counters(item: Item) -> dict[str, int]:
-    """Read the counters of a month; those that are zero are left out."""
+    """Return the counters of a month, without those that are zero."""
     return {
         name: int(value["N"])
         for name, value in item.items()

@@ -1,4 +1,4 @@
-"""Contracts' entries in the portfolio: replaced by newer versions only, with their rows and counts, or not at all."""
+"""The entries of the portfolio: replaced only by newer versions, together with their rows and counters."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +28,8 @@ _ATTEMPTS = 8
 class PortfolioStore:
     """The portfolio of one table.
 
-    Every write raises BusyError or ImpossibleWriteError where surely nothing was stored, and
-    OutcomeUnknownError where its answer was lost; sending it again is always safe.
+    Every write raises BusyError or ImpossibleWriteError if certainly nothing was stored, and
+    OutcomeUnknownError if its response was lost; sending it again is always safe.
     """
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
@@ -38,7 +38,7 @@ class PortfolioStore:
         self.writer = Writer(client)
 
     def ping(self) -> None:
-        """Ask the table for something, to see whether it answers."""
+        """Read from the table, to check that it answers."""
         self.client.get_item(TableName=self.table, Key=entry_key(""))
 
     def get(self, number: str) -> Entry | None:
@@ -47,7 +47,7 @@ class PortfolioStore:
         return read_entry(answer["Item"]) if "Item" in answer else None
 
     def apply(self, entry: Entry) -> bool:
-        """Store an entry where it is newer than the stored one, with what follows from it; say whether."""
+        """Store an entry if it is newer than the stored one, with its rows and counters; return whether it was."""
         for _ in range(_ATTEMPTS):
             stored = self.get(entry.number)
             if stored is not None and stored.version >= entry.version:
@@ -57,7 +57,7 @@ class PortfolioStore:
         raise BusyError
 
     def remove(self, number: str, version: int) -> bool:
-        """Delete what is known of a contract up to a `version`, for good; say whether there was anything."""
+        """Delete the entry of a contract up to a `version`, without a trace; return whether there was one."""
         for _ in range(_ATTEMPTS):
             stored = self.get(number)
             if stored is None or stored.version > version:
@@ -67,17 +67,17 @@ class PortfolioStore:
         raise BusyError
 
     def replace(self, before: Entry | None, after: Entry | None) -> bool:
-        """Store `after` with its rows and counts if `before` is what is stored; say whether it was.
+        """Store `after` with its rows and counters if `before` is stored; return whether it was.
 
-        One write where no date changes, else one transaction.
+        One write if no date changes, otherwise one transaction.
         """
         if before is not None and after is not None and before.spans == after.spans:
             write = self._entry_write(before, after)["Put"]
             return isinstance(self.writer.put(**write), Applied)
         return isinstance(self.writer.transact(self._writes(before, after)), Applied)
 
-    def mend_row(self, entry: Entry | None, row: Row, wanted: Row | None) -> bool:
-        """Store `wanted` where `row` stands, or nothing, if `entry` is what is stored; say whether it was."""
+    def repair_row(self, entry: Entry | None, row: Row, wanted: Row | None) -> bool:
+        """Replace `row` by `wanted`, or delete it, if `entry` is stored; return whether it was."""
         check: dict[str, Any] = {"TableName": self.table, "Key": entry_key(row.number)} | _condition_on(entry)
         there: dict[str, Any] = {"TableName": self.table}
         write = (
@@ -89,7 +89,7 @@ class PortfolioStore:
 
     def _writes(self, before: Entry | None, after: Entry | None) -> list[dict[str, Any]]:
         old, new = rows_of(before), rows_of(after)
-        # A row whose key stays is overwritten: one transaction may name an item once.
+        # A row with the same key is overwritten: a transaction may contain each item only once.
         kept = {str(row_key(row)) for row in new}
         return [
             self._entry_write(before, after),
@@ -113,7 +113,7 @@ class PortfolioStore:
         return {"Put": write | {"Item": entry_item(after)}}
 
     def counter_update(self, key: CounterKey, counts: dict[str, int]) -> dict[str, Any]:
-        """Return the write that adds to the counters of a month, and counts itself."""
+        """Return the write that adds to the counters of a month, and to the count of writes."""
         names = {f"#{name}": name for name in (*counts, CHANGES)}
         values = {f":{name}": {"N": str(count)} for name, count in (*counts.items(), (CHANGES, 1))}
         return {

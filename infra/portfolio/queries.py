@@ -1,4 +1,4 @@
-"""Questions to the portfolio: what runs on a day, how much, and what starts or ends in a time."""
+"""Reads the portfolio: which spans are active on a day, how many, and which start or end in a period."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 _QUERIES_AT_ONCE = 10
 """Threads; the client keeps ten connections."""
 _QUERIES_OF_A_PARTITION = 4
-"""For one page; past them it ends early and its cursor goes on."""
+"""For one page; after them the page ends early, and its cursor continues."""
 _ROWS_FILTERED_AT_ONCE = 1000
 _LAST_DATE = "9999-12-31" + AFTER_DATE
 
 
 class Kind(StrEnum):
-    """What happens to a span on the day by which it is listed."""
+    """Whether a span starts or ends on the day by which it is listed."""
 
     START = "start"
     END = "end"
 
 
 class Found(NamedTuple):
-    """Some rows, and the position to go on after, if any follow."""
+    """Some rows, and the position after which the next page starts, if any."""
 
     rows: list[Row]
     next_after: str | None
@@ -57,12 +57,12 @@ class Change(NamedTuple):
 
     @property
     def position(self) -> tuple[str, str, str, str]:
-        """What orders the changes, by date first; no two have the same."""
+        """The position in the order of changes, by date first; it is unique."""
         return self.date.isoformat(), self.number, self.row.partition.component, self.kind
 
 
 class FoundChanges(NamedTuple):
-    """Some changes by date, and the position to go on after, if any follow."""
+    """Some changes by date, and the position after which the next page starts, if any."""
 
     changes: list[Change]
     next_after: str | None
@@ -83,9 +83,9 @@ class PortfolioQueries:
         self.table = table
 
     def active(self, components: Sequence[Component], on: date, limit: int, after: str | None) -> Found:
-        """List up to `limit` spans that run on a day, none twice; fewer where many others have to be skipped.
+        """List up to `limit` spans that are active on a day, none twice; fewer if many others have to be skipped.
 
-        The partitions follow each other in a fixed order; those of one component and order are asked at once.
+        The partitions follow each other in a fixed order; those of one component and order are read in parallel.
         """
         partitions = [
             Partition(component, order, shard)
@@ -111,12 +111,12 @@ class PortfolioQueries:
         return Found(rows, None)
 
     def _active_parts(self, wave: Sequence[Partition], after: str, on: date, wanted: int) -> list[_Part]:
-        """Read partitions at once, the first of them from `after` on."""
+        """Read partitions in parallel, the first of them from `after` on."""
         starts = [(partition, "" if place else after) for place, partition in enumerate(wave)]
         return in_parallel(lambda start: [self._active_in(*start, on, wanted)], starts, _QUERIES_AT_ONCE)
 
     def _active_in(self, partition: Partition, after: str, on: date, wanted: int) -> _Part:
-        """Read `wanted` rows of a partition that run on a day, or as many as some queries find."""
+        """Read `wanted` rows of a partition that are active on a day, or as many as a few queries find."""
         day = on.isoformat()
         is_open = partition.order is Order.OPEN
         first, upper = ("0", day + AFTER_DATE) if is_open else (day, _LAST_DATE)
@@ -146,7 +146,7 @@ class PortfolioQueries:
         limit: int,
         after: str | None,
     ) -> FoundChanges:
-        """List up to `limit` spans that start or end on one of `days` (from, up to but without to), by date."""
+        """List up to `limit` spans that start or end within `days`, a first day and the day after the last, by date."""
         last = tuple(after.split(" ")) if after else None
         orders = {Kind.START: (Order.OPEN, Order.BY_START), Kind.END: (Order.BY_END,)}
         asked = [
@@ -184,7 +184,7 @@ class PortfolioQueries:
         return {component: counts_on(on, months[component]) for component in Component}
 
     def counters(self, component: Component, shard: int) -> dict[str, dict[str, int]]:
-        """Read the counters of a share of a component's spans, by month."""
+        """Read the counters of a shard of a component's spans, by month."""
         query: dict[str, Any] = {
             "TableName": self.table,
             "KeyConditionExpression": "#pk = :pk",

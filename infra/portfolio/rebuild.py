@@ -1,7 +1,7 @@
-"""The portfolio built anew from the table of contracts, or compared with it, while the service runs.
+"""Rebuilds the portfolio from the table of contracts, or compares both, while the service runs.
 
-Three checks, each of which repairs what it finds, or only names it: every contract has its entry and its logged
-events; every entry has its contract and its rows, and no row is without an entry; the counters are those of the rows.
+Three checks, each of which repairs or only reports the differences: every contract has its entry and its logged
+events; every entry has its contract and its rows, and each row has an entry; the counters are those of the rows.
 The scans here are the only ones: neither a request nor the stream causes one.
 """
 
@@ -38,17 +38,17 @@ _ITEMS_OF_A_CHECK = 100
 _ATTEMPTS = 8
 _REPORT_EVERY = 10_000
 _SETTLE_SECONDS = (0.0, 1.0, 2.0, 4.0, 8.0)
-"""A change reaches the portfolio within seconds; what still differs after these pauses does differ."""
+"""A change reaches the portfolio within seconds; what still differs after these pauses is a difference."""
 
 _One = TypeVar("_One")
 
 
 @dataclass
 class Rebuild:
-    """Checks the portfolio of one table against the contracts of another; `repair` says whether to correct it.
+    """Checks the portfolio of one table against the contracts of another; with `repair`, corrects it.
 
-    With `resume` the place in the scan of contracts is kept in the portfolio's own table, so that a rebuild that
-    was interrupted goes on there.
+    With `resume` the position in the scan of contracts is stored in the portfolio's table, so that an interrupted
+    rebuild continues there.
     """
 
     client: "DynamoDBClient"
@@ -62,7 +62,7 @@ class Rebuild:
     differences: list[str] = field(default_factory=list)
 
     def run(self) -> Iterator[str]:
-        """Do the three checks; say how far they are. What was found is in `differences`, repaired or not."""
+        """Do the three checks, and yield their progress. `differences` contains what was found, repaired or not."""
         yield from self._check_contracts()
         yield from self._check_portfolio()
         counters = CounterCheck(self.portfolio, repair=self.repair, sleep=self.sleep)
@@ -74,7 +74,7 @@ class Rebuild:
 
     def _check_contracts(self) -> Iterator[str]:
         count, suspects = 0, list[str]()
-        start = self._place()
+        start = self._position()
         while True:
             page = self.client.scan(
                 TableName=self.contracts_table,
@@ -93,11 +93,11 @@ class Rebuild:
                 yield f"{count + len(contracts):,} contracts compared …"
             count += len(contracts)
             start = page.get("LastEvaluatedKey")
-            self._keep_place(start)
+            self._store_position(start)
             if not start:
                 break
         for number in self._unsettled(suspects, rounds=len(_SETTLE_SECONDS)):
-            self.differences.append(f"contract {number}: its entry is not what the contract is")
+            self.differences.append(f"contract {number}: its entry differs from the contract")
         yield f"{count:,} contracts compared"
 
     def _suspects(self, contracts: Sequence[Item]) -> list[str]:
@@ -109,21 +109,21 @@ class Rebuild:
         return [number for number, entry in wanted.items() if entries.get(number) != entry]
 
     def _unsettled(self, numbers: Sequence[str], rounds: int) -> list[str]:
-        """Look again, and repair if that is wanted, a few times; return those that still differ."""
+        """Compare, and repair if asked to, a few times; return the numbers that still differ."""
         for pause in _SETTLE_SECONDS[:rounds]:
             if not numbers:
                 return []
             self.sleep(pause)
             numbers = in_parallel(
-                lambda number: [] if self._agrees(number) else [number], list(numbers), _THREADS
+                lambda number: [] if self._is_equal(number) else [number], list(numbers), _THREADS
             )
         return list(numbers)
 
-    def _agrees(self, number: str) -> bool:
-        """Compare an entry with its contract, and store what the contract says where that is to be done.
+    def _is_equal(self, number: str) -> bool:
+        """Return whether an entry equals that of its contract, after repairing it if asked to.
 
-        The entry is read first: what is read of the contract after it is as new or newer, unless the table of
-        contracts was restored from a backup. So the contract is always right.
+        The entry is read first, so the contract is as new or newer, unless the table of contracts was restored
+        from a backup: in both cases the contract is right.
         """
         for _ in range(_ATTEMPTS):
             stored = self.portfolio.get(number)
@@ -142,7 +142,7 @@ class Rebuild:
         return False
 
     def _missing_events(self, rows: Sequence[Item]) -> list[str]:
-        """Log the decided events that are not logged though their day is still kept; return which."""
+        """Return the decided events that are missing in the log although their day is still kept; repair adds them."""
         today = self.now().date()
         kept = {str(log_key(row)): row for row in rows if self.log.keeps_row(row, today)}
         found = read_items(self.client, self.portfolio.table, [log_key(row) for row in kept.values()])
@@ -166,12 +166,12 @@ class Rebuild:
             entries = [read_entry(item) for item in page["Items"] if is_entry(item)]
             rows = [read_row(item) for item in page["Items"] if is_row(item)]
             suspects += in_parallel(self._without_contract, _chunks(entries, _ITEMS_OF_A_CHECK), _THREADS)
-            doubtful = in_parallel(self._lost_rows, _chunks(entries, _ITEMS_OF_A_CHECK), _THREADS)
-            doubtful += in_parallel(self._stray_rows, _chunks(rows, _ITEMS_OF_A_CHECK), _THREADS)
-            self.differences += in_parallel(self._settle_row, doubtful, _THREADS)
+            differing = in_parallel(self._missing_rows, _chunks(entries, _ITEMS_OF_A_CHECK), _THREADS)
+            differing += in_parallel(self._stray_rows, _chunks(rows, _ITEMS_OF_A_CHECK), _THREADS)
+            self.differences += in_parallel(self._repair_row, differing, _THREADS)
             count += len(rows)
         for number in self._unsettled(suspects, rounds=len(_SETTLE_SECONDS)):
-            self.differences.append(f"contract {number}: there is an entry and no contract")
+            self.differences.append(f"contract {number}: it has an entry but does not exist")
         yield f"{count:,} rows compared"
 
     def _without_contract(self, entries: Sequence[Entry]) -> list[str]:
@@ -179,23 +179,23 @@ class Rebuild:
         numbers = {number for number, _ in map(_numbered, found)}
         return [entry.number for entry in entries if entry.number not in numbers]
 
-    def _lost_rows(self, entries: Sequence[Entry]) -> list[Row]:
-        """Return the rows that these entries should have and that are not there as they should."""
+    def _missing_rows(self, entries: Sequence[Entry]) -> list[Row]:
+        """Return the rows of these entries that are missing or differ."""
         wanted = [row for entry in entries for row in rows_of(entry)]
         keys = [row_key(row) for row in wanted]
         found = set(map(read_row, read_items(self.client, self.portfolio.table, keys)))
         return [row for row in wanted if row not in found]
 
     def _stray_rows(self, rows: Sequence[Row]) -> list[Row]:
-        """Return those of these rows that no entry has."""
+        """Return those of these rows that belong to no entry."""
         numbers = {row.number for row in rows}
         entries = _entries(
             read_items(self.client, self.portfolio.table, [entry_key(number) for number in numbers])
         )
         return [row for row in rows if row not in rows_of(entries.get(row.number))]
 
-    def _settle_row(self, row: Row) -> list[str]:
-        """Look at a doubtful row again, beside its entry; make it what the entry says where that is to be done."""
+    def _repair_row(self, row: Row) -> list[str]:
+        """Compare a row with its entry again, and repair it if asked to; return the difference, if there is one."""
         for _ in range(_ATTEMPTS):
             before = self.portfolio.get(row.number)
             answer = self.client.get_item(
@@ -207,31 +207,31 @@ class Rebuild:
                 return []
             if self.portfolio.get(row.number) != before:
                 continue
-            if not self.repair or self.portfolio.mend_row(before, row, wanted):
-                return [
-                    f"contract {row.number}: a row of {row.partition.component} is not what its entry says"
-                ]
-        return [f"contract {row.number}: changes all the time"]
+            if not self.repair or self.portfolio.repair_row(before, row, wanted):
+                return [f"contract {row.number}: a row of {row.partition.component} differs from its entry"]
+        return [f"contract {row.number}: changed during every attempt"]
 
-    # --- the place in the scan ----------------------------------------------------------------------
+    # --- the position in the scan ---------------------------------------------------------------------
 
-    def _place(self) -> Any:  # noqa: ANN401 - a key as DynamoDB has it
+    def _position(self) -> Any:  # noqa: ANN401 - a key as DynamoDB has it
         if not self.resume:
             return None
-        answer = self.client.get_item(TableName=self.portfolio.table, Key=_PLACE, ConsistentRead=True)
+        answer = self.client.get_item(TableName=self.portfolio.table, Key=_POSITION_KEY, ConsistentRead=True)
         return answer["Item"]["place"]["M"] if "Item" in answer else None
 
-    def _keep_place(self, place: Any) -> None:  # noqa: ANN401 - a key as DynamoDB has it
+    def _store_position(self, position: Any) -> None:  # noqa: ANN401 - a key as DynamoDB has it
         if not self.resume:
             return
-        # Unconditionally, as the next two: whoever wrote last knows a place up to which all was done.
-        if place:
-            self.client.put_item(TableName=self.portfolio.table, Item=_PLACE | {"place": {"M": place}})
+        # Without conditions: every stored position is one up to which all contracts were compared.
+        if position:
+            self.client.put_item(
+                TableName=self.portfolio.table, Item=_POSITION_KEY | {"place": {"M": position}}
+            )
         else:
-            self.client.delete_item(TableName=self.portfolio.table, Key=_PLACE)
+            self.client.delete_item(TableName=self.portfolio.table, Key=_POSITION_KEY)
 
 
-_PLACE: Key = {"pk": {"S": "REBUILD"}, "sk": {"S": "PLACE"}}
+_POSITION_KEY: Key = {"pk": {"S": "REBUILD"}, "sk": {"S": "PLACE"}}
 
 
 def _numbered(item: Item) -> tuple[str, Item]:

@@ -42,12 +42,12 @@ def minutes(hours: int) -> bytes:
 
 def seconds(hours: int, form: Callable[[float], str]) -> bytes:
     """Return readings of each second, whose load moves a little from one to the next."""
-    chance, load = random.Random(1), 0.7
+    rng, load = random.Random(1), 0.7
     lines = []
     for second in range(3600 * hours):
         at = (START + timedelta(seconds=second)).isoformat()[:19] + "Z"
-        load = min(9.0, max(0.1, load + chance.uniform(-0.02, 0.02)))
-        volts = 230 + chance.uniform(-1.5, 1.5)
+        load = min(9.0, max(0.1, load + rng.uniform(-0.02, 0.02)))
+        volts = 230 + rng.uniform(-1.5, 1.5)
         values = map(form, (load / 3600, load, volts, load * 1000 / volts))
         lines.append(f"{at},{METER_ID},{','.join(values)}\r\n")
     return "".join(lines).encode()

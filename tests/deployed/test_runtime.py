@@ -15,7 +15,8 @@ from uuid import uuid4
 import pytest
 
 from domain import exports
-from domain.exports import LOST_AFTER, UNSENT_AFTER, Status
+from domain.export_changes import LOST_AFTER
+from domain.exports import UNSENT_AFTER, Status
 from domain.meters.csv_format import HEADER
 from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate

@@ -5,19 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain import exports
-from domain.exports import (
-    EXPORT_FAILED,
-    FILE_LIFETIME,
-    LEASE,
-    LOST_AFTER,
-    MAX_ATTEMPTS,
-    UNSENT_AFTER,
-    ExportFile,
-    ExportJob,
-    Refusal,
-    Status,
-)
+from domain import export_changes, exports
+from domain.export_changes import LEASE, LOST_AFTER, MAX_ATTEMPTS, Refusal
+from domain.exports import EXPORT_FAILED, FILE_LIFETIME, UNSENT_AFTER, ExportFile, ExportJob, Status
 from domain.meters.periods import PeriodError, check_period
 from domain.meters.readings import Interval
 
@@ -28,7 +18,7 @@ JOB = exports.new_job("job", "m", Interval(NOW - timedelta(days=2), NOW - timede
 
 
 def claimed(job: ExportJob = JOB, now: datetime = NOW) -> ExportJob:
-    answer = exports.claim(job, now)
+    answer = export_changes.claim(job, now)
     assert isinstance(answer, ExportJob)
     return answer
 
@@ -63,75 +53,75 @@ def test_a_period_lies_in_the_past_and_is_a_minute_to_366_days_long(
 def test_a_claim_owns_the_job_until_its_lease_is_over() -> None:
     first = claimed()
     assert (first.attempt, first.lease_until, first.due_at) == (1, NOW + LEASE, NOW + LEASE)
-    assert exports.claim(first, NOW + LEASE - SECOND) is Refusal.LEASED
+    assert export_changes.claim(first, NOW + LEASE - SECOND) is Refusal.LEASED
     assert claimed(first, NOW + LEASE).attempt == 2
 
 
 def test_a_released_job_can_be_claimed_at_once() -> None:
-    released = exports.release(claimed(), 1, NOW)
+    released = export_changes.release(claimed(), 1, NOW)
     assert isinstance(released, ExportJob)
     assert claimed(released, NOW).attempt == 2
 
 
 def test_there_are_three_attempts() -> None:
     used_up = replace(JOB, attempt=MAX_ATTEMPTS)
-    assert exports.claim(used_up, NOW) is Refusal.EXHAUSTED
+    assert export_changes.claim(used_up, NOW) is Refusal.EXHAUSTED
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.CANCELLED])
 def test_nothing_happens_to_a_finished_job(status: Status) -> None:
     done = replace(JOB, status=status, attempt=1)
     later = NOW + LOST_AFTER
-    assert exports.claim(done, later) is Refusal.FINISHED
-    assert exports.report(done, 1, 50, later) is Refusal.FINISHED
-    assert exports.release(done, 1, later) is Refusal.FINISHED
-    assert exports.complete(done, 1, FILE, later) is Refusal.FINISHED
-    assert exports.fail(done, 1, EXPORT_FAILED, later) is Refusal.FINISHED
-    assert exports.cancel(done, later) is Refusal.FINISHED
-    assert exports.recover(done, later) is Refusal.FINISHED
+    assert export_changes.claim(done, later) is Refusal.FINISHED
+    assert export_changes.report(done, 1, 50, later) is Refusal.FINISHED
+    assert export_changes.release(done, 1, later) is Refusal.FINISHED
+    assert export_changes.complete(done, 1, FILE, later) is Refusal.FINISHED
+    assert export_changes.fail(done, 1, EXPORT_FAILED, later) is Refusal.FINISHED
+    assert export_changes.cancel(done, later) is Refusal.FINISHED
+    assert export_changes.recover(done, later) is Refusal.FINISHED
 
 
 def test_an_attempt_that_was_superseded_has_no_say() -> None:
     second = claimed(claimed(), NOW + LEASE)
-    assert exports.report(second, 1, 50, NOW) is Refusal.SUPERSEDED
-    assert exports.release(second, 1, NOW) is Refusal.SUPERSEDED
-    assert exports.complete(second, 1, FILE, NOW) is Refusal.SUPERSEDED
-    assert exports.fail(second, 1, EXPORT_FAILED, NOW) is Refusal.SUPERSEDED
+    assert export_changes.report(second, 1, 50, NOW) is Refusal.SUPERSEDED
+    assert export_changes.release(second, 1, NOW) is Refusal.SUPERSEDED
+    assert export_changes.complete(second, 1, FILE, NOW) is Refusal.SUPERSEDED
+    assert export_changes.fail(second, 1, EXPORT_FAILED, NOW) is Refusal.SUPERSEDED
 
 
 def test_each_end_ends_the_lease_and_the_watch() -> None:
     for answer, status in (
-        (exports.complete(claimed(), 1, FILE, NOW), Status.COMPLETED),
-        (exports.fail(claimed(), 1, EXPORT_FAILED, NOW), Status.FAILED),
-        (exports.cancel(claimed(), NOW), Status.CANCELLED),
+        (export_changes.complete(claimed(), 1, FILE, NOW), Status.COMPLETED),
+        (export_changes.fail(claimed(), 1, EXPORT_FAILED, NOW), Status.FAILED),
+        (export_changes.cancel(claimed(), NOW), Status.CANCELLED),
     ):
         assert isinstance(answer, ExportJob)
         assert (answer.status, answer.lease_until, answer.due_at) == (status, None, None)
 
 
 def test_a_file_expires_at_the_end_of_its_lifetime() -> None:
-    done = exports.complete(claimed(), 1, FILE, NOW)
+    done = export_changes.complete(claimed(), 1, FILE, NOW)
     assert isinstance(done, ExportJob)
     assert done.status_at(FILE.expires_at - SECOND) is Status.COMPLETED
     assert done.status_at(FILE.expires_at) is Status.EXPIRED
 
 
 def test_an_unsent_job_is_looked_after_when_it_is_due() -> None:
-    assert exports.recover(JOB, NOW + UNSENT_AFTER - SECOND) is Refusal.NOT_DUE
-    again = exports.recover(JOB, NOW + UNSENT_AFTER)
+    assert export_changes.recover(JOB, NOW + UNSENT_AFTER - SECOND) is Refusal.NOT_DUE
+    again = export_changes.recover(JOB, NOW + UNSENT_AFTER)
     assert isinstance(again, ExportJob)
     assert (again.status, again.due_at) == (Status.PENDING, NOW + 2 * UNSENT_AFTER)
 
 
 def test_a_running_attempt_is_left_alone() -> None:
-    assert exports.recover(claimed(), NOW + LEASE - SECOND) is Refusal.LEASED
+    assert export_changes.recover(claimed(), NOW + LEASE - SECOND) is Refusal.LEASED
 
 
 @pytest.mark.parametrize(
     ("job", "later"), [(replace(JOB, attempt=MAX_ATTEMPTS), UNSENT_AFTER), (JOB, LOST_AFTER)]
 )
 def test_a_job_that_no_message_can_help_fails(job: ExportJob, later: timedelta) -> None:
-    answer = exports.recover(job, NOW + later)
+    answer = export_changes.recover(job, NOW + later)
     assert isinstance(answer, ExportJob)
     assert (answer.status, answer.failure) == (Status.FAILED, EXPORT_FAILED)
 

@@ -39,12 +39,12 @@ Event = dict[str, Any]
 
 def events_of(number: str) -> list[Event]:
     """Return events in the order of `created_at`; by their dates, about every third will be refused."""
-    chance, noon = random.Random(number), datetime(2024, 1, 1, 12, tzinfo=UTC)
+    rng, noon = random.Random(number), datetime(2024, 1, 1, 12, tzinfo=UTC)
     return [
         {
-            "type": chance.choice(list(EventType)),
+            "type": rng.choice(list(EventType)),
             "contract_number": number,
-            "date": str(date(2024, 1, 1) + timedelta(days=chance.randrange(60))),
+            "date": str(date(2024, 1, 1) + timedelta(days=rng.randrange(60))),
             "created_at": format_instant(noon + timedelta(minutes=index)),
             "id": f"{number}-{index}",
         }

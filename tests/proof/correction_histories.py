@@ -19,9 +19,10 @@ from domain.meters.csv_format import HEADER, values_of
 from domain.meters.readings import Interval, Meter, MeterKind, Quality, Reading, hour_of
 from domain.meters.sums import add
 from infra.contracts.event_payloads import utc_now
+from infra.meters.hour_writes import Counts
 from infra.meters.reading_items import to_block
 from infra.meters.reading_messages import Upload, store_all
-from infra.meters.reading_store import Counts, ReadingStore
+from infra.meters.reading_store import ReadingStore
 from infra.stores import stores
 from infra.time_left import always
 from tests.proof.naive_readings import NaiveReadings, sums_by_hour
@@ -74,19 +75,19 @@ class History:
     """One meter's history, by the service and by the model; `differences` says where they are not the same."""
 
     def __init__(self, seed: int, api: TestClient, recorder: Recorder) -> None:
-        self.chance = random.Random(seed)
+        self.rng = random.Random(seed)
         self.meter = Meter(f"meter-{seed}", MeterKind.METERED, START)
         self.api = api
         self.recorder = recorder
         self.model = NaiveReadings()
         self.differences: list[str] = []
         self.store: ReadingStore = copy(stores().readings)
-        self.store.now = lambda: from_micros(self.chance.choice(MADE))
+        self.store.now = lambda: from_micros(self.rng.choice(MADE))
 
     def run(self, steps: int) -> "History":
         """Apply uploads and deletions one after another, then compare everything."""
         for _ in range(steps):
-            if self.chance.random() < 0.2:
+            if self.rng.random() < 0.2:
                 self.delete()
             else:
                 self.upload()
@@ -96,18 +97,18 @@ class History:
     def random_upload(self, mark: str = "") -> list[Reading]:
         """Return some readings of which no two conflict."""
         readings: dict[tuple[str, int], Reading] = {}
-        for _ in range(self.chance.randint(1, 5)):
-            at, made = self.chance.choice(TIMESTAMPS[: 3 if mark else 4]), self.chance.choice(MADE)
-            value = self.chance.choice(VALUES)
-            quality = self.chance.choice([Quality.MEASURED, Quality.ESTIMATED])
+        for _ in range(self.rng.randint(1, 5)):
+            at, made = self.rng.choice(TIMESTAMPS[: 3 if mark else 4]), self.rng.choice(MADE)
+            value = self.rng.choice(VALUES)
+            quality = self.rng.choice([Quality.MEASURED, Quality.ESTIMATED])
             readings.setdefault((at, made), Reading(at, value, "3", mark or value, "", quality, made))
         sent = list(readings.values())
-        return sent + sent[: self.chance.randint(0, 1)]
+        return sent + sent[: self.rng.randint(0, 1)]
 
     def upload(self) -> None:
         """Apply one upload."""
         sent = self.random_upload()
-        counts, actor = self.chance.choice(WAYS)(self, sent)
+        counts, actor = self.rng.choice(WAYS)(self, sent)
         written = self.recorder.applied.pop((self.meter.id, tuple(sent)))
         self.count(counts, self.model.upload(sent, {hour: at for hour, (_, at) in written.items()}, actor))
 
@@ -118,8 +119,8 @@ class History:
 
     def delete(self) -> None:
         """Delete some readings, on a clock that goes backwards."""
-        first, end = sorted(self.chance.sample([*TIMESTAMPS, "2024-01-01T02:00:00Z"], 2))
-        now = self.chance.choice(MADE)
+        first, end = sorted(self.rng.sample([*TIMESTAMPS, "2024-01-01T02:00:00Z"], 2))
+        now = self.rng.choice(MADE)
         call: Any = copy(self.store)
         call.noted, call.now = {}, lambda: from_micros(now)
         actor = Actor(ActorKind.USER, "1", "ada")
@@ -135,7 +136,7 @@ class History:
         """Let sixteen uploads meet on one hour, and look for the order in which they took effect."""
         self.run(2)
         uploads = [self.random_upload(mark=str(index + 10)) for index in range(THREADS)]
-        ways = [self.chance.choice(WAYS) for _ in uploads]
+        ways = [self.rng.choice(WAYS) for _ in uploads]
         line = Barrier(THREADS)
 
         def begin(index: int) -> tuple[Counts | None, Actor]:
@@ -163,10 +164,10 @@ class History:
     def compare(self) -> None:
         """Compare the values and sums now and at two instants, and the histories of two timestamps."""
         instants = [at - step for at in sorted(self.model.instants()) for step in (1, 0)]
-        for instant in (None, *self.chance.sample(instants, min(2, len(instants)))):
+        for instant in (None, *self.rng.sample(instants, min(2, len(instants)))):
             self.compare_known(instant)
-        for timestamp in self.chance.sample(TIMESTAMPS, 2):
-            self.compare_history(timestamp, page=self.chance.choice([1, 3, 50, 50]))
+        for timestamp in self.rng.sample(TIMESTAMPS, 2):
+            self.compare_history(timestamp, page=self.rng.choice([1, 3, 50, 50]))
 
     def compare_known(self, instant: int | None) -> None:
         """Compare what is known at `instant`."""

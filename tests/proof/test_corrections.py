@@ -19,7 +19,7 @@ from domain.meters.versions import HourBlock
 from functions.api.app import create_app
 from infra import aws
 from infra import stores as composition
-from infra.meters import reading_queries, reading_store
+from infra.meters import hour_writes, reading_queries, reading_store
 from infra.telemetry import logger
 from infra.write_outcomes import BusyError
 from tests.conftest import create_table
@@ -91,7 +91,7 @@ def test_sixteen_uploads_that_meet_are_those_of_the_naive_model_in_some_order(
 def test_without_the_condition_uploads_that_meet_are_lost(
     api: TestClient, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading_store, "IS_UNCHANGED", "#version = :version OR attribute_exists(#version)")
+    monkeypatch.setattr(hour_writes, "IS_UNCHANGED", "#version = :version OR attribute_exists(#version)")
     try:
         found = races(api, recorder, 5)
     except BusyError:  # what two uploads replaced has one key, so that one of them is never stored

@@ -95,7 +95,7 @@ def without(trail: Trail, kind: type) -> Trail:
 
 
 KNOWN_AT_MUTANTS: dict[str, KnownAt] = {
-    "judges anew": lambda contract, trail, at: fold(
+    "decides again": lambda contract, trail, at: fold(
         history.known_at(contract, trail, at), trail.until(at).standing
     ),
     "without voids": lambda contract, trail, at: history.known_at(contract, without(trail, Voided), at),

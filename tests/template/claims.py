@@ -63,6 +63,20 @@ def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
+def statements(resources: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each statement of the policies in resources of a type, with the logical id of the resource."""
+    for name, resource in of_type(resources, kind).items():
+        documents = [policy["PolicyDocument"] for policy in resource.get("Policies", [])]
+        documents += [resource["PolicyDocument"]] if "PolicyDocument" in resource else []
+        for document in documents:
+            yield from ((name, statement) for statement in document["Statement"])
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, and any other value as a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
 def all_parts(node: Any) -> Iterator[Any]:
     """Yield a part of a template and every part below it."""
     yield node

@@ -1,18 +1,12 @@
-"""Access to a stage: callers, roles, queue policies, and the defaults of its parameters."""
+"""Access to a stage from outside: callers, policies of queues and files, and the defaults of its parameters."""
 
-import json
 import tomllib
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
-from domain.exports import folder_of
 from infra.build.packaging import ROOT
 from infra.commands.command_error import CommandError
-from infra.contracts.contract_items import key_of
-from infra.contracts.trail_rows import partition_of
 from infra.exports.files import URL_SECONDS
 from infra.local.publish import SOURCE as PUBLISHER
 from infra.settings import ApiSettings, SettingsError, read_settings
@@ -21,10 +15,12 @@ from tests.template.claims import (
     Claims,
     Defect,
     Expansions,
+    as_list,
     check,
     of_type,
     properties,
     source,
+    statements,
     target_of,
 )
 
@@ -98,148 +94,6 @@ def test_the_template_has_the_parameters_of_each_deployment_in_samconfig(environ
     chosen = dict(choice.split("=", 1) for choice in overrides.split())
     assert Expansions(source()).with_(**chosen)["Resources"]
     assert SAMCONFIG[environment]["global"]["parameters"]["stack_name"].endswith(f"-{chosen['Stage']}")
-
-
-def statements(resources: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each statement of the policies in resources of a type, with the logical id of the resource."""
-    for name, resource in of_type(resources, kind).items():
-        documents = [policy["PolicyDocument"] for policy in resource.get("Policies", [])]
-        documents += [resource["PolicyDocument"]] if "PolicyDocument" in resource else []
-        for document in documents:
-            yield from ((name, statement) for statement in document["Statement"])
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _all_of_dynamodb(resources: dict[str, Any]) -> None:
-    role = resources["IngestionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][-1]
-    role["Action"] = "dynamodb:*"
-
-
-@claims.fails_with(_all_of_dynamodb)
-def roles_list_their_actions_and_resources(template: Expansions) -> None:
-    found = list(statements(template.everything, "IAM::Role"))
-    assert len(found) > 30
-    for role, statement in found:
-        for action in as_list(statement["Action"]):
-            assert "*" not in action, role
-            assert action != "dynamodb:Scan"
-        if statement["Resource"] == "*":
-            assert statement["Action"] == "dynamodb:ListStreams", (
-                role
-            )  # it allows no restriction to resources
-
-
-def _shared_role(resources: dict[str, Any]) -> None:
-    resources["ExportFunction"]["Properties"]["Role"] = {"Fn::GetAtt": ["ApiRole", "Arn"]}
-
-
-@claims.fails_with(_shared_role)
-def each_function_has_a_role_of_its_own(template: Expansions) -> None:
-    functions = of_type(template.everything, "Lambda::Function")
-    roles = {target_of(resource["Role"]) for resource in functions.values()}
-    assert len(roles) == len(functions) == 6
-    for role in roles:
-        trusted = template.everything[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-        assert [statement["Principal"] for statement in trusted] == [{"Service": "lambda.amazonaws.com"}]
-
-
-def _portfolio_for_the_api(resources: dict[str, Any]) -> None:
-    policy = resources["ApiRole"]["Properties"]["Policies"][0]["PolicyDocument"]
-    (asking,) = (one for one in policy["Statement"] if one["Sid"] == "AskPortfolio")
-    asking["Action"].append("dynamodb:PutItem")
-
-
-def _contracts_for_the_portfolio(resources: dict[str, Any]) -> None:
-    policy = resources["PortfolioRole"]["Properties"]["Policies"][0]["PolicyDocument"]
-    contracts = {"Fn::GetAtt": ["ContractsTable", "Arn"]}
-    policy["Statement"].append({"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": contracts})
-
-
-@claims.fails_with(_portfolio_for_the_api)
-@claims.fails_with(_contracts_for_the_portfolio)
-def only_who_follows_the_stream_writes_the_portfolio_and_it_writes_nothing_else(template: Expansions) -> None:
-    """What it reads of contracts is their stream; their table is closed to it."""
-    reads = {"dynamodb:GetItem", "dynamodb:Query"}
-    for role, statement in statements(template.everything, "IAM::Role"):
-        text, actions = json.dumps(statement["Resource"]), statement["Action"]
-        if '"PortfolioTable"' in text and role != "PortfolioRole":
-            assert role == "ApiRole"
-            assert set(actions) <= reads
-        if role == "PortfolioRole" and "dynamodb:" in str(actions):
-            assert '"ContractsTable", "Arn"' not in text
-            if '"PortfolioTable"' in text:
-                assert "dynamodb:Scan" not in actions
-
-
-def _ingestion_reads_users(resources: dict[str, Any]) -> None:
-    policy = resources["IngestionRole"]["Properties"]["Policies"][0]["PolicyDocument"]
-    users = {"Fn::GetAtt": ["UsersTable", "Arn"]}
-    policy["Statement"].append({"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": users})
-
-
-@claims.fails_with(_ingestion_reads_users)
-def only_the_api_reaches_users_and_the_secret(template: Expansions) -> None:
-    for name in ("UsersTable", "ThrottlesTable", "SigningSecret"):
-        reaching = {
-            role
-            for role, statement in statements(template.everything, "IAM::Role")
-            if f'"{name}"' in json.dumps(statement)
-        }
-        assert reaching == {"ApiRole"}, name
-
-
-def _api_updates_trails(resources: dict[str, Any]) -> None:
-    for policy in resources["ApiRole"]["Properties"]["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            if statement.get("Sid") == "ChangeContracts":
-                del statement["Condition"]
-
-
-@claims.fails_with(_api_updates_trails)
-def the_rows_of_a_trail_are_added_and_never_changed(template: Expansions) -> None:
-    contracts = {"Fn::GetAtt": ["ContractsTable", "Arn"]}
-    for role, statement in statements(template.everything, "IAM::Role"):
-        changing = {"dynamodb:UpdateItem", "dynamodb:DeleteItem"} & {*as_list(statement["Action"])}
-        if changing and contracts in as_list(statement["Resource"]):
-            condition = statement["Condition"]
-            keys = condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-            if condition.get("StringEquals") == {"dynamodb:EnclosingOperation": "TransactWriteItems"}:
-                assert keys == ["CONTRACT#*", "TRAIL#*"], role
-            else:
-                assert keys == ["CONTRACT#*"], role
-
-
-def may_write(template: Expansions, role: str, action: str, key: str) -> bool:
-    """Return whether a role may write an item of the contracts table under `key`, outside of a transaction."""
-    contracts = {"Fn::GetAtt": ["ContractsTable", "Arn"]}
-    return any(
-        fnmatchcase(key, pattern)
-        for name, statement in statements(template.everything, "IAM::Role")
-        if name == role and f"dynamodb:{action}" in as_list(statement["Action"])
-        if contracts in as_list(statement["Resource"]) and "StringEquals" not in statement["Condition"]
-        for pattern in statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-    )
-
-
-def _wrong_partition(resources: dict[str, Any]) -> None:
-    for policy in resources["IngestionRole"]["Properties"]["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            if statement["Sid"] == "AppendToTrails":
-                statement["Condition"] = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["EVENT#*"]}}
-
-
-@claims.fails_with(_wrong_partition)
-def roles_may_write_the_rows_that_the_code_writes(template: Expansions) -> None:
-    """The emulated AWS ignores conditions on keys: on AWS a wrong condition would refuse every event."""
-    contract, trail = key_of("1001")["pk"]["S"], partition_of("1001", 1)
-    for role, creates in (("ApiRole", True), ("IngestionRole", False)):
-        assert may_write(template, role, "PutItem", trail), role
-        assert may_write(template, role, "UpdateItem", contract), role
-        assert not may_write(template, role, "UpdateItem", trail), role
-        assert may_write(template, role, "PutItem", contract) == creates, role
 
 
 @claims.fails_with(properties("HttpApiPermission", Principal="*"))
@@ -322,24 +176,6 @@ def other_accounts_put_events_on_the_bus_only_where_they_are_listed(template: Ex
             "Resource": {"Fn::GetAtt": ["EventBus", "Arn"]},
         },
     )
-
-
-def _listing_of_everything(resources: dict[str, Any]) -> None:
-    for statement in resources["ExportRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
-        if "s3:ListBucket" in as_list(statement["Action"]):
-            del statement["Condition"]
-
-
-@claims.fails_with(_listing_of_everything)
-def roles_list_the_exports_of_the_bucket_and_nothing_else(template: Expansions) -> None:
-    listing = [
-        (role, statement.get("Condition"))
-        for role, statement in statements(template.everything, "IAM::Role")
-        if "s3:ListBucket" in as_list(statement["Action"])
-    ]
-    within = {"StringLike": {"s3:prefix": "exports/*"}}
-    assert listing == [("ApiRole", within), ("ExportRole", within)]
-    assert fnmatchcase(folder_of("job"), "exports/*")
 
 
 def _signatures_of(milliseconds: int) -> Defect:

@@ -9,15 +9,15 @@ from uuid import uuid4
 from fastapi import APIRouter, Header
 from starlette.responses import RedirectResponse, Response
 
-from domain import exports
+from domain import export_changes, exports
 from domain.contracts.trails import AuditDisabledError
+from domain.export_changes import Refusal
 from domain.exports import (
     ExportExpiredError,
     ExportFinishedError,
     ExportJob,
     ExportNotFoundError,
     ExportNotReadyError,
-    Refusal,
     Status,
     visible_to,
 )
@@ -243,7 +243,7 @@ async def cancel_export(job_id: str, jobs: Exports, caller: CurrentCaller) -> Ca
     """Stop an export; a running one stops at its next block."""
 
     def cancel(job: ExportJob) -> ExportJob | Refusal:
-        return exports.cancel(job, utc_now()) if visible_to(job, caller) else Refusal.NOT_FOUND
+        return export_changes.cancel(job, utc_now()) if visible_to(job, caller) else Refusal.NOT_FOUND
 
     answer = jobs.change(job_id, cancel) if _JOB_ID.fullmatch(job_id) else Refusal.NOT_FOUND
     if answer is Refusal.NOT_FOUND:

@@ -21,7 +21,6 @@ from functions.api.exact_json import ExactResponse
 from functions.api.meters.dependencies import MeterId, Meters, Readings, existing_meter
 from functions.api.meters.market_time import zone_of
 from functions.api.meters.schemas import (
-    UPLOAD_BODY,
     CountsView,
     DeletedView,
     HistoryQuery,
@@ -32,6 +31,7 @@ from functions.api.meters.schemas import (
     VersionPage,
     VersionView,
 )
+from functions.api.meters.upload_body import UPLOAD_BODY
 from infra.contracts.event_payloads import Instant, utc_now
 from infra.meters.reading_queries import Block
 from infra.meters.store_upload import (

@@ -2,13 +2,10 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.instants import EARLIEST, from_micros
-from domain.meters.csv_format import COLUMNS, ExtraColumn
-from domain.meters.decimals import DECIMAL_PATTERN, DECIMAL_RULE
 from domain.meters.history import Version
 from domain.meters.local_periods import Resolution
 from domain.meters.readings import VALUES, Quality
@@ -17,84 +14,7 @@ from functions.api.actors import ActorView
 from functions.api.exact_json import ExactNumber
 from functions.api.meters.market_time import ZoneName
 from infra.contracts.event_payloads import Instant
-from infra.meters.reading_store import Counts
-
-_READING = {
-    "timestamp": "2024-01-01T00:00:00Z",
-    "energy_kwh": 0.0125,
-    "power_kw": 0.75,
-    "voltage_v": 230.1,
-    "current_a": 3.26,
-}
-_NUMBER = {
-    "description": f"It {DECIMAL_RULE}",
-    "oneOf": [
-        {"const": 0},
-        {"type": "number", "minimum": 1e-30, "exclusiveMaximum": 1e9},
-        {"type": "number", "maximum": -1e-30, "exclusiveMinimum": -1e9},
-        {"type": "string", "pattern": f"^{DECIMAL_PATTERN}$", "maxLength": 400},
-    ],
-}
-_NO_VALUE = [{"type": "null"}, {"const": ""}]
-_ROW = ",".join(["2024-01-01T00:00:00Z", "123", "0.0125", "0.75", "230.1", "3.26"])
-
-
-def _instant(description: str, *, nullable: bool = False) -> dict[str, Any]:
-    return {
-        "type": ["string", "null"] if nullable else "string",
-        "format": "date-time",
-        "description": f"{description}; without an offset it is UTC",
-    }
-
-
-_READING_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["timestamp"],
-    # At least one of the four values; the others may be absent, null or empty.
-    "anyOf": [{"required": [name], "properties": {name: _NUMBER}} for name in VALUES],
-    "additionalProperties": False,
-    "properties": {
-        "timestamp": _instant("A whole second, at most a day ahead of now"),
-        **{name: {"anyOf": [_NUMBER, *_NO_VALUE]} for name in VALUES},
-        "quality": {
-            "enum": [*(quality.value for quality in Quality), "", None],
-            "description": "How the values came about; measured where it is not said",
-        },
-        "created_at": _instant("When the reading was made, at most a day ahead of now", nullable=True),
-    },
-}
-
-# The body is read as bytes: FastAPI's own reading would turn decimals into floats.
-UPLOAD_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["readings"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "readings": {"type": "array", "minItems": 1, "items": _READING_SCHEMA},
-                        "created_at": _instant(
-                            "When those readings were made that do not say", nullable=True
-                        ),
-                    },
-                },
-                "example": {"readings": [_READING]},
-            },
-            "text/csv": {
-                "schema": {
-                    "type": "string",
-                    "description": (
-                        f"The columns {', '.join(COLUMNS)}; after them there may be {' and '.join(ExtraColumn)}"
-                    ),
-                },
-                "example": f"{','.join(COLUMNS)}\r\n{_ROW}\r\n",
-            },
-        },
-    }
-}
+from infra.meters.hour_writes import Counts
 
 KNOWN_AT = "Show what was known at this instant, not what was corrected later"
 

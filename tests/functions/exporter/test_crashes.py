@@ -1,4 +1,4 @@
-"""A worker that is broken off before or after any of its calls to AWS."""
+"""A worker that is interrupted before or after any of its calls to AWS."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from domain.exports import EXPORT_FAILED, LEASE, Status
+from domain.export_changes import LEASE
+from domain.exports import EXPORT_FAILED, Status
 from infra.exports.queue import MAX_RECEIVES
 from infra.write_outcomes import OutcomeUnknownError
 from tests.functions.exporter.conftest import CONTENT, World

@@ -1,4 +1,4 @@
-"""Jobs that nobody works on, and the messages that never came."""
+"""The sweep: jobs that no worker processes, and messages that were lost."""
 
 import json
 from collections.abc import Callable
@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from domain import exports
-from domain.exports import LEASE, LOST_AFTER, MAX_ATTEMPTS, UNSENT_AFTER, Status
+from domain import export_changes, exports
+from domain.export_changes import LEASE, LOST_AFTER, MAX_ATTEMPTS
+from domain.exports import UNSENT_AFTER, Status
 from functions.exporter import handler, sweep
 from infra import aws
 from infra.exports.queue import MAX_RECEIVES, ExportQueue, MalformedMessageError, job_of
@@ -39,7 +40,7 @@ def test_a_job_whose_message_was_never_sent_is_sent_again(world: World, queue: E
 
 def test_a_job_whose_worker_died_is_sent_again(world: World, queue: ExportQueue) -> None:
     job_id = world.new_job()
-    world.jobs.change(job_id, lambda job: exports.claim(job, world.now))
+    world.jobs.change(job_id, lambda job: export_changes.claim(job, world.now))
     sweep.sweep(world.jobs, queue, world.now + LEASE - timedelta(seconds=1))
     assert sent(queue) == []
     sweep.sweep(world.jobs, queue, world.now + LEASE)
@@ -48,7 +49,7 @@ def test_a_job_whose_worker_died_is_sent_again(world: World, queue: ExportQueue)
 
 def test_finished_jobs_are_not_looked_at(world: World, queue: ExportQueue) -> None:
     job_id = world.new_job()
-    world.jobs.change(job_id, lambda job: exports.cancel(job, world.now))
+    world.jobs.change(job_id, lambda job: export_changes.cancel(job, world.now))
     assert list(world.jobs.overdue(world.now + LOST_AFTER)) == []
 
 
@@ -111,7 +112,7 @@ def test_a_job_that_cannot_be_sent_stops_no_other(world: World, queue: ExportQue
     assert sent(queue) == [jobs[0], jobs[2]]
 
 
-def test_a_sweep_stops_in_time_and_the_next_one_goes_on(world: World, queue: ExportQueue) -> None:
+def test_a_sweep_stops_in_time_and_the_next_one_continues(world: World, queue: ExportQueue) -> None:
     jobs = sorted(world.new_job() for _ in range(5))
     answers = iter([True, True, False])
     sweep.sweep(world.jobs, queue, world.now + UNSENT_AFTER, lambda: next(answers))
@@ -148,9 +149,11 @@ def test_a_malformed_message_asks_for_no_job(body: str) -> None:
         job_of(body)
 
 
-def test_of_a_batch_only_the_messages_that_failed_come_back(world: World, queue: ExportQueue) -> None:
+def test_of_a_batch_only_the_messages_that_failed_are_delivered_again(
+    world: World, queue: ExportQueue
+) -> None:
     leased = world.new_job()
-    world.jobs.change(leased, lambda job: exports.claim(job, handler_time()))
+    world.jobs.change(leased, lambda job: export_changes.claim(job, handler_time()))
     messages = [json.dumps({"job_id": leased}), "garbage", json.dumps({"job_id": "nobody-knows"})]
     records = [record(body) | {"messageId": str(index)} for index, body in enumerate(messages)]
     queue.send("x")
@@ -165,7 +168,7 @@ def handler_time() -> Any:
     return handler.worker().now()
 
 
-def test_a_lease_outlasts_the_longest_silence_of_an_attempt_that_lives() -> None:
+def test_a_lease_outlasts_the_longest_call_of_a_running_attempt() -> None:
     config: Any = aws.s3().meta.config
     sendings = config.retries["total_max_attempts"]
     # botocore waits at most 1, 2, 4, ... seconds between sendings.

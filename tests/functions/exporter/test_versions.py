@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from domain import exports
+from domain import export_changes
 from domain.actors import Actor, ActorKind
-from domain.exports import SETTLING, ExportFile, ExportJob, Refusal
+from domain.export_changes import Refusal
+from domain.exports import SETTLING, ExportFile, ExportJob
 from domain.instants import to_micros
 from domain.meters.csv_format import HEADER, ExtraColumn
 from domain.meters.readings import Interval, Meter, MeterKind, Quality
 from domain.meters.sums import add
 from domain.meters.uploads import TooManyReadingsError
 from infra.meters import reading_queries, reading_store
-from infra.meters.reading_store import Counts
+from infra.meters.hour_writes import Counts
 from tests.functions.exporter.conftest import CONTENT, PERIOD, START, World
 from tests.readings import reading
 
@@ -125,7 +126,7 @@ def test_hours_in_the_former_format_are_read_right_and_rewritten_when_touched(wo
     assert b"".join(world.readings.lines(METER, day, known_at=START)) == lines
 
 
-def test_a_request_that_touches_too_much_is_refused_before_it_begins(
+def test_a_request_that_changes_too_much_is_refused_before_its_first_write(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading_store, "MAX_STORED_READINGS", 100)
@@ -143,9 +144,9 @@ def test_a_request_that_touches_too_much_is_refused_before_it_begins(
 
 def test_an_export_taken_over_after_a_crash_reports_its_progress_again(world: World) -> None:
     job_id = world.new_job()
-    world.jobs.change(job_id, lambda job: exports.claim(job, world.now))
-    world.jobs.change(job_id, lambda job: exports.report(job, 1, 80, world.now))
-    world.now += exports.LEASE
+    world.jobs.change(job_id, lambda job: export_changes.claim(job, world.now))
+    world.jobs.change(job_id, lambda job: export_changes.report(job, 1, 80, world.now))
+    world.now += export_changes.LEASE
     reported: list[int] = []
     original = world.jobs.change
 
@@ -161,14 +162,16 @@ def test_an_export_taken_over_after_a_crash_reports_its_progress_again(world: Wo
     assert any(0 < progress < 100 for progress in reported)
 
 
-def test_a_report_keeps_the_lease_and_silence_ends_it(world: World) -> None:
+def test_a_report_renews_the_lease_which_ends_without_one(world: World) -> None:
     job_id = world.new_job()
-    world.jobs.change(job_id, lambda job: exports.claim(job, world.now))
-    later = world.now + exports.LEASE - timedelta(seconds=1)
-    world.jobs.change(job_id, lambda job: exports.report(job, 1, 10, later))
-    still = exports.claim(world.job(job_id), later + exports.LEASE - timedelta(seconds=1))
-    assert still is exports.Refusal.LEASED
-    assert not isinstance(exports.claim(world.job(job_id), later + exports.LEASE), exports.Refusal)
+    world.jobs.change(job_id, lambda job: export_changes.claim(job, world.now))
+    later = world.now + export_changes.LEASE - timedelta(seconds=1)
+    world.jobs.change(job_id, lambda job: export_changes.report(job, 1, 10, later))
+    still = export_changes.claim(world.job(job_id), later + export_changes.LEASE - timedelta(seconds=1))
+    assert still is export_changes.Refusal.LEASED
+    assert not isinstance(
+        export_changes.claim(world.job(job_id), later + export_changes.LEASE), export_changes.Refusal
+    )
 
 
 def test_what_an_export_holds_is_checked_against_its_sum(world: World) -> None:

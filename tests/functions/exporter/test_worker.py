@@ -1,4 +1,4 @@
-"""The worker on ordinary and on odd days."""
+"""The worker: ordinary exports, and interrupted, cancelled and impossible ones."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from domain import exports
-from domain.exports import LEASE, ExportJob, Refusal, Status
+from domain import export_changes
+from domain.export_changes import LEASE, Refusal
+from domain.exports import ExportJob, Status
 from domain.meters.csv_format import HEADER
 from domain.meters.readings import Interval, Meter, MeterKind
 from functions.exporter.worker import LeasedError
@@ -86,9 +87,9 @@ def test_progress_grows_and_stays_below_a_hundred_until_the_end(world: World) ->
     assert len(set(reported)) >= 3
 
 
-def test_a_cancelled_job_is_not_begun(world: World) -> None:
+def test_a_cancelled_job_is_not_started(world: World) -> None:
     job_id = world.new_job()
-    world.jobs.change(job_id, lambda job: exports.cancel(job, world.now))
+    world.jobs.change(job_id, lambda job: export_changes.cancel(job, world.now))
     world.worker().run(job_id, is_last_receive=False)
     assert world.job(job_id).status is Status.CANCELLED
     assert world.stored_keys() == world.unfinished_uploads() == []
@@ -108,7 +109,7 @@ def test_a_running_export_stops_at_its_next_block_when_it_is_cancelled(world: Wo
             and "CreateMultipartUpload" in calls
         ):
             calls.append("cancel")
-            world.jobs.change(job_id, lambda job: exports.cancel(job, world.now))
+            world.jobs.change(job_id, lambda job: export_changes.cancel(job, world.now))
 
     for client in (world.jobs.client, world.files.client):
         client.meta.events.register("after-call.*.*", cancel_then)
@@ -121,14 +122,14 @@ def test_a_running_export_stops_at_its_next_block_when_it_is_cancelled(world: Wo
 
 def test_a_job_that_another_attempt_works_on_is_left_to_it(world: World) -> None:
     job_id = world.new_job()
-    world.jobs.change(job_id, lambda job: exports.claim(job, world.now))
+    world.jobs.change(job_id, lambda job: export_changes.claim(job, world.now))
     with pytest.raises(LeasedError):
         world.worker().run(job_id, is_last_receive=False)
     world.worker().run(job_id, is_last_receive=True)
     assert world.job(job_id).status is Status.PENDING
 
 
-def test_an_attempt_that_was_taken_for_dead_cannot_finish(world: World) -> None:
+def test_an_attempt_whose_lease_has_ended_cannot_finish(world: World) -> None:
     job_id = world.new_job()
     taken_over: list[str] = []
 

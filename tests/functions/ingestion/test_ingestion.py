@@ -1,4 +1,4 @@
-"""The ingestion function: which messages count, which are delivered again, which are given up."""
+"""The ingestion function: which messages count, which are delivered again, which are rejected."""
 
 import json
 import time
@@ -42,7 +42,7 @@ def record(body: str, receives: int = 1) -> dict[str, Any]:
     }
 
 
-def test_an_event_of_the_bus_counts_and_stands_in_the_trail(ingestion_of: Ingestion) -> None:
+def test_an_event_of_the_bus_counts_and_is_in_the_trail(ingestion_of: Ingestion) -> None:
     contract = create(ingestion_of)
     assert ingestion_of.handle([record(envelope(detail()))]) == set()
     (entry,) = ingestion_of.trails.entries(contract)
@@ -75,7 +75,7 @@ def test_a_refused_event_is_a_success_for_the_queue(ingestion_of: Ingestion) -> 
 
 
 @pytest.mark.parametrize("code", [Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND])
-def test_what_may_have_overtaken_another_event_comes_again_until_the_last_receive(
+def test_what_may_have_overtaken_another_event_is_delivered_again_until_the_last_receive(
     ingestion_of: Ingestion, code: Code
 ) -> None:
     if code is Code.END_WITHOUT_START:
@@ -87,7 +87,7 @@ def test_what_may_have_overtaken_another_event_comes_again_until_the_last_receiv
     assert ingestion_of.handle([record(end, MAX_RECEIVES)]) == set()
 
 
-def test_an_end_that_overtook_its_start_counts_once_the_start_has_come(ingestion_of: Ingestion) -> None:
+def test_an_end_that_overtook_its_start_counts_once_the_start_has_arrived(ingestion_of: Ingestion) -> None:
     contract = create(ingestion_of)
     end = record(
         envelope(detail(type="supply_energy_end", date="2024-06-01", created_at="2023-12-02T00:00:00Z"))
@@ -122,11 +122,11 @@ def test_a_malformed_message_fails_alone_with_its_reason_in_the_log(
     bad = record(body)
     assert ingestion_of.handle([record(envelope(detail())), bad]) == {bad["messageId"]}
     assert len(list(ingestion_of.trails.entries(contract))) == 1
-    (line,) = [line for line in caplog.records if line.message == "Message given up"]
+    (line,) = [line for line in caplog.records if line.message == "Message rejected"]
     assert line.__dict__["reason"]
 
 
-def test_a_message_that_is_given_up_does_not_come_again_while_its_batch_is_worked_on(
+def test_a_rejected_message_is_not_delivered_again_while_its_batch_is_processed(
     ingestion_of: Ingestion,
 ) -> None:
     ingestion_of.send("{", "[")
@@ -140,7 +140,7 @@ def test_a_message_that_is_given_up_does_not_come_again_while_its_batch_is_worke
     assert {message["messageId"] for message in again} <= {message["messageId"] for message in batch}
 
 
-def test_an_event_whose_answer_is_lost_comes_again_and_is_counted(
+def test_an_event_whose_response_is_lost_is_delivered_again_and_counted(
     ingestion_of: Ingestion, counted: Callable[[], dict[str, float]]
 ) -> None:
     def lose(**_: Any) -> None:
@@ -158,7 +158,7 @@ def test_an_event_whose_answer_is_lost_comes_again_and_is_counted(
 
 
 @pytest.mark.parametrize("code", ["TransactionConflictException", "AccessDeniedException"])
-def test_an_event_of_which_surely_nothing_was_stored_comes_again_and_rings_no_alarm(
+def test_an_event_of_which_certainly_nothing_was_stored_is_delivered_again_without_an_alarm(
     ingestion_of: Ingestion,
     counted: Callable[[], dict[str, float]],
     monkeypatch: pytest.MonkeyPatch,
@@ -189,7 +189,7 @@ def test_a_row_names_the_account_and_the_source_that_published_its_event(ingesti
     }
 
 
-def test_an_id_that_was_used_for_another_event_is_given_up(ingestion_of: Ingestion) -> None:
+def test_an_id_that_was_used_for_another_event_is_rejected(ingestion_of: Ingestion) -> None:
     create(ingestion_of)
     other = record(envelope(detail(id="mine", date="2024-02-02")))
     assert ingestion_of.handle([record(envelope(detail(id="mine")))]) == set()
@@ -234,7 +234,7 @@ def test_of_100_messages_the_malformed_are_dead_letters_and_every_event_has_one_
     bodies = events + events[:30] + malformed + lone_ends
     assert len(bodies) == 100
     monkeypatch.setattr(ingestion, "delay_seconds", lambda _: 0)
-    monkeypatch.setattr(ingestion, "GIVE_UP_DELAY_SECONDS", 0)
+    monkeypatch.setattr(ingestion, "SHORT_DELAY_SECONDS", 0)
     ingestion_of.send(*bodies)
     ingestion_of.drain()
     assert len(ingestion_of.dead()) == 7

@@ -146,7 +146,7 @@ def test_a_meter_that_cannot_be_read_fails_its_own_messages_only(
     assert [line.__dict__["smart_meter_id"] for line in caplog.records if line.exc_info] == ["bad"]
 
 
-def test_readings_of_different_meters_are_stored_side_by_side(
+def test_readings_of_different_meters_are_stored_in_parallel(
     ingestion_of: Ingestion, meters: MeterStore
 ) -> None:
     together = Barrier(4, timeout=10)
@@ -185,7 +185,7 @@ def test_after_an_upload_whose_outcome_is_unknown_no_later_one_of_that_meter_is_
 
 
 @pytest.mark.parametrize("kind", ["events", "readings"])
-def test_what_there_is_no_time_for_is_handed_back_untouched(
+def test_messages_without_time_left_are_returned_unprocessed(
     ingestion_of: Ingestion, meters: MeterStore, kind: str
 ) -> None:
     contract = create(ingestion_of, "1001")
@@ -207,7 +207,7 @@ def test_a_message_that_there_was_never_time_for_never_becomes_a_dead_letter(
     monkeypatch: pytest.MonkeyPatch,
     write: Callable[[str], str],
 ) -> None:
-    monkeypatch.setattr(ingestion, "GIVE_UP_DELAY_SECONDS", 0)
+    monkeypatch.setattr(ingestion, "SHORT_DELAY_SECONDS", 0)
     contract = create(ingestion_of, "1001")
     ingestion_of.send(write("a"))
     for _ in range(3 * MAX_RECEIVES):
@@ -220,7 +220,7 @@ def test_a_message_that_there_was_never_time_for_never_becomes_a_dead_letter(
 
 
 @pytest.mark.parametrize("kind", ["events", "readings"])
-def test_what_was_received_most_often_is_begun_first(
+def test_what_was_received_most_often_is_processed_first(
     ingestion_of: Ingestion, meters: MeterStore, kind: str
 ) -> None:
     for number in ("fresh", "older", "oldest"):
@@ -230,7 +230,7 @@ def test_what_was_received_most_often_is_begun_first(
     assert ingestion_of.handle(batch, until(2)) == ids(batch[0])
 
 
-def test_the_last_receive_of_a_message_that_cannot_be_sent_anew_ends_as_a_dead_letter_and_not_as_a_loss(
+def test_the_last_receive_of_a_message_that_cannot_be_sent_as_new_ends_as_a_dead_letter_and_not_as_a_loss(
     ingestion_of: Ingestion,
 ) -> None:
     def refuse(**_: Any) -> None:

@@ -27,7 +27,7 @@ READING = {
 
 @pytest.fixture
 def store(ingestion_of: Ingestion, monkeypatch: pytest.MonkeyPatch) -> ReadingStore:
-    monkeypatch.setattr(ingestion, "GIVE_UP_DELAY_SECONDS", 0)
+    monkeypatch.setattr(ingestion, "SHORT_DELAY_SECONDS", 0)
     table = uuid4().hex
     monkeypatch.setenv("READINGS_TABLE", table)
     create_table(aws.dynamodb(), "ReadingsTable", table)
@@ -80,7 +80,9 @@ def test_over_the_emulated_bus_text_keeps_every_digit_and_a_number_those_of_a_do
     assert stored(store) == f"2024-01-01T00:00:00Z,m,{kept},6,230,1\r\n".encode()
 
 
-def test_a_message_that_comes_twice_changes_nothing(ingestion_of: Ingestion, store: ReadingStore) -> None:
+def test_a_message_that_is_delivered_twice_changes_nothing(
+    ingestion_of: Ingestion, store: ReadingStore
+) -> None:
     ingestion_of.send(sent(READING), sent(READING))
     ingestion_of.drain()
     assert stored(store).count(b"\r\n") == 1
@@ -100,7 +102,7 @@ def test_a_message_that_comes_twice_changes_nothing(ingestion_of: Ingestion, sto
     ],
     ids=["entry", "empty", "id", "simulated", "list", "no-meter", "string", "no-json"],
 )
-def test_a_bad_message_is_given_up_and_spoils_no_other(
+def test_a_bad_message_is_rejected_and_affects_no_other(
     ingestion_of: Ingestion, store: ReadingStore, bad: str
 ) -> None:
     stores().meters.register(Meter("simulated", MeterKind.SIMULATED, utc_now()))
@@ -143,7 +145,7 @@ def test_an_event_may_say_the_interval_and_the_zone_of_a_meter_and_overwrites_ne
         {"timezone": 1},
     ],
 )
-def test_an_event_with_bad_settings_is_given_up_and_registers_nothing(
+def test_an_event_with_bad_settings_is_rejected_and_registers_nothing(
     ingestion_of: Ingestion, store: ReadingStore, settings: dict[str, Any]
 ) -> None:
     ingestion_of.send(registering("m", [READING], **settings))

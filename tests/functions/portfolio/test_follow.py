@@ -1,4 +1,4 @@
-"""The function that follows the stream: one bad record holds up nobody, and comes again."""
+"""The function that follows the stream: one bad record does not stop the others, and is delivered again."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def known(*numbers: str) -> list[int | None]:
     return [entry.version if entry else None for entry in entries]
 
 
-def test_a_record_that_cannot_be_read_comes_again_and_the_others_are_applied(
+def test_a_record_that_cannot_be_read_is_delivered_again_and_the_others_are_applied(
     cloud: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = record("2", 20)
@@ -45,7 +45,7 @@ def test_a_record_that_cannot_be_read_comes_again_and_the_others_are_applied(
     assert known("1", "2", "3") == [4, 5, 4]
 
 
-def test_what_there_is_no_time_for_comes_again(cloud: None) -> None:
+def test_records_without_time_left_are_delivered_again(cloud: None) -> None:
     assert run(record("1", 10), record("2", 20), seconds_left=11) == ["10"]
     assert known("1", "2") == [None, None]
 
@@ -61,7 +61,7 @@ def test_an_item_that_was_removed_from_the_table_is_forgotten(cloud: None) -> No
     assert all(counter["N"] == "0" for row in rows for name, counter in row.items() if name == "s01")
 
 
-def test_nothing_is_asked_of_the_table_of_contracts(cloud: None) -> None:
+def test_the_table_of_contracts_is_not_read(cloud: None) -> None:
     store = stores().portfolio
     assert isinstance(store, PortfolioStore)
     tables: set[str] = set()

@@ -62,7 +62,7 @@ def test_a_change_is_published_with_the_dates_before_and_after(monkeypatch: pyte
     assert answer == {"batchItemFailures": []}
 
 
-def test_a_change_the_bus_does_not_take_comes_again_and_the_log_names_its_contract(
+def test_a_change_that_the_bus_refuses_is_delivered_again_and_the_log_names_its_contract(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(parsed: dict[str, Any], **_: Any) -> None:
@@ -98,7 +98,7 @@ def kinds(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[t
     return [(message.kind.value, message.detail["version"]) for message in messages_of(record(before, after))]
 
 
-def test_a_contract_that_is_created_deleted_and_created_again_is_told_with_growing_versions() -> None:
+def test_a_contract_that_is_created_deleted_and_created_again_is_published_with_growing_versions() -> None:
     again = OLD | {"version": {"N": "6"}, "generation": {"N": "2"}}
     assert kinds(None, OLD) == [("contract_created", 3)]
     assert kinds(OLD, NEW) == [("timeline_changed", 4)]
@@ -106,11 +106,11 @@ def test_a_contract_that_is_created_deleted_and_created_again_is_told_with_growi
     assert kinds(TOMBSTONE, again) == [("contract_created", 6)]
 
 
-def test_the_deletion_of_a_contract_without_dates_is_told_once() -> None:
+def test_the_deletion_of_a_contract_without_dates_is_published_once() -> None:
     assert kinds(OLD, TOMBSTONE) == [("contract_deleted", 5)]
 
 
-def test_an_item_that_is_removed_from_the_table_is_told_as_deleted_unless_it_was_already() -> None:
+def test_an_item_that_is_removed_from_the_table_is_published_as_deleted_unless_it_was_already() -> None:
     assert kinds(OLD, None) == [("contract_deleted", 4)]
     assert kinds(TOMBSTONE, None) == []
 

@@ -1,4 +1,4 @@
-"""What a write costs in units of DynamoDB's capacity, as docs/operations.md reckons with it."""
+"""What a write costs in units of DynamoDB's capacity, as in the cost tables of docs/operations.md."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -65,7 +65,7 @@ def start(day: int) -> ComponentEvent:
 
 
 @pytest.mark.parametrize(("audited", "accepted", "refused"), [(True, 6, 2), (False, 1, 0)])
-def test_an_event_costs_what_the_handbook_says(
+def test_an_event_costs_what_the_documentation_says(
     engine_client: "DynamoDBClient",
     engine_table: str,
     units: Callable[[], float],
@@ -86,7 +86,7 @@ def test_an_event_costs_what_the_handbook_says(
     assert units() == refused
 
 
-def test_a_correction_costs_what_the_handbook_says(
+def test_a_correction_costs_what_the_documentation_says(
     engine_client: "DynamoDBClient", engine_table: str, units: Callable[[], float]
 ) -> None:
     """With the reads that it makes: 1 for the contract and, but for a patch, 1 for this short trail."""
@@ -124,7 +124,7 @@ def test_a_day_of_minutes_is_read_for_five_units(
     assert 4 <= units() <= 5
 
 
-def test_a_correction_of_readings_costs_what_the_handbook_says(engine_client: "DynamoDBClient") -> None:
+def test_a_correction_of_readings_costs_what_the_documentation_says(engine_client: "DynamoDBClient") -> None:
     table = f"readings-{uuid4().hex}"
     create_table(engine_client, "ReadingsTable", table)
     store = ReadingStore(engine_client, table)

@@ -87,7 +87,7 @@ def test_the_condition_and_the_rules_agree_on_every_small_case(bench: Bench) -> 
 
 
 def mutants() -> list[tuple[Action, str]]:
-    """Return the conditions with one clause left out, one comparison bent, or one AND made an OR."""
+    """Return the conditions with one clause removed, one comparison changed, or one AND replaced by OR."""
     bent = {"<": ["<=", ">"], ">": [">=", "<"], "<=": ["<", ">="], ">=": [">", "<="]}
     found: list[tuple[Action, str]] = []
     for action, condition in CONDITIONS.items():
@@ -112,7 +112,7 @@ def mutants() -> list[tuple[Action, str]]:
 
 @pytest.mark.parametrize("bench", [False], indirect=True, ids=[""])
 @pytest.mark.parametrize(("action", "mutant"), mutants())
-def test_a_condition_with_one_fault_is_found_out(
+def test_a_condition_with_one_fault_is_detected(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, action: Action, mutant: str
 ) -> None:
     monkeypatch.setitem(CONDITIONS, action, mutant)

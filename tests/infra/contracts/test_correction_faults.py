@@ -211,11 +211,11 @@ def test_no_answer_is_false_and_no_state_is_without_its_row(run: Run) -> None:
     assert run(PLANS) == []
 
 
-def test_nor_where_nothing_is_sent_again(run: Run) -> None:
+def test_no_answer_is_false_if_nothing_is_sent_again_either(run: Run) -> None:
     assert run(PLANS // 4, resends=False) == []
 
 
-def test_the_same_plans_find_a_store_out_that_writes_the_row_after_the_state(
+def test_the_same_plans_detect_a_store_that_writes_the_row_after_the_state(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def in_two_writes(
@@ -233,7 +233,7 @@ def test_the_same_plans_find_a_store_out_that_writes_the_row_after_the_state(
     assert len(run(PLANS // 4)) > PLANS // 4 // 20
 
 
-def test_the_same_plans_find_a_store_out_that_stores_whatever_was_written_since_it_read(
+def test_the_same_plans_detect_a_store_that_ignores_what_was_written_since_it_read(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     correct = ContractStore.correct

@@ -65,13 +65,13 @@ def create(contracts: ContractStore, number: str) -> Contract:
     return contracts.create(Contract.new(number, uuid4().hex, small_cases.instant(0), (COMPONENT,)))
 
 
-def random_events(chance: random.Random, number: str) -> list[ComponentEvent]:
+def random_events(rng: random.Random, number: str) -> list[ComponentEvent]:
     return [
         ComponentEvent(
-            EventType.of(COMPONENT, chance.choice(list(Action))),
+            EventType.of(COMPONENT, rng.choice(list(Action))),
             number,
-            small_cases.day(chance.randint(1, 3)),
-            small_cases.instant(chance.randint(1, 4)),
+            small_cases.day(rng.randint(1, 3)),
+            small_cases.instant(rng.randint(1, 4)),
             key=f"event-{index}",
             id=f"id-{index}",
         )
@@ -87,9 +87,9 @@ def anomalies(
     Half of the contracts had a former one of their number, which knew the same events; a quarter
     are deleted in the end, and get all of them again.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     number = f"c{seed}-{uuid4().hex[:8]}"
-    events = random_events(chance, number)
+    events = random_events(rng, number)
     if seed % 2:
         create(contracts, number)
         former = with_a_trail(contracts.client, contracts.table)
@@ -103,7 +103,7 @@ def anomalies(
         if expected is not None and event in events[:1] and publisher.sent == len(events):
             contracts.delete(number, uuid4().hex)
             expected = None
-        network.faults = iter(chance.choices(list(Fault), k=chance.randint(0, 5)))
+        network.faults = iter(rng.choices(list(Fault), k=rng.randint(0, 5)))
         answer = publisher.send(event)
         network.faults = iter(())
         stored = contracts.get(number)
@@ -184,7 +184,7 @@ def test_no_answer_is_false_under_any_plan_of_faults(plans: Plans) -> None:
     assert plans.run(with_a_trail, PLANS) == []
 
 
-def test_no_answer_is_false_where_nothing_is_sent_again(plans: Plans) -> None:
+def test_no_answer_is_false_if_nothing_is_sent_again(plans: Plans) -> None:
     assert plans.run(with_a_trail, resends=False) == []
 
 
@@ -192,7 +192,7 @@ def test_without_a_trail_no_answer_is_false_while_an_event_is_the_last_that_coun
     assert plans.run(without_a_trail) == []
 
 
-def test_the_same_plans_find_a_handler_out_that_believes_every_refusal(plans: Plans) -> None:
+def test_the_same_plans_detect_a_handler_that_believes_every_refusal(plans: Plans) -> None:
     assert len(plans.run(naive)) > PLANS // 4 // 10
 
 
@@ -203,18 +203,18 @@ def test_every_event_has_one_row_whatever_was_lost(plans: Plans, engine: str) ->
         number = f"rows-{seed}"
         contract = create(plans.contracts, number)
         publisher = Publisher(with_a_trail(client, plans.table), resends=True)
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         answers = {}
-        for event in random_events(chance, number):
-            network.faults = iter(chance.choices(list(Fault), k=5))
+        for event in random_events(rng, number):
+            network.faults = iter(rng.choices(list(Fault), k=5))
             answers[event.key] = publisher.send(event)
         rows = {entry.event.key: entry.verdict.code for entry in plans.trails.entries(contract)}
         assert rows == answers
         client.close()
 
 
-def test_an_overwritten_event_that_comes_again_is_known_with_a_trail_and_not_without(plans: Plans) -> None:
-    """The weaker promise of ENABLE_EVENT_AUDIT=false, as it is."""
+def test_an_overwritten_event_that_is_sent_again_is_known_with_a_trail_and_not_without(plans: Plans) -> None:
+    """The weaker guarantee of ENABLE_EVENT_AUDIT=false."""
 
     def answer(store: Callable[["DynamoDBClient", str], Apply], number: str) -> Code:
         create(plans.contracts, number)

@@ -74,7 +74,7 @@ def out_of_order(engine_client: "DynamoDBClient", engine_table: str) -> Contract
     return contract
 
 
-def test_a_replay_of_a_busy_contract_is_tried_again(
+def test_a_replay_of_a_busy_contract_is_retried(
     engine: str, engine_table: str, out_of_order: Contract
 ) -> None:
     client = busy(engine, Fault.NONE, Fault.NONE, Fault.CONFLICT, Fault.CONFLICT)
@@ -87,9 +87,7 @@ def test_a_replay_of_a_busy_contract_is_tried_again(
     assert stored != replayed.before
 
 
-def test_a_busy_contract_is_deleted_all_the_same(
-    engine: str, engine_table: str, out_of_order: Contract
-) -> None:
+def test_a_busy_contract_is_still_deleted(engine: str, engine_table: str, out_of_order: Contract) -> None:
     store = ContractStore(busy(engine, Fault.CONFLICT, Fault.CONFLICT), engine_table)
     store.delete("1001", uuid4().hex)
     assert store.get("1001") is None

@@ -97,7 +97,7 @@ def test_a_write_that_is_sent_twice_takes_one_version(engine: str, engine_table:
     assert versioned.version() == 3
 
 
-def test_a_contract_from_before_there_were_versions_begins_to_count(versioned: Versioned) -> None:
+def test_a_contract_stored_before_versions_starts_to_count(versioned: Versioned) -> None:
     versioned.create()
     versioned.client.update_item(
         TableName=versioned.table,

@@ -8,13 +8,16 @@ from uuid import uuid4
 
 import pytest
 
-from domain import exports
-from domain.exports import ExportJob, Refusal, Status
+from domain import export_changes, exports
+from domain.export_changes import Refusal
+from domain.exports import ExportJob, Status
 from domain.meters.readings import Interval, Meter, MeterKind, Reading
 from infra.exports.job_store import ExportStore
+from infra.meters import hour_writes
 from infra.meters import reading_store as stored_readings
+from infra.meters.hour_writes import Counts
 from infra.meters.meter_store import MeterStore
-from infra.meters.reading_store import Counts, ReadingStore
+from infra.meters.reading_store import ReadingStore
 from infra.write_outcomes import BusyError, OutcomeUnknownError
 from tests.conftest import create_table
 from tests.faults import Fault, FaultyNetwork
@@ -53,19 +56,19 @@ def hours(count: int) -> list[Reading]:
 
 
 @pytest.mark.parametrize("fault", [Fault.DOUBLED, Fault.LOST_ANSWER, Fault.ERROR_AFTER, Fault.THROTTLED])
-def test_a_change_that_is_sent_twice_counts_once_and_knows_it(
+def test_a_change_that_is_sent_twice_counts_once_and_recognises_itself(
     jobs: ExportStore, network: FaultyNetwork, fault: Fault
 ) -> None:
     network.faults = iter([fault])
     jobs.create(exports.new_job("job", "m", DAY, "anonymous", NOW))
     network.faults = iter([Fault.NONE, fault])
-    claimed = jobs.change("job", partial(exports.claim, now=NOW))
+    claimed = jobs.change("job", partial(export_changes.claim, now=NOW))
     assert isinstance(claimed, ExportJob)
     assert claimed.attempt == 1
     network.faults = iter([Fault.NONE, fault])
-    cancelled = jobs.change("job", partial(exports.cancel, now=NOW))
+    cancelled = jobs.change("job", partial(export_changes.cancel, now=NOW))
     assert isinstance(cancelled, ExportJob)
-    assert jobs.change("job", partial(exports.cancel, now=NOW)) is Refusal.FINISHED
+    assert jobs.change("job", partial(export_changes.cancel, now=NOW)) is Refusal.FINISHED
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_a_change_that_is_never_answered_is_unknown_unless_it_was_never_sent(
     jobs.create(exports.new_job("job", "m", DAY, "anonymous", NOW))
     network.faults = iter([Fault.NONE, fault, fault, fault])
     with pytest.raises(error):
-        jobs.change("job", partial(exports.cancel, now=NOW))
+        jobs.change("job", partial(export_changes.cancel, now=NOW))
     job = jobs.get("job")
     assert job is not None
     assert job.status is (Status.CANCELLED if fault is Fault.LOST_ANSWER else Status.PENDING)
@@ -106,7 +109,7 @@ def test_an_upload_that_is_never_answered_is_unknown_and_harmless_to_repeat(
     assert readings.store("m", hours(5)) == Counts(15, unchanged=15)
 
 
-def test_an_upload_that_always_meets_others_is_refused_as_busy(
+def test_an_upload_that_conflicts_in_every_attempt_is_refused_as_busy(
     readings: ReadingStore, network: FaultyNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
@@ -120,8 +123,8 @@ def test_an_upload_that_always_meets_others_is_refused_as_busy(
 def test_an_upload_larger_than_a_transaction_takes_several(
     readings: ReadingStore, monkeypatch: pytest.MonkeyPatch, most_items: int, most_bytes: int
 ) -> None:
-    monkeypatch.setattr(stored_readings, "_MAX_ITEMS", most_items)
-    monkeypatch.setattr(stored_readings, "_MAX_BYTES", most_bytes)
+    monkeypatch.setattr(hour_writes, "_MAX_ITEMS", most_items)
+    monkeypatch.setattr(hour_writes, "_MAX_BYTES", most_bytes)
     sizes: list[int] = []
     readings.client.meta.events.register(
         "provide-client-params.dynamodb.TransactWriteItems",

@@ -1,4 +1,4 @@
-"""Workers and uploads that meet, on DynamoDB Local; what would lose them is shown to lose them."""
+"""Concurrent workers and uploads, on DynamoDB Local; without the conditions, the same races lose data."""
 
 import hashlib
 import threading
@@ -12,8 +12,9 @@ from uuid import uuid4
 import pytest
 from moto import mock_aws
 
-from domain import exports
-from domain.exports import ExportJob, Refusal, Status
+from domain import export_changes, exports
+from domain.export_changes import Refusal
+from domain.exports import ExportJob, Status
 from domain.meters.csv_format import HEADER, read_line
 from domain.meters.readings import Interval, Meter, MeterKind, Reading
 from domain.meters.simulation import simulate
@@ -22,7 +23,7 @@ from infra import aws
 from infra.exports import job_store as stored_exports
 from infra.exports.files import ExportFiles
 from infra.exports.job_store import ExportStore
-from infra.meters import reading_store as stored_readings
+from infra.meters import hour_writes
 from infra.meters.meter_store import MeterStore
 from infra.meters.reading_store import ReadingStore
 from tests.conftest import create_table
@@ -66,7 +67,7 @@ def at_once(acts: Sequence[Callable[[], _Answer]]) -> list[_Answer]:
 
 
 def claim(jobs: ExportStore, job_id: str) -> ExportJob | Refusal:
-    return jobs.change(job_id, lambda job: exports.claim(job, NOW))
+    return jobs.change(job_id, lambda job: export_changes.claim(job, NOW))
 
 
 def winners_of(jobs: ExportStore, races: int) -> list[int]:
@@ -90,11 +91,11 @@ def test_without_the_condition_several_win(jobs: ExportStore, monkeypatch: pytes
     assert max(winners_of(jobs, races=20)) > 1
 
 
-def test_of_a_cancel_and_a_completion_that_meet_exactly_one_counts(jobs: ExportStore) -> None:
+def test_of_a_concurrent_cancel_and_completion_exactly_one_counts(jobs: ExportStore) -> None:
     file = exports.ExportFile("key", 1, 1, "sha", NOW + exports.FILE_LIFETIME)
     ends: list[Callable[[ExportJob], ExportJob | Refusal]] = [
-        lambda job: exports.cancel(job, NOW),
-        lambda job: exports.complete(job, 1, file, NOW),
+        lambda job: export_changes.cancel(job, NOW),
+        lambda job: export_changes.complete(job, 1, file, NOW),
     ]
     for race in range(30):
         job_id = f"job-{race}"
@@ -127,15 +128,15 @@ def lost_readings(store: ReadingStore, races: int) -> int:
     return lost
 
 
-def test_uploads_that_meet_on_the_same_hours_lose_nothing(readings: ReadingStore) -> None:
+def test_concurrent_uploads_to_the_same_hours_lose_nothing(readings: ReadingStore) -> None:
     assert lost_readings(readings, races=10) == 0
 
 
 def test_without_the_conditions_they_lose_readings(
     readings: ReadingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored_readings, "IS_NEW", "attribute_not_exists(#pk) OR attribute_exists(#pk)")
-    monkeypatch.setattr(stored_readings, "IS_UNCHANGED", "#version = :version OR attribute_exists(#version)")
+    monkeypatch.setattr(hour_writes, "IS_NEW", "attribute_not_exists(#pk) OR attribute_exists(#pk)")
+    monkeypatch.setattr(hour_writes, "IS_UNCHANGED", "#version = :version OR attribute_exists(#version)")
     # DynamoDB itself refuses transactions that meet; those that only follow each other are the point.
     assert lost_readings(readings, races=10) > 0
 

@@ -1,4 +1,4 @@
-"""An upload that breaks off leaves some whole hours; sending it again stores the rest."""
+"""An interrupted upload leaves some whole hours; sending it again stores the rest."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from domain.meters.readings import Interval, Meter, MeterKind
-from infra.meters.reading_store import Counts, ReadingStore
+from infra.meters.hour_writes import Counts
+from infra.meters.reading_store import ReadingStore
 from infra.write_outcomes import PartlyAppliedError
 from tests.conftest import create_table
 from tests.readings import reading

@@ -38,7 +38,7 @@ def test_the_mask_is_that_of_the_lines(seconds: set[int]) -> None:
 
 
 @pytest.mark.parametrize("interval", [1, 5, 10, 60, 300, 900])
-def test_an_undisturbed_meter_stores_no_mask_and_another_one_does(interval: int) -> None:
+def test_a_meter_without_gaps_stores_no_mask_and_another_one_does(interval: int) -> None:
     even = list(range(0, 3600, interval))
     shifted = [second + 1 for second in even if second < 3599]
     stored = [len(hour_item(block_of(seconds), 1)["facts"]["B"]) for seconds in (even, shifted)]

@@ -13,7 +13,8 @@ import pytest
 from domain.meters.completeness import minutes_of
 from domain.meters.readings import Interval, Meter, MeterKind, Reading
 from domain.meters.sums import sum_quarters
-from infra.meters.reading_store import Counts, ReadingStore
+from infra.meters.hour_writes import Counts
+from infra.meters.reading_store import ReadingStore
 from tests.conftest import create_table
 from tests.readings import hour_begin, reading
 

@@ -12,8 +12,9 @@ import pytest
 from domain.actors import Actor, ActorKind
 from domain.meters.history import Version
 from domain.meters.readings import Interval, Reading
-from infra.meters import reading_store
-from infra.meters.reading_store import Counts, ReadingStore
+from infra.meters import hour_writes
+from infra.meters.hour_writes import Counts
+from infra.meters.reading_store import ReadingStore
 from infra.write_outcomes import WriteFailedError
 from tests.conftest import create_table
 from tests.faults import Crash, Fault, FaultyNetwork
@@ -108,7 +109,7 @@ def expected() -> list[str]:
 @pytest.fixture
 def case_of(engine_client: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Callable[[], Case]:
     # Several transactions for each step: two hours with their past versions in each.
-    monkeypatch.setattr(reading_store, "_MAX_ITEMS", 4)
+    monkeypatch.setattr(hour_writes, "_MAX_ITEMS", 4)
     monkeypatch.setattr(time, "sleep", lambda _: None)
     network = FaultyNetwork(engine_client)
     store = ReadingStore(engine_client, f"readings-{uuid4().hex}")

@@ -1,4 +1,4 @@
-"""The portfolio on DynamoDB Local: whatever comes in whatever order, it ends as the newest version says."""
+"""The portfolio on DynamoDB Local: in whatever order versions arrive, it ends as the newest."""
 
 from dataclasses import replace
 from random import Random
@@ -23,7 +23,7 @@ def store(engine_client: "DynamoDBClient", engine_portfolio: str) -> PortfolioSt
     return PortfolioStore(engine_client, engine_portfolio)
 
 
-def test_an_entry_brings_its_rows_and_counts_and_takes_them_with_it(store: PortfolioStore) -> None:
+def test_an_entry_is_stored_and_deleted_with_its_rows_and_counters(store: PortfolioStore) -> None:
     random = Random(1)
     entries = {number: random_entry(random, number) for number in ("1", "2", "3", "4", "5")}
     for entry in entries.values():
@@ -69,7 +69,7 @@ def test_the_entry_may_change_under_a_write_which_then_stores_nothing(store: Por
         ("ENTRY_IS_UNCHANGED", "#version = :version OR #spans = :spans"),
     ],
 )
-def test_each_part_of_the_conditions_refuses_who_saw_what_is_stored_no_longer(
+def test_each_part_of_the_conditions_refuses_a_write_based_on_an_old_read(
     store: PortfolioStore, monkeypatch: pytest.MonkeyPatch, condition: str, mutant: str
 ) -> None:
     random = Random(3)
@@ -90,7 +90,7 @@ def test_each_part_of_the_conditions_refuses_who_saw_what_is_stored_no_longer(
     assert losers_write()
 
 
-def test_random_versions_in_random_order_end_as_the_newest_says(store: PortfolioStore) -> None:
+def test_random_versions_in_random_order_end_as_the_newest(store: PortfolioStore) -> None:
     random = Random(4)
     versions = [random_entry(random, str(n % 20), n // 20) for n in range(200)]
     arriving = versions + random.sample(versions, 60)

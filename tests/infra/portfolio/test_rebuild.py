@@ -1,4 +1,4 @@
-"""The portfolio built anew and compared, on DynamoDB Local: whatever is wrong with it is found, and corrected."""
+"""The portfolio rebuilt and compared, on DynamoDB Local: every difference is found and corrected."""
 
 from collections.abc import Callable
 from datetime import date
@@ -162,7 +162,7 @@ class StoppedError(Exception):
     """The rebuild was stopped."""
 
 
-def test_a_rebuild_that_is_interrupted_goes_on_where_it_was(
+def test_an_interrupted_rebuild_continues_where_it_stopped(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scans: list[Any] = []

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from fastapi.testclient import TestClient
 
-from domain.exports import CANCELLED_COUNTS, MAX_OPEN_EXPORTS, Refusal, TooManyExportsError, cancel, new_job
+from domain.export_changes import Refusal, cancel
+from domain.exports import CANCELLED_COUNTS, MAX_OPEN_EXPORTS, TooManyExportsError, new_job
 from domain.meters.readings import Interval
 from domain.users import Role
 from functions.api.exports import exports as routes
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PERIOD = {"start_datetime": "2024-01-01T00:00:00Z", "end_datetime": "2024-01-02T00:00:00Z"}
-WISH = {"smart_meter_id": "123", "format": "csv"} | PERIOD
+REQUEST = {"smart_meter_id": "123", "format": "csv"} | PERIOD
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
 
 def ask(api: TestClient, shown: Headers) -> str:
-    answer = api.post("/api/export/csv", json=WISH, headers=shown)
+    answer = api.post("/api/export/csv", json=REQUEST, headers=shown)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["job_id"])
 
@@ -95,7 +96,9 @@ def test_a_key_sees_what_its_owner_asked_for(closed: None, api: TestClient) -> N
 def test_the_same_idempotency_key_of_another_user_is_another_request(closed: None, api: TestClient) -> None:
     jobs = [
         api.post(
-            "/api/export/csv", json=WISH, headers=enter(api, Role.OPERATOR, name) | {"Idempotency-Key": "1"}
+            "/api/export/csv",
+            json=REQUEST,
+            headers=enter(api, Role.OPERATOR, name) | {"Idempotency-Key": "1"},
         )
         for name in ("ada", "eve")
     ]
@@ -122,7 +125,7 @@ def test_a_page_of_a_history_reads_a_bounded_number_of_jobs_and_none_of_others(
     stores().exports.client.meta.events.register(
         "after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["ScannedCount"])
     )
-    monkeypatch.setattr(stored_exports, "MAX_TOUCHED", 10)
+    monkeypatch.setattr(stored_exports, "MAX_ITEMS_READ", 10)
 
     assert history(api, bearer(log_in(api, "ada"))) == own[::-1]
     assert max(read) <= 10
@@ -136,7 +139,7 @@ def test_a_history_of_others_jobs_is_that_of_a_meter_that_nobody_asked_about(
     eve = make_user("eve", Role.OPERATOR).id
     for second in range(30):
         store_job(eve, "123", second)
-    monkeypatch.setattr(stored_exports, "MAX_TOUCHED", 5)
+    monkeypatch.setattr(stored_exports, "MAX_ITEMS_READ", 5)
     ada = enter(api, Role.OPERATOR, "ada")
     answers = [
         api.get(f"/api/export/history/{meter}?limit=2", headers=ada).json() for meter in ("123", "none")
@@ -173,16 +176,16 @@ def test_a_user_has_so_many_open_exports_and_one_that_is_cancelled_counts_for_a_
 
     at(0)
     jobs = [ask(api, ada) for _ in range(MAX_OPEN_EXPORTS)]
-    refused = api.post("/api/export/csv", json=WISH, headers=ada)
+    refused = api.post("/api/export/csv", json=REQUEST, headers=ada)
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_exports")
     assert ask(api, enter(api, Role.OPERATOR, "eve"))
 
     api.delete(f"/api/export/{jobs[2]}", headers=ada)
     at(59)
-    assert api.post("/api/export/csv", json=WISH, headers=ada).status_code == 429
+    assert api.post("/api/export/csv", json=REQUEST, headers=ada).status_code == 429
     at(60)
     ask(api, ada)
-    assert api.post("/api/export/csv", json=WISH, headers=ada).status_code == 429
+    assert api.post("/api/export/csv", json=REQUEST, headers=ada).status_code == 429
 
 
 def test_asking_and_cancelling_in_turn_gets_no_more_jobs_than_may_be_open(
@@ -191,7 +194,7 @@ def test_asking_and_cancelling_in_turn_gets_no_more_jobs_than_may_be_open(
     ada = enter(api, Role.OPERATOR, "ada")
     answers = []
     for _ in range(4 * MAX_OPEN_EXPORTS):
-        answers.append(api.post("/api/export/csv", json=WISH, headers=ada))
+        answers.append(api.post("/api/export/csv", json=REQUEST, headers=ada))
         if answers[-1].status_code == 200:
             api.delete(f"/api/export/{answers[-1].json()['job_id']}", headers=ada)
     assert [answer.status_code for answer in answers].count(200) == MAX_OPEN_EXPORTS
