@@ -1,4 +1,4 @@
-"""What Lambda calls with the changes of the table of contracts, beside the publisher."""
+"""What Lambda calls with the changes of the table of contracts, as it calls the publisher."""
 
 from typing import Any
 

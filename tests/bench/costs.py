@@ -8,7 +8,8 @@ from uuid import uuid4
 from domain.contracts.contract import Contract
 from domain.contracts.events import Component, ComponentEvent, EventType
 from domain.contracts.trails import Reception, Source
-from domain.exports import claim, new_job
+from domain.export_changes import claim
+from domain.exports import new_job
 from domain.meters.csv_format import read_line
 from domain.meters.readings import Interval, Meter, MeterKind
 from domain.meters.simulation import simulate
