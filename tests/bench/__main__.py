@@ -64,6 +64,12 @@ def run_all(tests: Path | None, *, short: bool) -> int:
 
 def check() -> int:
     """Measure the guarded ratios, up to three times, and compare them with the recorded ones."""
+    if not report.RECORDED.exists():
+        print(
+            "error: nothing is recorded yet: run `make bench` once, and commit what it writes",
+            file=sys.stderr,
+        )
+        return 1
     recorded: dict[str, float] = json.loads(report.RECORDED.read_text())
     built = artifacts.build()
     missed: set[str] = set()
@@ -71,7 +77,11 @@ def check() -> int:
         name = section.__name__.rpartition(".")[2]
         for _ in range(TRIES):
             found = section.run(Bench(built, True, _progress_of(name))).ratios
-            worse = [ratio for ratio in found if ratio.guarded and ratio.value > WORSE * recorded[ratio.name]]
+            worse = [
+                ratio
+                for ratio in found
+                if ratio.guarded and ratio.value > WORSE * recorded.get(ratio.name, ratio.value)
+            ]
             for ratio in found:
                 print(f"{_show(ratio)}, recorded {recorded.get(ratio.name, 'not')}")
             if not worse:
