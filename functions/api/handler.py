@@ -10,6 +10,7 @@ from typing import Any
 
 from mangum import Mangum
 
+from functions import finish_imports
 from functions.api.app import event_routers, start
 from functions.api.invalid_unicode import with_valid_unicode
 from infra.settings import ApiSettings, settings
@@ -48,3 +49,6 @@ if settings(ApiSettings).starts_from_snapshot:
     from functions.api.snapshot import prepare
 
     prepare(_whole())
+
+
+finish_imports()

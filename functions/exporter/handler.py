@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions import finish_imports
 from functions.exporter.worker import LeasedError, Worker
 from infra.batches import BatchAnswer, QueueMessage, answer_of
 from infra.exports.queue import MAX_RECEIVES, job_of
@@ -53,3 +54,6 @@ def worker() -> Worker:
         ours.export_files,
         contracts=lambda: ours.contract_lines,
     )
+
+
+finish_imports()

@@ -9,6 +9,7 @@ from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
 from domain.contracts.verdicts import Code
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
+from functions import finish_imports
 from infra.batches import BatchAnswer, QueueMessage, answer_of
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_messages import MalformedMessageError, read_message
@@ -137,3 +138,6 @@ def _reject(message: QueueMessage, error: Exception) -> dict[str, Exception]:
     logger.error("Message rejected", message_id=message.id, reason=str(error))
     stores().ingestion_queue.postpone(message.receipt_handle, SHORT_DELAY_SECONDS)
     return {message.id: error}
+
+
+finish_imports()

@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions import finish_imports
 from infra.batches import BatchAnswer, answer_of
 from infra.portfolio.follow_stream import follow
 from infra.stores import stores
@@ -22,3 +23,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchAnswer:
         stores().portfolio, stores().event_log, records, more_than(_TIME_TO_FINISH_SECONDS, context)
     )
     return answer_of(records[place]["dynamodb"]["SequenceNumber"] for place in failed[:1])
+
+
+finish_imports()

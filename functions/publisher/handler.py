@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions import finish_imports
 from infra.batches import BatchAnswer, answer_of
 from infra.contracts.publish_changes import publish_changes
 from infra.stores import stores
@@ -16,3 +17,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchAnswer:
     records = event["Records"]
     failed = publish_changes(stores().change_publisher, records)
     return answer_of(records[place]["dynamodb"]["SequenceNumber"] for place in failed[:1])
+
+
+finish_imports()
