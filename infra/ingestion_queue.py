@@ -21,6 +21,11 @@ def delay_seconds(receives: int) -> int:
     return min(_FIRST_DELAY_SECONDS << (receives - 1), _MAX_DELAY_SECONDS)
 
 
+def seconds_until_last_receive(max_receives: int) -> int:
+    """Return how long after its arrival a message that fails each time is received for the last time."""
+    return sum(delay_seconds(receives) for receives in range(1, max_receives))
+
+
 class IngestionQueue:
     """Controls when a message that was not processed is delivered again."""
 

@@ -1,8 +1,9 @@
 """Logs and metrics, in the formats that CloudWatch reads."""
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -15,32 +16,58 @@ from infra.settings import Settings, settings
 
 logger = Logger()
 
-Decided = tuple[ComponentEvent, Verdict, Actor | None]
-"""An event, its verdict and its actor. Each decision is reported once; a repeated answer is not a decision."""
+
+class Decided(NamedTuple):
+    """An event, its verdict and its actor. Each decision is reported once; a repeated answer is not a decision."""
+
+    event: ComponentEvent
+    verdict: Verdict
+    actor: Actor | None
+    envelope_id: str | None = None
 
 
 def report(decided: Iterable[Decided]) -> None:
-    """Log each decided event, and count them in the metrics EventsAccepted and EventsRejected (by code).
+    """Log each decided event, and count them in the metrics EventsAccepted and EventsRejected.
 
-    The dimensions are the service, the stage and the code; contract numbers are only in the log.
+    The dimensions are the service and the stage, and of EventsRejected in addition these with the code, as an alarm
+    cannot add up codes. Contract numbers are only in the log.
     """
     codes: Counter[Code] = Counter()
-    for event, verdict, actor in decided:
+    for event, verdict, actor, envelope_id in decided:
         codes[verdict.code] += 1
-        logger.info(
-            "Event decided",
-            code=verdict.code,
-            contract_number=event.contract_number,
-            component=event.type.component,
-            action=event.type.action,
-            created_at=format_instant(event.created_at),
-            actor=_name(actor),
-        )
+        envelope: dict[str, Any] = {} if envelope_id is None else {"envelope_id": envelope_id}
+        logger.info("Event decided", code=verdict.code, actor=_name(actor), **facts_of(event), **envelope)
+    accepted = codes.pop(Code.ACCEPTED, 0)
+    if accepted or codes:
+        # Also when it is 0: the alarm on the share of refused events computes with both.
+        count("EventsAccepted", accepted)
     for code, times in codes.items():
-        if code is Code.ACCEPTED:
-            count("EventsAccepted", times)
-        else:
-            count("EventsRejected", times, code=code)
+        count("EventsRejected", times, code=code)
+    if codes:
+        count("EventsRejected", codes.total())
+
+
+def facts_of(event: ComponentEvent) -> dict[str, Any]:
+    """Return what names an event in the log; `event_key` addresses its row in the trail."""
+    facts = {
+        "contract_number": event.contract_number,
+        "component": event.type.component,
+        "action": event.type.action,
+        "date": event.date.isoformat(),
+        "created_at": format_instant(event.created_at),
+        "event_key": event.key,
+    }
+    return facts if event.id is None else facts | {"event_id": event.id}
+
+
+@contextmanager
+def log_lines_with(facts: Mapping[str, object]) -> Iterator[None]:
+    """Add `facts` to each log line of the block, on this thread and on those that `in_parallel` starts."""
+    logger.thread_safe_append_keys(**facts)
+    try:
+        yield
+    finally:
+        logger.thread_safe_remove_keys(facts)
 
 
 def _name(actor: Actor | None) -> str | None:
@@ -58,10 +85,15 @@ def log_action(action: str, outcome: str, *, actor: str, target: str | None, **f
     write("Action", action=action, outcome=outcome, actor=actor, target=target, **present)
 
 
-def report_unknown(error: Exception, message_id: str | None = None) -> None:
+def report_unknown(error: Exception) -> None:
     """Log that it is unknown whether a write took effect, and count it in the metric OutcomeUnknown."""
-    logger.error("Outcome unknown", reason=repr(error.__cause__ or error), message_id=message_id)
+    logger.error("Outcome unknown", reason=reason_of(error))
     count("OutcomeUnknown")
+
+
+def reason_of(error: Exception) -> str:
+    """Return the log's words for why something failed: the error beneath the service's own, if there is one."""
+    return repr(error.__cause__ or error)
 
 
 def count(name: str, times: int = 1, **dimensions: str) -> None:

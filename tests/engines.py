@@ -1,5 +1,6 @@
 """Starts DynamoDB Local, AWS's own engine, on which write conditions and races are tested."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -7,10 +8,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
@@ -121,6 +122,45 @@ def dynamodb_local() -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(timeout=10)
+
+
+@contextmanager
+def shared(folder: Path, start: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """Yield the endpoint of what `start` runs, and run it once for all processes that ask with the same folder.
+
+    The first one runs it, and waits at its end until no other process uses it.
+    """
+    known = folder / f"{start.__name__}.endpoint"
+    with (
+        (folder / f"{start.__name__}.lock").open("w") as entry,
+        known.with_suffix(".users").open("w") as users,
+    ):
+        fcntl.flock(entry, fcntl.LOCK_EX)
+        if known.exists():
+            fcntl.flock(users, fcntl.LOCK_SH)
+            fcntl.flock(entry, fcntl.LOCK_UN)
+            yield known.read_text()
+            return
+        with start() as endpoint:
+            known.write_text(endpoint)
+            fcntl.flock(entry, fcntl.LOCK_UN)
+            try:
+                yield endpoint
+            finally:
+                _lock_when_unused(entry, users)
+                known.unlink()
+
+
+def _lock_when_unused(entry: IO[str], users: IO[str]) -> None:
+    while True:
+        fcntl.flock(entry, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(entry, fcntl.LOCK_UN)
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _wait_until_it_answers(client: "DynamoDBClient", process: subprocess.Popen[bytes]) -> None:

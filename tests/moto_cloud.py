@@ -2,14 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import cache
 
 import boto3
 from botocore.loaders import JSONFileLoader
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.table import Table
+from moto.s3.models import s3_backends
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.sqs.models import sqs_backends
 
 from infra import aws
-from tests.conftest import create_table
+from tests.conftest import REGION, create_table
 
 TABLES = {
     "ContractsTable": "contracts",
@@ -32,15 +39,33 @@ JSONFileLoader.load_file = lambda _, path: _load(path)  # type: ignore[assignmen
 
 @contextmanager
 def service_cloud() -> Iterator[None]:
-    """Run moto during the context, with only the resources of template.yaml."""
+    """Run moto during the context, with only the resources of template.yaml.
+
+    They are put into moto directly: sending the requests that create them would take ten times as long as most tests.
+    """
     # Creating a session for each test would take longer than creating all tables; the clients are new anyway.
     # Its own credentials would stay in that session, and DynamoDB Local has separate tables for each access key.
     with mock_aws(config={"core": {"reset_boto3_session": False, "mock_credentials": False}}):
-        for logical_id, name in TABLES.items():
-            create_table(aws.dynamodb(), logical_id, name)
-        aws.s3().create_bucket(
-            Bucket="exports", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables = deepcopy(_tables())
+        s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket("exports", REGION)
+        sqs_backends[DEFAULT_ACCOUNT_ID][REGION].create_queue("exports")
+        secretsmanager_backends[DEFAULT_ACCOUNT_ID][REGION].create_secret(
+            name="signing",
+            secret_string="s" * 64,
+            secret_binary=None,
+            description=None,
+            tags=None,
+            kms_key_id=None,
+            client_request_token=None,
+            replica_regions=[],
+            force_overwrite=False,
         )
-        aws.sqs().create_queue(QueueName="exports")
-        boto3.client("secretsmanager").create_secret(Name="signing", SecretString="s" * 64)
         yield
+
+
+@cache
+def _tables() -> dict[str, Table]:
+    """Return moto's tables after their creation by requests; moto has to run."""
+    for logical_id, name in TABLES.items():
+        create_table(aws.dynamodb(), logical_id, name)
+    return deepcopy(dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables)

@@ -26,6 +26,10 @@ class Code(StrEnum):
     STALE_END = "stale_end"
 
 
+RETRYABLE = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
+"""Refusals that an event which overtook another may meet; on the bus they are final on the last receive only."""
+
+
 class Verdict(NamedTuple):
     """The decision about one event, and the stored event that blocks it, if any."""
 

@@ -75,7 +75,12 @@ def log_request(scope: Scope, status: int) -> None:
     action = ACTIONS.get((scope["method"], path or ""))
     if action is None and status not in _REFUSED:
         return
-    noted: dict[str, Any] = {"actor": NOBODY, "target": _target(scope.get("path_params", {}))}
+    parameters: Mapping[str, str] = scope.get("path_params", {})
+    noted: dict[str, Any] = {
+        "actor": NOBODY,
+        "target": _target(parameters),
+        "event_key": _event_key(parameters),
+    }
     noted |= scope["state"].get("noted", {})
     log_action(
         action or "request",
@@ -93,6 +98,11 @@ def _outcome(status: int) -> str:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return "throttled"
     return "refused" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
+
+
+def _event_key(parameters: Mapping[str, str]) -> str | None:
+    """Return the key of the event that the path names beside its contract, cut like a target."""
+    return parameters["key"][:_LONGEST_ID] if "key" in parameters else None
 
 
 def _target(parameters: Mapping[str, str]) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import ErrorResponse
 
 
@@ -22,7 +23,7 @@ class AllowedHosts:
             await self.app(scope, receive, send)
             return
         message = "This service does not answer under this host name."
-        refusal = ErrorResponse(400, "unknown_host", message, scope["state"]["request_id"])
+        refusal = ErrorResponse(ErrorCode.UNKNOWN_HOST, message, scope["state"]["request_id"])
         await refusal(scope, receive, send)
 
     def _is_allowed(self, header: str) -> bool:

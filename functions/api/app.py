@@ -10,11 +10,13 @@ from functions.api.access import check_access, check_access_before_validation_er
 from functions.api.allowed_hosts import AllowedHosts
 from functions.api.contracts import events
 from functions.api.cors import Cors
-from functions.api.dependencies import check_query, provided
-from functions.api.error_shape import describe
+from functions.api.dependencies import provided
+from functions.api.error_shape import Error
 from functions.api.error_statuses import add_error_handlers
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
+from functions.api.query_parameters import check_query, query_names
+from functions.api.representations import Representations
 from functions.api.schemas import Health, Readiness, ServiceInfo
 from infra.settings import ApiSettings, settings
 from infra.stores import Stores
@@ -56,7 +58,7 @@ async def get_health() -> Health:
     return Health()
 
 
-@router.get("/health/ready", responses=describe(503))
+@router.get("/health/ready")
 async def get_readiness(tables: Tables) -> Readiness:
     """Report whether the tables answer."""
     for table in tables:
@@ -93,9 +95,9 @@ def all_routers() -> list[APIRouter]:
     from functions.api.portfolio import portfolio
     from functions.api.users import api_keys, logins, users
 
-    parts = [docs, logins, users, api_keys, contracts, bulk, events, timelines, trails]
-    parts += [portfolio, exports, meters, completeness, readings]
-    return [router, *(part.router for part in parts)]
+    parts = [docs, contracts, bulk, events, timelines, trails, portfolio, meters, completeness, readings]
+    parts += [exports, logins, users, api_keys]
+    return [*(part.router for part in parts), router]
 
 
 def create_app(
@@ -112,17 +114,17 @@ def create_app(
     app = DescribedApp(
         title="Energy Operations",
         version=VERSION,
-        description=(
-            "Contract component timelines: accepts or refuses each event, and says why. "
-            "Smart meter readings, and exports of them as CSV."
-        ),
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[Depends(check_access), Depends(check_query)],
+        responses={"default": {"model": Error, "description": "Any other error"}},
+        generate_unique_id_function=lambda route: route.name,
     )
     for part in all_routers() if routers is None else routers:
         app.include_router(part)
+    app.state.query_names = query_names(app)
     add_error_handlers(app)
     check_access_before_validation_errors(app)
     app.add_middleware(RequestGuard)
@@ -130,5 +132,6 @@ def create_app(
         app.add_middleware(Cors, origins, credentials=allow_credentials)
     if hosts:
         app.add_middleware(AllowedHosts, hosts)
+    app.add_middleware(Representations)
     app.add_middleware(RequestFrame)
     return app

@@ -7,11 +7,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import ErrorResponse
 
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_ALLOWED_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key")
-_EXPOSED_HEADERS = ("Retry-After", "X-Process-Time", "X-Request-ID")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_ALLOWED_HEADERS = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-API-Key", "X-Request-ID"),
+)
+_EXPOSED_HEADERS = (
+    *("ETag", "Link", "Retry-After", "X-Client-Request-ID", "X-Process-Time", "X-Request-ID"),
+)
 
 
 class Cors(CORSMiddleware):
@@ -41,5 +46,7 @@ class _RefusedPreflight(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _allowed(self)
         message = "Pages of this origin may not make this request."
-        refusal = ErrorResponse(400, "cors_refused", message, scope["state"]["request_id"], headers=headers)
+        refusal = ErrorResponse(
+            ErrorCode.CORS_REFUSED, message, scope["state"]["request_id"], headers=headers
+        )
         await refusal(scope, receive, send)

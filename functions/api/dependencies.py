@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from typing import Annotated, Any
-from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, Header, Query, Request
-from fastapi.exceptions import RequestValidationError
 
 from infra.cursors import Cursors
 from infra.idempotency import IdempotencyStore
@@ -21,23 +19,36 @@ def provided(choose: Callable[[Stores], object]) -> Any:  # noqa: ANN401 - FastA
     return Depends(provide)
 
 
-async def check_query(request: Request) -> None:
-    """Refuse a query string that is not UTF-8, which Starlette would silently replace by other text.
+class ListCursors:
+    """Reads and issues the cursors of the list that one request asks for."""
 
-    Raises:
-        RequestValidationError: a name or value is not UTF-8; the error names the parameter where possible.
-    """
-    for parameter in request.scope["query_string"].split(b"&"):
-        try:
-            unquote_to_bytes(parameter).decode()
-        except UnicodeDecodeError:
-            name = unquote_to_bytes(parameter.partition(b"=")[0]).decode(errors="ignore")
-            where = ("query", name) if name else ("query",)
-            detail = {"type": "value_error", "loc": where, "msg": "must be UTF-8"}
-            raise RequestValidationError([detail]) from None
+    def __init__(self, cursors: Cursors, request: Request) -> None:
+        self._cursors = cursors
+        self._request = request
+
+    def position(self, scope: str, cursor: str | None) -> str | None:
+        """Return where in the list `scope` to go on; None is its begin.
+
+        Raises:
+            InvalidCursorError: the cursor was not issued for this list.
+        """
+        return None if cursor is None else self._cursors.open(scope, cursor)
+
+    def next_cursor(self, scope: str, position: str | None) -> str | None:
+        """Return the cursor of the next page, which the answer's header Link names too; None at the end."""
+        if position is None:
+            return None
+        cursor = self._cursors.seal(scope, position)
+        self._request.scope["state"]["next_cursor"] = cursor
+        return cursor
 
 
-CursorSeal = Annotated[Cursors, provided(lambda stores: stores.cursors)]
+async def list_cursors(request: Request) -> ListCursors:
+    """Return the cursors of this request."""
+    return ListCursors(stores().cursors, request)
+
+
+Pages = Annotated[ListCursors, Depends(list_cursors)]
 IdempotencyKeys = Annotated[IdempotencyStore, provided(lambda stores: stores.idempotency)]
 Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of entries in one answer")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the previous answer")]

@@ -1,48 +1,4 @@
-"""The one place that maps errors to HTTP statuses and error codes.
-
-domain.contracts.contract.ComponentInUseError       409 component_in_use
-domain.contracts.contract.ContractExistsError      409 contract_exists
-domain.contracts.contract.ContractNotFoundError    404 contract_not_found
-domain.exports.ExportExpiredError                  410 export_expired
-domain.exports.ExportFinishedError                 409 export_finished
-domain.exports.ExportNotFoundError                 404 export_not_found
-domain.exports.ExportNotReadyError                 404 export_not_ready
-domain.meters.periods.PeriodError                  400 validation_error
-domain.exports.TooManyExportsError                 429 too_many_exports
-domain.meters.readings.MeterIsSimulatedError       409 meter_is_simulated
-domain.meters.readings.MeterNotFoundError          404 meter_not_found
-domain.meters.completeness.IntervalUnknownError    409 interval_unknown
-domain.meters.completeness.TooManyGapsError        400 too_many_gaps
-domain.meters.time_zones.UnsupportedZoneError      400 time_zone_unsupported
-domain.contracts.trails.AlreadyVoidedError         409 already_voided
-domain.contracts.trails.AuditDisabledError         409 audit_disabled
-domain.contracts.trails.EventNotFoundError         404 event_not_found
-domain.contracts.trails.TrailIncompleteError       409 trail_incomplete
-domain.contracts.trails.TrailTooLongError          409 trail_too_long
-domain.contracts.trails.IdempotencyKeyReusedError  422 idempotency_key_reused
-domain.meters.uploads.InvalidReadingsError         400 validation_error
-infra.cursors.InvalidCursorError                   400 invalid_cursor
-domain.users.ApiKeyNotFoundError                   404 api_key_not_found
-domain.users.LastAdminError                        409 last_admin
-domain.users.OwnAccountError                       400 own_account
-domain.users.OwnCredentialsError                   400 own_account
-domain.users.RegistrationClosedError               403 registration_closed
-domain.users.TooManyApiKeysError                   409 too_many_api_keys
-domain.users.UserExistsError                       400 user_exists
-domain.users.UserNotFoundError                     404 user_not_found
-domain.users.WrongPasswordError                    400 wrong_password
-infra.users.login_throttle.ThrottledError          429 too_many_attempts
-functions.api.error_statuses.ForbiddenError        403 forbidden
-functions.api.error_statuses.InvalidLoginError     401 invalid_credentials
-infra.exports.files.FileGoneError                  410 export_expired
-functions.api.error_statuses.UnauthenticatedError  401 unauthorized
-infra.write_outcomes.PartlyAppliedError            503 outcome_unknown
-infra.write_outcomes.BusyError                     503 busy
-infra.write_outcomes.ImpossibleWriteError          500 internal_error
-infra.write_outcomes.OutcomeUnknownError           503 outcome_unknown
-errors of botocore                                 503 service_unavailable
-anything else                                      500 internal_error
-"""
+"""The one place that maps errors to error codes, and thereby to HTTP statuses: see `error_codes.py`."""
 
 from http import HTTPMethod, HTTPStatus
 from typing import Any
@@ -85,6 +41,7 @@ from domain.users import (
     UserNotFoundError,
     WrongPasswordError,
 )
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import ErrorResponse
 from infra.contracts.event_payloads import FieldError, field_errors
 from infra.cursors import InvalidCursorError
@@ -111,44 +68,46 @@ class ForbiddenError(Exception):
         super().__init__("Your credentials do not allow this.")
 
 
-_STATUS_OF: dict[type[Exception], tuple[int, str]] = {
-    ComponentInUseError: (409, "component_in_use"),
-    ContractExistsError: (409, "contract_exists"),
-    ContractNotFoundError: (404, "contract_not_found"),
-    ExportExpiredError: (410, "export_expired"),
-    ExportFinishedError: (409, "export_finished"),
-    ExportNotFoundError: (404, "export_not_found"),
-    ExportNotReadyError: (404, "export_not_ready"),
-    FileGoneError: (410, "export_expired"),
-    AlreadyVoidedError: (409, "already_voided"),
-    AuditDisabledError: (409, "audit_disabled"),
-    EventNotFoundError: (404, "event_not_found"),
-    TrailIncompleteError: (409, "trail_incomplete"),
-    TrailTooLongError: (409, "trail_too_long"),
-    IdempotencyKeyReusedError: (422, "idempotency_key_reused"),
-    InvalidCursorError: (400, "invalid_cursor"),
-    ApiKeyNotFoundError: (404, "api_key_not_found"),
-    ForbiddenError: (403, "forbidden"),
-    LastAdminError: (409, "last_admin"),
-    OwnAccountError: (400, "own_account"),
-    OwnCredentialsError: (400, "own_account"),
-    RegistrationClosedError: (403, "registration_closed"),
-    TooManyApiKeysError: (409, "too_many_api_keys"),
-    TooManyExportsError: (429, "too_many_exports"),
-    UserExistsError: (400, "user_exists"),
-    UserNotFoundError: (404, "user_not_found"),
-    WrongPasswordError: (400, "wrong_password"),
-    MeterIsSimulatedError: (409, "meter_is_simulated"),
-    MeterNotFoundError: (404, "meter_not_found"),
-    IntervalUnknownError: (409, "interval_unknown"),
-    TooManyGapsError: (400, "too_many_gaps"),
-    UnsupportedZoneError: (400, "time_zone_unsupported"),
+_CODE_OF: dict[type[Exception], ErrorCode] = {
+    ComponentInUseError: ErrorCode.COMPONENT_IN_USE,
+    ContractExistsError: ErrorCode.CONTRACT_EXISTS,
+    ContractNotFoundError: ErrorCode.CONTRACT_NOT_FOUND,
+    ExportExpiredError: ErrorCode.EXPORT_EXPIRED,
+    ExportFinishedError: ErrorCode.EXPORT_FINISHED,
+    ExportNotFoundError: ErrorCode.EXPORT_NOT_FOUND,
+    ExportNotReadyError: ErrorCode.EXPORT_NOT_READY,
+    FileGoneError: ErrorCode.EXPORT_EXPIRED,
+    AlreadyVoidedError: ErrorCode.ALREADY_VOIDED,
+    AuditDisabledError: ErrorCode.AUDIT_DISABLED,
+    EventNotFoundError: ErrorCode.EVENT_NOT_FOUND,
+    TrailIncompleteError: ErrorCode.TRAIL_INCOMPLETE,
+    TrailTooLongError: ErrorCode.TRAIL_TOO_LONG,
+    IdempotencyKeyReusedError: ErrorCode.IDEMPOTENCY_KEY_REUSED,
+    InvalidCursorError: ErrorCode.INVALID_CURSOR,
+    ApiKeyNotFoundError: ErrorCode.API_KEY_NOT_FOUND,
+    ForbiddenError: ErrorCode.FORBIDDEN,
+    LastAdminError: ErrorCode.LAST_ADMIN,
+    OwnAccountError: ErrorCode.OWN_ACCOUNT,
+    OwnCredentialsError: ErrorCode.OWN_ACCOUNT,
+    RegistrationClosedError: ErrorCode.REGISTRATION_CLOSED,
+    TooManyApiKeysError: ErrorCode.TOO_MANY_API_KEYS,
+    TooManyExportsError: ErrorCode.TOO_MANY_EXPORTS,
+    UserExistsError: ErrorCode.USER_EXISTS,
+    UserNotFoundError: ErrorCode.USER_NOT_FOUND,
+    WrongPasswordError: ErrorCode.WRONG_PASSWORD,
+    MeterIsSimulatedError: ErrorCode.METER_IS_SIMULATED,
+    MeterNotFoundError: ErrorCode.METER_NOT_FOUND,
+    IntervalUnknownError: ErrorCode.INTERVAL_UNKNOWN,
+    TooManyGapsError: ErrorCode.TOO_MANY_GAPS,
+    UnsupportedZoneError: ErrorCode.TIME_ZONE_UNSUPPORTED,
 }
+_ROUTING = {code.status: code for code in (ErrorCode.NOT_FOUND, ErrorCode.METHOD_NOT_ALLOWED)}
+"""What Starlette raises where no route matches."""
 
 
 def add_error_handlers(app: FastAPI) -> None:
     """Make `app` answer every error with the one error body."""
-    for error_type in _STATUS_OF:
+    for error_type in _CODE_OF:
         app.add_exception_handler(error_type, _answer_known)
     for error_type in DEPENDENCY_ERRORS:
         app.add_exception_handler(error_type, _answer_dependency)
@@ -166,14 +125,12 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 async def _answer_known(request: Request, error: Exception) -> Response:
-    status, code = _STATUS_OF[type(error)]
-    return ErrorResponse(status, code, str(error), request.state.request_id)
+    return ErrorResponse(_CODE_OF[type(error)], str(error), request.state.request_id)
 
 
 async def _answer_unauthenticated(request: Request, _: Exception) -> Response:
     return ErrorResponse(
-        401,
-        "unauthorized",
+        ErrorCode.UNAUTHORIZED,
         "Valid credentials are required.",
         request.state.request_id,
         headers={"WWW-Authenticate": "Bearer"},
@@ -182,8 +139,7 @@ async def _answer_unauthenticated(request: Request, _: Exception) -> Response:
 
 async def _answer_invalid_login(request: Request, _: Exception) -> Response:
     return ErrorResponse(
-        401,
-        "invalid_credentials",
+        ErrorCode.INVALID_CREDENTIALS,
         "There is no active user with this name and password.",
         request.state.request_id,
         headers={"WWW-Authenticate": "Bearer"},
@@ -193,8 +149,7 @@ async def _answer_invalid_login(request: Request, _: Exception) -> Response:
 async def _answer_throttled(request: Request, error: Exception) -> Response:
     assert isinstance(error, ThrottledError)  # noqa: S101 - Starlette types all handlers alike
     return ErrorResponse(
-        429,
-        "too_many_attempts",
+        ErrorCode.TOO_MANY_ATTEMPTS,
         str(error),
         request.state.request_id,
         headers={"Retry-After": str(error.retry_after)},
@@ -203,28 +158,34 @@ async def _answer_throttled(request: Request, error: Exception) -> Response:
 
 async def _answer_outcome_unknown(request: Request, error: Exception) -> Response:
     report_unknown(error)
-    return _try_again(request, "outcome_unknown", "It is not known whether this took effect. Send it again.")
+    return _try_again(
+        request, ErrorCode.OUTCOME_UNKNOWN, "It is not known whether this took effect. Send it again."
+    )
 
 
 async def _answer_partly_applied(request: Request, error: Exception) -> Response:
     # No write has an unknown outcome, so no alarm; but the caller cannot know which events were stored.
     logger.warning("List of events partly applied", reason=repr(error.__cause__))
-    return _try_again(request, "outcome_unknown", "Not all events took effect. Send all of them again.")
+    return _try_again(
+        request, ErrorCode.OUTCOME_UNKNOWN, "Not all events took effect. Send all of them again."
+    )
 
 
 async def _answer_busy(request: Request, error: Exception) -> Response:
     logger.warning("Busy", reason=repr(error.__cause__ or error))
-    return _try_again(request, "busy", "Nothing was stored, because other writes came first. Send it again.")
+    return _try_again(
+        request, ErrorCode.BUSY, "Nothing was stored, because other writes came first. Send it again."
+    )
 
 
 async def _answer_dependency(request: Request, error: Exception) -> Response:
     logger.error("Dependency failed", reason=type(error).__name__, exc_info=error)
-    return _try_again(request, "service_unavailable", "The service cannot answer now. Send it again.")
+    return _try_again(request, ErrorCode.SERVICE_UNAVAILABLE, "The service cannot answer now. Send it again.")
 
 
-def _try_again(request: Request, code: str, message: str) -> Response:
+def _try_again(request: Request, code: ErrorCode, message: str) -> Response:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return ErrorResponse(503, code, message, request.state.request_id, headers=headers)
+    return ErrorResponse(code, message, request.state.request_id, headers=headers)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
@@ -253,8 +214,10 @@ def _without_location(error: dict[str, Any]) -> dict[str, Any]:
 
 def _invalid(request: Request, details: list[FieldError]) -> Response:
     message = f"{details[0].field}: {details[0].message}"
-    status = getattr(request.scope.get("route"), "malformed_status", HTTPStatus.UNPROCESSABLE_ENTITY)
-    return ErrorResponse(status, "validation_error", message, request.state.request_id, details)
+    status = getattr(request.scope.get("route"), "malformed_status", None)
+    return ErrorResponse(
+        ErrorCode.VALIDATION_ERROR, message, request.state.request_id, details, status=status
+    )
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
@@ -262,22 +225,17 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.BAD_REQUEST:
         # What FastAPI raises for bytes that are not text, and for JSON that is nested too deeply.
         return _invalid(request, [FieldError(field="body", message="must be JSON")])
-    status = HTTPStatus(error.status_code)
+    code = _ROUTING[error.status_code]
     headers = dict(error.headers or {})
-    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+    if code is ErrorCode.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods_at(request))
-    return ErrorResponse(
-        status,
-        status.phrase.lower().replace(" ", "_"),
-        f"{status.phrase}.",
-        request.state.request_id,
-        headers=headers,
-    )
+    message = f"{HTTPStatus(code.status).phrase}."
+    return ErrorResponse(code, message, request.state.request_id, headers=headers)
 
 
-def _methods_at(request: Request) -> list[HTTPMethod]:
+def _methods_at(request: Request) -> list[str]:
     """Return every method that the request's path supports; Starlette names only those of the first route."""
-    return [
+    supported = [
         method
         for method in HTTPMethod
         if any(
@@ -285,3 +243,4 @@ def _methods_at(request: Request) -> list[HTTPMethod]:
             for route in request.app.router.routes
         )
     ]
+    return sorted([*supported, HTTPMethod.HEAD] if HTTPMethod.GET in supported else supported)

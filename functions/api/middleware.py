@@ -22,6 +22,7 @@ _LIMITS = {
 }
 
 _MAX_DIGITS = 20
+_CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/@+=-]{1,128}")
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
@@ -34,7 +35,7 @@ _SECURITY_HEADERS = {
 
 
 class RequestFrame:
-    """Gives each request an id and each answer its headers.
+    """Gives each request an id and each answer its headers; answers HEAD as GET, without the body.
 
     Plain ASGI: Starlette's BaseHTTPMiddleware starts a task for each request.
     """
@@ -48,20 +49,29 @@ class RequestFrame:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = _request_id(scope)
+        request_id, client_request_id = _request_id(scope), _client_request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         _drop_trailing_slash(scope)
-        logger.thread_safe_append_keys(correlation_id=request_id)
+        logger.thread_safe_append_keys(
+            correlation_id=request_id, client_request_id=client_request_id, **_gateway_request(scope)
+        )
+        is_head = scope["method"] == "HEAD"
+        if is_head:
+            scope = dict(scope, method="GET")  # a copy: the server goes by the method of its own
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
+                if client_request_id:
+                    headers["X-Client-Request-ID"] = client_request_id
                 headers["X-Process-Time"] = f"{time.perf_counter() - started:.6f}"
                 headers.update(_SECURITY_HEADERS)
                 headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
                 headers.setdefault("Cache-Control", "no-store")
                 log_request(scope, message["status"])
+            elif is_head:
+                message["body"] = b""
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -108,6 +118,19 @@ class RequestGuard:
 def _request_id(scope: Scope) -> str:
     context = scope.get("aws.context")
     return str(context.aws_request_id) if context else str(uuid4())
+
+
+def _gateway_request(scope: Scope) -> dict[str, str]:
+    """Return the id that the access log of the gateway gives to the request; empty where there is no gateway."""
+    found = scope.get("aws.event", {}).get("requestContext", {}).get("requestId")
+    return {} if found is None else {"gateway_request_id": str(found)}
+
+
+def _client_request_id(scope: Scope) -> str | None:
+    """Return the caller's own id of the request, if it is safe to log and to answer."""
+    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    text = given[0].decode("latin-1") if len(given) == 1 else ""
+    return text if _CLIENT_REQUEST_ID.fullmatch(text) else None
 
 
 def _drop_trailing_slash(scope: Scope) -> None:

@@ -6,31 +6,30 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
-from domain.contracts.verdicts import Code
+from domain.contracts.verdicts import RETRYABLE
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
 from functions import finish_imports
+from functions.ingestion.failures import log_failure
 from infra.batches import BatchAnswer, QueueMessage, answer_of
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
-from infra.contracts.event_messages import MalformedMessageError, read_message
+from infra.contracts.event_messages import MalformedMessageError, Message, read_message
 from infra.contracts.event_payloads import utc_now
 from infra.contracts.timeline_store import Decision
 from infra.ingestion_queue import SHORT_DELAY_SECONDS, delay_seconds
+from infra.message_facts import log_facts
 from infra.meters.reading_messages import Upload, has_readings, store_all
 from infra.settings import IngestionSettings, settings
 from infra.stores import stores
-from infra.telemetry import logger, report, report_unknown
+from infra.telemetry import Decided, log_lines_with, logger, report
 from infra.time_left import IsTimeLeft, NoTimeError, more_than
-from infra.write_outcomes import OutcomeUnknownError, WriteFailedError
 
 _TIME_TO_FINISH_SECONDS = 12
 """Nothing is started with less time left: a call to AWS that times out three times takes this long, with pauses."""
 
-_FINAL = (IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
-"""Errors that no retry will help."""
-
-RETRYABLE_CODES = frozenset({Code.END_WITHOUT_START, Code.CONTRACT_NOT_FOUND})
-"""Refusals of events that may have overtaken another event; they are final only on the last receive."""
+_FINAL = (MalformedMessageError, IdempotencyKeyReusedError, InvalidReadingsError, MeterIsSimulatedError)
+"""Errors that no retry will help. The message is delivered again soon, until its receives are used up: so the queue
+itself moves it to its dead letters, and it can be redriven from there."""
 
 
 class NotFinalError(Exception):
@@ -54,22 +53,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchAnswer:
 def _apply(messages: list[QueueMessage], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Apply the events in the messages; return the errors of those that have to be delivered again."""
     failures: dict[str, Exception] = {}
-    arrivals: list[tuple[QueueMessage, Arrival]] = []
+    read: list[tuple[QueueMessage, Message, Arrival]] = []
     for message in messages:
         try:
-            arrivals.append((message, _arrival(message, request_id)))
-        except MalformedMessageError as error:
-            failures |= _reject(message, error)
+            sent = read_message(message.body)
+            read.append((message, sent, _arrival(message, sent, request_id)))
         except Exception as error:  # whatever is wrong with one message, the others do not wait for it
-            logger.exception("Message not read", message_id=message.id)
             failures |= _return(message, error)
     decided = []
-    outcomes = apply_all(stores().timelines, [arrival for _, arrival in arrivals], is_time_left)
-    for (message, arrival), outcome in zip(arrivals, outcomes, strict=True):
+    outcomes = apply_all(stores().timelines, [arrival for _, _, arrival in read], is_time_left)
+    for (message, sent, arrival), outcome in zip(read, outcomes, strict=True):
         if isinstance(outcome, Exception) or _is_retryable(outcome, arrival):
             failures |= _return(message, outcome)
         elif not outcome.repeated:
-            decided.append((arrival.event, outcome.verdict, arrival.reception.actor))
+            decided.append(Decided(sent.event, outcome.verdict, sent.actor, sent.envelope_id))
     report(decided)
     return failures
 
@@ -89,55 +86,44 @@ def _store(messages: list[QueueMessage], is_time_left: IsTimeLeft) -> dict[str, 
     return failures
 
 
-def _arrival(message: QueueMessage, request_id: str) -> Arrival:
-    is_last = message.receives >= settings(IngestionSettings).max_receives
-    event, actor = read_message(message.body)
+def _arrival(message: QueueMessage, sent: Message, request_id: str) -> Arrival:
     return Arrival(
-        event=event,
-        reception=Reception(datetime.now(UTC), Source.BUS, request_id, actor),
-        retryable=() if is_last else RETRYABLE_CODES,
+        event=sent.event,
+        reception=Reception(datetime.now(UTC), Source.BUS, request_id, sent.actor),
+        retryable=() if _is_last(message) else RETRYABLE,
         receives=message.receives,
     )
 
 
+def _is_last(message: QueueMessage) -> bool:
+    """Tell whether a message becomes a dead letter if it fails now."""
+    most: int = settings(IngestionSettings).max_receives
+    return message.receives >= most
+
+
 def _return(message: QueueMessage, outcome: Outcome) -> dict[str, Exception]:
     """Have a message that is not done delivered again; return the reason by its id."""
-    if isinstance(outcome, _FINAL):
-        return _reject(message, outcome)
-    if isinstance(outcome, NoTimeError):
-        return _return_unprocessed(message, outcome)
-    if isinstance(outcome, OutcomeUnknownError):
-        report_unknown(outcome, message_id=message.id)
-    elif isinstance(outcome, WriteFailedError):
-        reason = repr(outcome.__cause__ or outcome)
-        logger.error("Message not applied", reason=reason, message_id=message.id)
-    stores().ingestion_queue.postpone(message.receipt_handle, delay_seconds(message.receives))
+    facts = log_facts(message.body) | {"message_id": message.id, "receives": message.receives}
+    with log_lines_with(facts):
+        if isinstance(outcome, NoTimeError) and _is_replaced(message):
+            return {}
+        if isinstance(outcome, Exception):
+            log_failure(outcome, is_last=_is_last(message), is_final=isinstance(outcome, _FINAL))
+        elif message.receives == 1:
+            logger.info("Event waits", code=outcome.verdict.code)
+        soon = isinstance(outcome, (NoTimeError, *_FINAL))
+        delay = SHORT_DELAY_SECONDS if soon else delay_seconds(message.receives)
+        stores().ingestion_queue.postpone(message.receipt_handle, delay)
     error = outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
     return {message.id: error}
 
 
-def _return_unprocessed(message: QueueMessage, error: NoTimeError) -> dict[str, Exception]:
-    """Have a message that there was no time for delivered again.
+def _is_replaced(message: QueueMessage) -> bool:
+    """Replace a message that there was no time for with a new one of the same body, if this was its last receive.
 
-    Its receive counts all the same. After the last receive, a new message with the same body replaces it,
-    so that it never becomes a dead letter without having been tried.
+    Each receive counts, so without this it would become a dead letter without having been tried.
     """
-    is_last = message.receives >= settings(IngestionSettings).max_receives
-    if is_last and stores().ingestion_queue.send_as_new(message.body):
-        return {}
-    stores().ingestion_queue.postpone(message.receipt_handle, SHORT_DELAY_SECONDS)
-    return {message.id: error}
-
-
-def _reject(message: QueueMessage, error: Exception) -> dict[str, Exception]:
-    """Send a message that no retry will help to the dead letter queue.
-
-    It is delivered again soon, until its receives are used up: then the queue itself moves it, so that
-    it can be redriven.
-    """
-    logger.error("Message rejected", message_id=message.id, reason=str(error))
-    stores().ingestion_queue.postpone(message.receipt_handle, SHORT_DELAY_SECONDS)
-    return {message.id: error}
+    return _is_last(message) and stores().ingestion_queue.send_as_new(message.body)
 
 
 finish_imports()

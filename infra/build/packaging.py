@@ -130,25 +130,29 @@ def _compile_and_normalise(artifact: Path, compiler: str | None, folder_on_lambd
         os.utime(path, (_EPOCH, _EPOCH))
 
 
+def layer_archive(cache: Path, root: Path = ROOT) -> Path:
+    """Return where in `cache` the layer is that `zip_layer` builds, whether it is built or not."""
+    interpreter = f"{sys.implementation.cache_tag} {platform.platform()} {platform.machine()}"
+    builders = b"".join(
+        Path(__file__).with_name(name).read_bytes()
+        for name in ("bytecode.py", "service_data.py", "trimming.py")
+    )
+    content = (root / "requirements.txt").read_bytes() + interpreter.encode() + builders
+    return cache / f"layer-{hashlib.sha256(content).hexdigest()[:16]}.zip"
+
+
 def zip_layer(cache: Path, root: Path = ROOT) -> Path:
     """Archive the packages of requirements.txt, built for the interpreter that runs this code.
 
     The emulated Lambda runs functions with that interpreter and ignores their Runtime. The archive stays in
     `cache`, under the same name, until the requirements or the interpreter change.
     """
-    requirements = root / "requirements.txt"
-    interpreter = f"{sys.implementation.cache_tag} {platform.platform()} {platform.machine()}"
-    builders = b"".join(
-        Path(__file__).with_name(name).read_bytes()
-        for name in ("bytecode.py", "service_data.py", "trimming.py")
-    )
-    digest = hashlib.sha256(requirements.read_bytes() + interpreter.encode() + builders).hexdigest()[:16]
-    archive = cache / f"layer-{digest}.zip"
+    archive = layer_archive(cache, root)
     if not archive.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as folder:
             fresh = Path(folder, "layer.zip")
-            fresh.write_bytes(_zipped_layer(requirements, Path(folder)))
+            fresh.write_bytes(_zipped_layer(root / "requirements.txt", Path(folder)))
             for stale in cache.glob("*.zip"):
                 stale.unlink()
             fresh.replace(archive)

@@ -11,6 +11,8 @@ from infra.commands.command_error import CommandError
 
 API_ID = "energy-operations"  # fixes the id of the HTTP API, and with it the path of `gateway_url`
 
+_ALARM = "AWS::CloudWatch::Alarm"
+
 Template = dict[str, Any]
 
 _VARIABLE = re.compile(r"\$\{([^!}][^}.]*)[^}]*\}")  # of Fn::Sub, without the attribute after a dot
@@ -99,6 +101,7 @@ def for_emulator(template: Template, bucket: str, code_key: str, layer_key: str)
 
     Statements that refuse callers without TLS are left out: the emulated AWS speaks plain HTTP on the loopback.
     """
+    template = without_unsupported(template)
     changes = {
         "AWS::Serverless::Function": {"CodeUri": {"Bucket": bucket, "Key": code_key}},
         "AWS::Serverless::LayerVersion": {"ContentUri": {"Bucket": bucket, "Key": layer_key}},
@@ -113,6 +116,27 @@ def for_emulator(template: Template, bucket: str, code_key: str, layer_key: str)
         }
         resources[name] = {**resource, "Properties": properties}
     return {**template, "Resources": resources}
+
+
+def without_unsupported(template: Template) -> Template:
+    """Return `template` without what the emulated AWS refuses: saved queries, and alarms that compute.
+
+    Such an alarm watches its first metric instead, so that the dashboard can refer to it.
+    """
+    resources = {
+        name: {**resource, "Properties": _plain_alarm(resource["Properties"])}
+        if resource["Type"] == _ALARM and "Metrics" in resource["Properties"]
+        else resource
+        for name, resource in template["Resources"].items()
+        if resource["Type"] != "AWS::Logs::QueryDefinition"
+    }
+    return {**template, "Resources": resources}
+
+
+def _plain_alarm(properties: Mapping[str, Any]) -> dict[str, Any]:
+    watched = next(metric["MetricStat"] for metric in properties["Metrics"] if "MetricStat" in metric)
+    plain = {"Statistic": watched["Stat"], "Period": watched["Period"], **watched["Metric"]}
+    return {name: given for name, given in properties.items() if name != "Metrics"} | plain
 
 
 def _emulated_properties(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:

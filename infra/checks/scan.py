@@ -19,7 +19,7 @@ from infra.commands.processes import REGION, child_environment, last_line
 # Both with a customer-managed key: checkov does not know that AWS's own keys encrypt resources without one.
 _KEY = {"KmsKeyArn": f"arn:aws:kms:{REGION}:123456789012:key/11111111-2222-3333-4444-555555555555"}
 _EXPANSIONS = {
-    "production": {**_KEY, "Stage": "prod", "AlarmEmail": "ops@example.com"},
+    "production": {**_KEY, "Stage": "prod", "AlarmEmail": "ops@example.com", "Tracing": "true"},
     "defaults": _KEY,
 }
 _TIMEOUT_SECONDS = 300

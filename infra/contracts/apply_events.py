@@ -8,9 +8,7 @@ from domain.contracts.trails import IdempotencyKeyReusedError, Reception
 from domain.contracts.verdicts import Code
 from infra.contracts.timeline_store import Decision, TimelineStore
 from infra.parallel import in_parallel
-from infra.telemetry import logger
 from infra.time_left import IsTimeLeft, NoTimeError, always
-from infra.write_outcomes import WriteFailedError
 
 _CONTRACTS_AT_ONCE = 10
 """Threads; the client keeps ten connections, and more threads gain nothing."""
@@ -65,8 +63,5 @@ def _apply(store: TimelineStore, arrival: Arrival, is_time_left: IsTimeLeft) -> 
     event, reception, retryable, _ = arrival
     try:
         return store.apply(event, reception, retryable)
-    except (IdempotencyKeyReusedError, WriteFailedError) as error:
-        return error
     except Exception as error:  # such as an item that cannot be read: the other contracts do not wait for it
-        logger.exception("Events not applied", contract_number=event.contract_number)
         return error

@@ -1,6 +1,7 @@
 """The messages of the ingestion queue: EventBridge envelopes around component events."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -9,6 +10,8 @@ from domain.contracts.events import ComponentEvent
 from infra.contracts.event_payloads import FieldError, read_event
 
 DETAIL_TYPE = "component_event"
+
+_MAX_ID_LENGTH = 128
 
 
 class MalformedMessageError(Exception):
@@ -19,10 +22,11 @@ class MalformedMessageError(Exception):
 
 
 class Message(NamedTuple):
-    """An event of the bus, and who published it."""
+    """An event of the bus, who put it there, and the id that the bus gave it."""
 
     event: ComponentEvent
     actor: Actor
+    envelope_id: str | None = None
 
 
 def read_message(body: str) -> Message:
@@ -46,7 +50,14 @@ def read_message(body: str) -> Message:
     if isinstance(payload, list):
         raise MalformedMessageError(payload)
     actor = publisher(envelope.get("account"), envelope.get("source"))
-    return Message(payload.to_domain(fresh_key=uuid4().hex), actor)
+    return Message(payload.to_domain(fresh_key=uuid4().hex), actor, envelope_id_of(envelope))
+
+
+def envelope_id_of(envelope: Mapping[str, Any]) -> str | None:
+    """Return the id that the bus gave to a message; None if what is there cannot be one."""
+    found = envelope.get("id")
+    is_id = isinstance(found, str) and 0 < len(found) <= _MAX_ID_LENGTH and found.isprintable()
+    return found if is_id else None
 
 
 def _object(body: str) -> dict[str, Any]:

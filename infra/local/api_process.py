@@ -11,6 +11,7 @@ from pathlib import Path
 from infra.build.packaging import PACKAGES
 from infra.commands import processes
 from infra.commands.processes import LOOPBACK
+from infra.local.logs import rotate
 
 _APPLICATION = "infra.local.guard:api"
 _START_SECONDS = 20
@@ -42,7 +43,8 @@ class ApiProcess:
 
     def __post_init__(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.log.write_bytes(b"")
+        rotate(self.log)
+        self.log.touch()
 
     def start(self) -> str | None:
         """Start the API and wait until it answers; return None, or in one line why it does not answer."""

@@ -20,6 +20,7 @@ from infra.commands.command_error import CommandError
 from infra.commands.isolated_session import isolated_session
 from infra.commands.processes import LOOPBACK, REGION
 from infra.local import guard
+from infra.local.logs import rotate
 
 _PORTS = range(20000, 30000)  # below the range that systems use for outgoing connections
 _BOOT_SECONDS = 30
@@ -73,6 +74,10 @@ class Emulator:
         token = {"AWS_SESSION_TOKEN": self.secret} if self.secret else {}
         return {"AWS_ENDPOINT_URL": self.url, **processes.EMULATED_AWS_KEYS, **token}
 
+    def save(self) -> None:
+        """Have it save its state soon, if something has changed: what a crash leaves is what was saved last."""
+        self.process.send_signal(guard.SAVE)
+
     @contextmanager
     def saved_only_on_success(self) -> Iterator[None]:
         """Kill the emulator without saving its state if the block fails."""
@@ -115,7 +120,7 @@ def emulator(
 ) -> Iterator[Emulator]:
     """Run an emulated AWS whose state, logs and temporary files are in `directory`.
 
-    The state is saved when the block ends and loaded at the next start. With `enforce_iam` the functions may do only
+    The state is saved when the block ends, and on request before, and loaded at the next start. With `enforce_iam` the functions may do only
     what their roles allow; with `tls` it uses only HTTPS. It answers requests to the names `hosts` that come from no
     web page of another origin and carry its secret.
     """
@@ -147,10 +152,10 @@ def emulator(
 
 
 def _remove_leftovers(directory: Path) -> None:
-    """Delete the log and the temporary files of an earlier run; each worker of a function leaves a folder there."""
+    """Delete the temporary files of an earlier run: each worker of a function leaves a folder there; keep its log."""
     shutil.rmtree(directory / "tmp", ignore_errors=True)
     (directory / "tmp").mkdir(parents=True)
-    log_of(directory).unlink(missing_ok=True)
+    rotate(log_of(directory))
 
 
 def _settings(directory: Path, port: int) -> dict[str, str]:

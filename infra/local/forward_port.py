@@ -4,6 +4,7 @@ The emulated AWS cannot listen on the other address itself: the URLs of its queu
 """
 
 import contextlib
+import errno
 import socket
 import threading
 from collections.abc import Iterator
@@ -54,7 +55,10 @@ def forwarded(host: str, port: int, target: int) -> Iterator[int]:
     try:
         server = _Forwarder(host, port, target)
     except OSError as error:
-        raise CommandError(f"BIND_HOST={host}: cannot listen on its port {port}: {error.strerror}") from error
+        reason = error.strerror
+        if error.errno == errno.EADDRNOTAVAIL:
+            reason = "this machine does not have that address; on Linux, that of docker0 is there while Docker runs"
+        raise CommandError(f"BIND_HOST={host}: cannot listen on its port {port}: {reason}") from error
     with server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         try:

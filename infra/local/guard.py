@@ -3,12 +3,16 @@
 Any page in the developer's browser can send requests to the loopback address: the browser sends a form or a
 `text/plain` POST without a preflight. The emulated AWS answers every caller and runs code for them. So this file
 filters its requests in the same process: it runs instead of `python -m ministack`, and imports nothing of our code.
+It also saves the state on request, so that a crash does not lose a whole session: MiniStack saves only when it ends.
 """
 
+import asyncio
 import importlib
 import json
+import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, MutableMapping
 from dataclasses import dataclass
@@ -24,6 +28,10 @@ _GATEWAY = re.compile(r"/_aws/execute-api/[^/]+/")
 _TOKEN = "x-amz-security-token"  # noqa: S105 - the name of the header that carries it
 _OWN_PAGES = ("same-origin", "none")  # none: an address that a person typed
 _READING = ("GET", "HEAD")
+_READING_OPERATIONS = ("BatchGet", "Describe", "Get", "List", "Query", "Scan")
+
+SAVE = signal.SIGUSR1
+"""The signal on which the emulated AWS saves its state."""
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -49,6 +57,13 @@ class Request:
         """Return the session tokens of the request: in its header, or in a presigned URL."""
         presigned = parse_qs(self.query).get("X-Amz-Security-Token", [])
         return [*self.values(_TOKEN), *presigned]
+
+    def only_reads(self) -> bool:
+        """Return whether this changes nothing, by its method or by the operation of an AWS request."""
+        operations = [target.rpartition(".")[2] for target in self.values("x-amz-target")]
+        return self.method in _READING or (
+            bool(operations) and all(name.startswith(_READING_OPERATIONS) for name in operations)
+        )
 
     def is_presigned_read(self) -> bool:
         """Return whether this is a download with a presigned URL, to which any page may link."""
@@ -102,6 +117,34 @@ class Guard:
         return guarded
 
 
+@dataclass
+class Saver:
+    """Saves the state when the process gets the signal SAVE, if requests may have changed it since the last time."""
+
+    save: Callable[[], None]
+    changed: bool = False
+
+    def before(self, app: _App) -> _App:
+        """Return `app` with its requests noted; the signal is handled between two of them, in the same thread."""
+
+        async def noting(scope: _Scope, receive: _Receive, send: _Send) -> None:
+            if scope["type"] == "lifespan":
+                asyncio.get_running_loop().add_signal_handler(SAVE, self.save_changes)
+            try:
+                await app(scope, receive, send)
+            finally:
+                if scope["type"] == "http" and not _request_of(scope).only_reads():
+                    self.changed = True
+
+        return noting
+
+    def save_changes(self) -> None:
+        """Save unless nothing has changed."""
+        if self.changed:
+            self.changed = False
+            self.save()
+
+
 def _name_of(host: str) -> str:
     """Return the name in a Host header, without the port."""
     return re.sub(r":\d*$", "", host).lower()
@@ -133,11 +176,15 @@ def api() -> _App:
 
 def main() -> None:
     """Run the emulated AWS behind a guard, with the hosts of the command line and the token of the environment."""
-    ministack = importlib.import_module("ministack.app")
+    ministack = vars(importlib.import_module("ministack.app"))
+    logging.getLogger("persistence").setLevel(
+        logging.WARNING
+    )  # it logs a line for each service that it saves
     guard = Guard(sys.argv[1:], os.environ.get("AWS_SESSION_TOKEN", ""))
-    vars(ministack)["app"] = guard.before(vars(ministack)["app"])
+    saver = Saver(lambda: ministack["save_all"](ministack["_build_persistence_save_dict"]()))
+    ministack["app"] = guard.before(saver.before(ministack["app"]))
     sys.argv = ["ministack"]
-    ministack.main()
+    ministack["main"]()
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -15,9 +15,14 @@ from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Entry
 from domain.instants import format_instant
 from infra.commands.command_error import CommandError
+from infra.commands.printing import printable
+from infra.commands.run_command import run_command
 from infra.contracts.event_messages import DETAIL_TYPE, MalformedMessageError, read_message
-from infra.local.dead_letters import DeadLetter, reason_of, received, url_of
-from infra.local.stack import Stack, printable, run
+from infra.dead_letters import DeadLetter, received
+from infra.ingestion_queue import seconds_until_last_receive
+from infra.local.dead_letters import reason_of, stage_of
+from infra.local.stack import Stack
+from infra.operate.command import required_variable
 
 SOURCE = "energy-operations.publisher"
 """The source from which a stage accepts events if PublisherSources is not set."""
@@ -25,8 +30,10 @@ _ID_PREFIX = "local-publish"
 _MAX_ENTRIES = 10  # of one PutEvents
 _PAUSE_SECONDS = 0.5
 _PROGRESS_SECONDS = 5
-_TIMEOUT_SECONDS = 240
-"""More than the 155 s after which an event that waits for another event is decided finally."""
+_WAITS_AFTER_SECONDS = 3
+"""An event that is not decided sooner is not just on its way."""
+_SPARE_SECONDS = 85
+"""By default this much longer is waited than the events may wait for each other."""
 
 
 class Sent(NamedTuple):
@@ -109,13 +116,12 @@ class Follower:
 
     stack: Stack
     since: datetime
-    _dead: Mapping[str | None, DeadLetter]
+    """When the first event was sent."""
+    last_receive: datetime
+    """When events that wait for others are decided finally."""
+    _dead: Mapping[str | None, DeadLetter] = field(default_factory=dict)
     _known_dead: int = -1
-
-    @classmethod
-    def of(cls, stack: Stack, since: datetime) -> "Follower":
-        """Return a follower of events that were sent after `since`."""
-        return cls(stack, since, {})
+    _said: set[str | None] = field(default_factory=set)
 
     def print_decided(self, waiting: Sequence[Sent]) -> Iterator[tuple[Sent, bool]]:
         """Print the events that are finished; yield each, with whether it got a verdict."""
@@ -132,14 +138,35 @@ class Follower:
                 print(f"{sent.line}  dead letter, see `make dlq`: {reason}", flush=True)
                 yield sent, False
 
+    def print_waiting(self, undecided: Sequence[Sent]) -> bool:
+        """Print once of each event that waits, why and until when; return whether all do."""
+        waiting = self.stack.waiting([sent.event for sent in undecided if sent.event])
+        for sent in undecided:
+            if sent.event in waiting and sent.envelope_id not in self._said:
+                self._said.add(sent.envelope_id)
+                print(f"{sent.line}  waits: {waiting[sent.event]} {self._until}", flush=True)
+        return all(sent.event in waiting for sent in undecided)
+
+    def print_undecided(self, undecided: Sequence[Sent]) -> None:
+        """Print what becomes of the events that are not waited for any longer."""
+        waiting = self.stack.waiting([sent.event for sent in undecided if sent.event])
+        for sent in undecided:
+            print(
+                f"{sent.line}  {self._until if sent.event in waiting else 'not decided yet, see `make dlq` later'}"
+            )
+
+    @property
+    def _until(self) -> str:
+        return f"It is decided at about {self.last_receive.astimezone():%H:%M:%S}."
+
     def _dead_letters(self) -> Mapping[str | None, DeadLetter]:
         """Return the dead letters by the ids of their envelopes; read again only if their number has changed."""
-        sqs, url = self.stack.client("sqs"), url_of(self.stack, "ingestion")
+        sqs, url = self.stack.client("sqs"), stage_of(self.stack).url_of("ingestion")
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         number = sum(int(answer[name]) for name in names)
         if number != self._known_dead:
-            with received(sqs, "ingestion", url) as dead_letters:
+            with received(sqs, "ingestion", url, wait_seconds=0) as dead_letters:
                 self._dead = {dead_letter.envelope_id: dead_letter for dead_letter in dead_letters}
             self._known_dead = number
         return self._dead
@@ -154,36 +181,35 @@ def _is_row_of(sent: Sent, entry: Entry) -> bool:
     return same and (not sent.detail.get("created_at") or sent.event.created_at == entry.event.created_at)
 
 
-def follow(stack: Stack, sent: Sequence[Sent], since: datetime, timeout: float) -> bool:
+def follow(follower: Follower, sent: Sequence[Sent], timeout: float) -> bool:
     """Wait at most `timeout` seconds until all `sent` events are decided; return whether they are."""
-    follower = Follower.of(stack, since)
-    waiting = [one for one in sent if one.envelope_id is not None]
-    all_decided = len(waiting) == len(sent)
+    undecided = [one for one in sent if one.envelope_id is not None]
+    all_decided = len(undecided) == len(sent)
     started = reported = time.monotonic()
-    while waiting:
-        for one, decided in list(follower.print_decided(waiting)):
-            waiting.remove(one)
+    while undecided:
+        for one, decided in list(follower.print_decided(undecided)):
+            undecided.remove(one)
             all_decided = all_decided and decided
         now = time.monotonic()
-        if not waiting:
+        if not undecided:
             break
         if now - started > timeout:
-            for one in waiting:
-                print(f"{one.line}  still waiting, see `make dlq` later")
+            follower.print_undecided(undecided)
             return False
+        if now - started > _WAITS_AFTER_SECONDS and follower.print_waiting(undecided):
+            reported = now
         if now - reported > _PROGRESS_SECONDS:
             reported = now
-            print(f"... {now - started:.0f} s: {len(waiting)} of {len(sent)} not decided yet", flush=True)
+            print(f"... {now - started:.0f} s: {len(undecided)} of {len(sent)} not decided yet", flush=True)
         time.sleep(_PAUSE_SECONDS)
     return all_decided
 
 
 def publish(environment: Mapping[str, str]) -> int:
     """Send the events of FILE to the bus of RUN_DIR's run; return 0 if each gets a verdict within WAIT seconds."""
-    name, timeout = environment.get("FILE") or "", environment.get("WAIT") or str(_TIMEOUT_SECONDS)
-    if not name:
-        raise CommandError("FILE= names the file with the events; - is standard input")
-    if not (timeout.isascii() and timeout.isdecimal()):
+    name = required_variable(environment, "FILE", "the file with the events; - is standard input")
+    timeout = environment.get("WAIT") or ""
+    if timeout and not (timeout.isascii() and timeout.isdecimal()):
         raise CommandError(f"WAIT={timeout} is not a number of seconds")
     stack = Stack.of(environment)
     try:
@@ -195,18 +221,22 @@ def publish(environment: Mapping[str, str]) -> int:
     sent = send(stack, details)
     accepted = sum(one.envelope_id is not None for one in sent)
     print(f"sent {accepted} of {len(details)} events to {stack.outputs['event_bus_name']}", flush=True)
-    if not _keeps_trails(stack):
+    variables = _ingestion_variables(stack)
+    if variables.get("ENABLE_EVENT_AUDIT") == "false":
         print("no trail is kept (ENABLE_EVENT_AUDIT=false): the verdicts are only in the log")
         return 0 if accepted == len(details) else 1
-    return 0 if follow(stack, sent, since, float(timeout)) else 1
+    longest = seconds_until_last_receive(int(variables["MAX_RECEIVES"]))
+    follower = Follower(stack, since, datetime.now(UTC) + timedelta(seconds=longest))
+    return 0 if follow(follower, sent, float(timeout or longest + _SPARE_SECONDS)) else 1
 
 
-def _keeps_trails(stack: Stack) -> bool:
+def _ingestion_variables(stack: Stack) -> Mapping[str, str]:
     function = stack.client("lambda").get_function_configuration(
         FunctionName=stack.outputs["ingestion_function_name"]
     )
-    return bool(function["Environment"]["Variables"].get("ENABLE_EVENT_AUDIT") != "false")
+    variables: Mapping[str, str] = function["Environment"]["Variables"]
+    return variables
 
 
 if __name__ == "__main__":
-    sys.exit(run(lambda: publish(os.environ)))
+    sys.exit(run_command(lambda: publish(os.environ)))

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,70 +16,19 @@ from infra.build import packaging
 from infra.commands import processes
 from infra.commands.command_error import CommandError
 from infra.commands.processes import REGION
-from infra.local import containers, deploy, guard
+from infra.local import containers, deploy
 from infra.local.api_process import ApiProcess, first_syntax_error
 from infra.local.emulator import Emulator, emulator, free_port
 from infra.local.forward_port import forwarded
-from infra.local.run_directory import RunDirectory
+from infra.local.run_settings import RunSettings
 from infra.local.watch import Changed, changes
-from infra.operate.command import snake_case
-from infra.operate.create_admin import Admin, ensure_admin
+from infra.operate.create_admin import ensure_admin
 from infra.users.api_key_store import ApiKeyStore
 from infra.users.user_store import UserStore
 
-# The template's parameters of a local run; the environment may set others (as AUTH_MODE, LOG_LEVEL, …).
-_PARAMETERS = {
-    "AuthMode": "open",
-    "EnableEventAudit": "true",
-    "EventLogDays": "30",
-    "LogLevel": "INFO",
-    "Registration": "open",
-}
 _INTERRUPTED = 130
+_SAVE_EVERY_SECONDS = 60
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of a local run, from the environment."""
-
-    directory: RunDirectory
-    port: int
-    cloud_port: int | None
-    parameters: Mapping[str, str]
-    admin: Admin | None = None
-    bind_host: str = ""
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str], root: Path) -> "Settings":
-        """Read the ports, BIND_HOST, RUN_DIR, the first admin, and the template's parameters."""
-        chosen = {
-            name: environment.get(snake_case(name).upper()) or default
-            for name, default in _PARAMETERS.items()
-        }
-        bind_host = environment.get("BIND_HOST", "")
-        return cls(
-            directory=RunDirectory(Path(environment.get("RUN_DIR") or root / ".run")),
-            port=_port(environment, "PORT") or 8000,
-            cloud_port=_port(environment, "GATEWAY_PORT"),
-            parameters={"Stage": "local", "AllowedHosts": ",".join(_hosts(bind_host)), **chosen},
-            admin=Admin.from_environment(environment),
-            bind_host=bind_host,
-        )
-
-
-def _hosts(bind_host: str) -> tuple[str, ...]:
-    """Return the host names to which a run answers: of this machine, and its name in containers."""
-    return (*guard.LOOPBACK_HOSTS, containers.HOST, *([bind_host] if bind_host else ()))
-
-
-def _port(environment: Mapping[str, str], variable: str) -> int | None:
-    text = environment.get(variable) or ""
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**16):
-        raise CommandError(f"{variable}={text} is not a port")
-    return int(text)
 
 
 @dataclass
@@ -103,7 +51,7 @@ class Service:
     """The API process and the stack behind it."""
 
     root: Path
-    settings: Settings
+    settings: RunSettings
     cloud: Emulator
     api: ApiProcess
     terminal: Terminal
@@ -119,7 +67,9 @@ class Service:
         here = {"api_url": self.api.url, "aws_endpoint_url": self.cloud.url, "aws_region": REGION}
         here["aws_session_token"] = self.cloud.secret
         self.outputs = {**outputs, **here}
-        self.settings.directory.write_container_environment(containers.variables(self.cloud))
+        self.settings.directory.write_container_environment(
+            containers.variables(self.cloud, self.settings.bind_host)
+        )
 
     def follow(self, changed: Changed) -> None:
         """Update the service after a change; an error is printed, and the next change is awaited."""
@@ -138,10 +88,14 @@ class Service:
 
     def serve(self) -> None:
         """Serve until interrupted."""
+        saved = time.monotonic()
         for changed in changes(self.root):
             if self.cloud.process.poll() is not None:
                 ending = processes.describe_exit(self.cloud.process)
                 raise CommandError(f"the emulated AWS ended unexpectedly ({ending}), see {self.cloud.log}")
+            if time.monotonic() - saved > _SAVE_EVERY_SECONDS:
+                self.cloud.save()
+                saved = time.monotonic()
             if changed:
                 self.follow(changed)
             self.api.restart_if_ended()
@@ -159,7 +113,7 @@ def store_samples(service: Service) -> None:
         raise CommandError(f"the sample meters cannot be stored: {error}") from error
 
 
-def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStack) -> Service:
+def bring_up(root: Path, settings: RunSettings, terminal: Terminal, stack: ExitStack) -> Service:
     """Start everything; `stack` stops it again."""
     directory = settings.directory
     lock = stack.enter_context(directory.locked(say=terminal.step))
@@ -173,9 +127,7 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
     if settings.parameters["AuthMode"] == "open":
         terminal.step("AUTH_MODE=open: callers need no credentials; for local use only")
     terminal.step("starting the emulated AWS")
-    cloud = stack.enter_context(
-        emulator(directory.path, cloud_port, hosts=_hosts(settings.bind_host), keep=[lock])
-    )
+    cloud = stack.enter_context(emulator(directory.path, cloud_port, hosts=settings.hosts, keep=[lock]))
     api = ApiProcess(settings.port, root, directory.logs / "api.log", lock, terminal.say)
     stack.callback(api.stop)
     service = Service(root, settings, cloud, api, terminal)
@@ -185,6 +137,9 @@ def bring_up(root: Path, settings: Settings, terminal: Terminal, stack: ExitStac
                 f"BIND_HOST={settings.bind_host}: anyone who reaches that address and has the token has your rights here"
             )
             stack.enter_context(forwarded(settings.bind_host, cloud_port, cloud_port))
+        if not packaging.layer_archive(directory.layers, root).exists():
+            terminal.step("building the layer of dependencies, once for these versions")
+            packaging.zip_layer(directory.layers, root)
         terminal.step("deploying template.yaml")
         service.deploy()
         if settings.admin:
@@ -235,7 +190,7 @@ def main(root: Path = packaging.ROOT) -> int:
         processes.end_with_parent()
     try:
         with ExitStack() as stack:
-            settings = Settings.from_environment(os.environ, root)
+            settings = RunSettings.from_environment(os.environ, root)
             service = bring_up(root, settings, terminal, stack)
             _show(service)
             service.serve()

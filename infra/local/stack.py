@@ -1,29 +1,33 @@
 """The deployed stack of the running local run, for commands that use it."""
 
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import Entry
-from domain.meters.readings import MeterKind
-from infra.commands.command_error import CommandError
-from infra.contracts.contract_items import generation_of, is_tombstone, key_of
+from domain.contracts.verdicts import RETRYABLE, decide, explain
+from infra.contracts.contract_items import generation_of, is_tombstone, key_of, read_contract
 from infra.contracts.trail_rows import NO_CONTRACT, row_key, to_entry
 from infra.local.emulator import client_at
 from infra.local.run_directory import RunDirectory
-from infra.meters.meter_store import MeterStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _MAX_KEYS = 100  # of one BatchGetItem
-_INTERRUPTED = 130
+
+
+def outputs_of_run(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the outputs of the run in RUN_DIR; CommandError if none is running."""
+    return RunDirectory(Path(environment.get("RUN_DIR") or ".run")).outputs()
+
+
+def api_url(environment: Mapping[str, str]) -> str:
+    """Return where the API of the run in RUN_DIR listens; CommandError if none is running."""
+    return outputs_of_run(environment)["api_url"]
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,12 @@ class Stack:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Stack":
         """Return the stack of the run in RUN_DIR; CommandError if none is running."""
-        return cls(RunDirectory(Path(environment.get("RUN_DIR") or ".run")).outputs())
+        return cls(outputs_of_run(environment))
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - callers name the client they asked for
         """Return a client of the run's emulated AWS."""
         secret = self.outputs.get("aws_session_token", "")
         return client_at(self.outputs["aws_endpoint_url"], service, secret=secret)
-
-    def is_simulated(self, meter_id: str) -> bool:
-        """Return whether a meter is simulated, so that it stores no readings."""
-        meter = MeterStore(self.client("dynamodb"), self.outputs["readings_table_name"]).get(meter_id)
-        return meter is not None and meter.kind is MeterKind.SIMULATED
 
     def decided(self, events: Sequence[ComponentEvent], since: datetime) -> dict[ComponentEvent, Entry]:
         """Read the rows of `events` in the trails of the present contracts of their numbers.
@@ -74,6 +73,18 @@ class Stack:
                 found[event] = to_entry(row)
         return found
 
+    def waiting(self, events: Sequence[ComponentEvent]) -> dict[ComponentEvent, str]:
+        """Return why some of `events` wait for another event, or for their contract to be created."""
+        client, table = self.client("dynamodb"), self.outputs["contracts_table_name"]
+        contracts = _items(client, table, [key_of(event.contract_number) for event in events])
+        verdicts = {
+            event: decide(read_contract(contracts.get(_flat(key_of(event.contract_number)))), event)
+            for event in events
+        }
+        return {
+            event: explain(verdict, event) for event, verdict in verdicts.items() if verdict.code in RETRYABLE
+        }
+
 
 _Items = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -97,20 +108,3 @@ def _items(client: "DynamoDBClient", table: str, keys: Iterable[Mapping[str, Any
         found |= {_flat(item): item for item in answer["Responses"].get(table, [])}
         pending += answer.get("UnprocessedKeys", {}).get(table, {"Keys": []})["Keys"]
     return found
-
-
-def printable(text: str) -> str:
-    """Return `text` without control characters, which a terminal would execute."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def run(command: Callable[[], int]) -> int:
-    """Run a command and return its exit code; an expected error is printed as one line."""
-    try:
-        return command()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except (CommandError, ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from domain.actors import Actor, publisher
 from domain.instants import MalformedTimeError, parse_instant
-from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError, Problem
+from infra.contracts.event_messages import envelope_id_of
 from infra.meters.store_upload import SentReadings, load_exactly, read_detail, store_upload
 from infra.parallel import in_parallel
 from infra.stores import stores
-from infra.telemetry import logger
+from infra.telemetry import log_lines_with
 from infra.time_left import IsTimeLeft, NoTimeError
 from infra.write_outcomes import DEPENDENCY_ERRORS, WriteFailedError
 
@@ -122,10 +122,8 @@ def _store(upload: Upload, now: Callable[[], datetime], is_time_left: IsTimeLeft
     if not is_time_left():
         return NoTimeError()
     try:
-        store_readings(upload.body, now())
-    except (InvalidReadingsError, MeterIsSimulatedError, WriteFailedError) as error:
-        return error
+        with log_lines_with({"envelope_id": envelope_id_of(_envelope(upload.body))}):
+            store_readings(upload.body, now())
     except Exception as error:  # such as an item that cannot be read: the other messages do not wait for it
-        logger.exception("Readings not stored", smart_meter_id=upload.meter_id)
         return error
     return None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 
 def cloudformation() -> "CloudFormationClient":
@@ -33,3 +34,8 @@ def dynamodb_resource() -> "DynamoDBServiceResource":
 def s3() -> "S3Client":
     """Return the S3 client."""
     return boto3.client("s3")
+
+
+def sqs() -> "SQSClient":
+    """Return the SQS client."""
+    return boto3.client("sqs")

@@ -1,13 +1,11 @@
 """What the commands on a deployed stage share: reading their variables, asking for confirmation, printing steps."""
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from infra.commands.command_error import CommandError
+from infra.commands.run_command import run_command
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -50,13 +48,10 @@ def snake_case(name: str) -> str:
 
 def run_steps(steps: Callable[[], Iterable[str]]) -> int:
     """Print each step when it is done, and an error as one line; return the exit code."""
-    try:
+
+    def run() -> int:
         for step in steps():
             print(step, flush=True)
-    except (CommandError, ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: the steps printed above are done", file=sys.stderr)
-        return 130
-    return 0
+        return 0
+
+    return run_command(run, interrupted="interrupted: the steps printed above are done")

@@ -1,7 +1,7 @@
 """Creates an admin, which the API cannot do before there is one: `make create-admin`, and at `make run`.
 
 ADMIN_USERNAME is the name of the admin, ADMIN_EMAIL an email address (optional). If ADMIN_PASSWORD is not set, the
-command asks for it. It is never an argument, since other users of the machine could read that.
+command asks for it twice. It is never an argument, since other users of the machine could read that.
 """
 
 import os
@@ -48,16 +48,33 @@ class Admin(NamedTuple):
         username, password = environment.get("ADMIN_USERNAME", ""), environment.get("ADMIN_PASSWORD", "")
         if not username and not password:
             return None
-        admin = cls(username, environment.get("ADMIN_EMAIL") or f"{username}@admin.invalid", password)
-        if not is_username(username):
-            raise CommandError("ADMIN_USERNAME needs 3 to 64 letters, digits, dots, dashes or underscores")
-        if not is_email(admin.email):
-            raise CommandError("ADMIN_EMAIL is not an email address")
-        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-            raise CommandError(f"ADMIN_PASSWORD needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
-        if is_common_password(password):
-            raise CommandError("ADMIN_PASSWORD is one of the most common passwords")
+        admin = cls(username, environment.get("ADMIN_EMAIL") or _default_email(username), password)
+        admin.require_names()
+        _require_password(password, "ADMIN_PASSWORD")
         return admin
+
+    def require_names(self) -> None:
+        """Raise CommandError if the name or the email address is not valid."""
+        if not is_username(self.username):
+            raise CommandError("ADMIN_USERNAME needs 3 to 64 letters, digits, dots, dashes or underscores")
+        if not is_email(self.email):
+            raise CommandError("ADMIN_EMAIL is not an email address")
+
+    def kept_email(self, found: User) -> str | None:
+        """Return the email address of a user that stays although another one was asked for."""
+        is_asked = self.email != _default_email(self.username)
+        return found.email if is_asked and self.email.lower() != found.email.lower() else None
+
+
+def _default_email(username: str) -> str:
+    return f"{username}@admin.invalid"
+
+
+def _require_password(password: str, name: str) -> None:
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise CommandError(f"{name} needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+    if is_common_password(password):
+        raise CommandError(f"{name} is one of the most common passwords")
 
 
 def ensure_admin(users: UserStore, api_keys: ApiKeyStore, admin: Admin, at: datetime) -> str:
@@ -83,19 +100,30 @@ def ensure_admin(users: UserStore, api_keys: ApiKeyStore, admin: Admin, at: date
     if changed.key_epoch != found.key_epoch:
         # The keys are invalid already; this removes their items.
         api_keys.delete_all(found.id)
-    return f"{admin.username} is {'still' if changed == found else 'now'} an admin with this password"
+    email = admin.kept_email(found)
+    kept = f"; it keeps the email address {email}, which PUT /api/v1/users/me changes" if email else ""
+    return f"{admin.username} is {'still' if changed == found else 'now'} an admin with this password{kept}"
 
 
 def _ask_for_password() -> str:
+    """Ask for a password twice; CommandError if it is not allowed, or differs the second time."""
+    rule = f"The password needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"
+    print(f"{rule}, and must not be one of the most common.", file=sys.stderr)
     try:
-        return getpass("Password: ")
+        password = getpass("Password: ")
+        _require_password(password, "the password")
+        again = getpass("The same again: ")
     except EOFError:
         raise CommandError("no password was typed, since there is no terminal: set ADMIN_PASSWORD") from None
+    if again != password:
+        raise CommandError("the two passwords differ: nothing was changed")
+    return password
 
 
 def _required_variables(environment: Mapping[str, str]) -> tuple[str, Admin]:
     stack = required_variable(environment, "STACK", "the name of the deployed stack")
-    required_variable(environment, "ADMIN_USERNAME", "the name of the admin to create")
+    username = required_variable(environment, "ADMIN_USERNAME", "the name of the admin to create")
+    Admin(username, environment.get("ADMIN_EMAIL") or _default_email(username), "").require_names()
     password = environment.get("ADMIN_PASSWORD") or _ask_for_password()
     admin = Admin.from_environment({**environment, "ADMIN_PASSWORD": password})
     assert admin is not None  # noqa: S101 - the name is set

@@ -14,7 +14,7 @@ from boto3.dynamodb.conditions import Key
 from domain.exports import folder_of
 from infra.commands.command_error import CommandError
 from infra.contracts.contract_items import key_of
-from infra.contracts.trail_rows import partition_of
+from infra.contracts.trail_rows import NO_CONTRACT, partition_of
 from infra.meters.meter_store import partition_of as meter_partition_of
 from infra.operate import clients
 from infra.operate.command import names_in, require_confirmation, required_variable, run_steps, stack_outputs
@@ -104,7 +104,13 @@ def forget(
     contracts: list[str],
     meters: list[str],
 ) -> Iterator[str]:
-    """Delete the data of contracts and meters from the tables of a stack; yield each step when it is done."""
+    """Delete the data of contracts and meters from the tables of a stack; yield each step when it is done.
+
+    Raises:
+        CommandError: there is nothing about one of the names, which may be mistyped; nothing was deleted.
+    """
+    contracts, meters = list(dict.fromkeys(contracts)), list(dict.fromkeys(meters))
+    _require_known(dynamodb, outputs, contracts, meters)
     table = dynamodb.Table(outputs["contracts_table_name"])
     portfolio = dynamodb.Table(outputs["portfolio_table_name"])
     for number in contracts:
@@ -116,6 +122,33 @@ def forget(
     for meter_id in meters:
         count = forget_meter(readings, jobs, s3, outputs["export_bucket_name"], meter_id)
         yield f"meter {meter_id}: {count} items deleted"
+
+
+def _require_known(
+    dynamodb: "DynamoDBServiceResource", outputs: Mapping[str, str], contracts: list[str], meters: list[str]
+) -> None:
+    table = dynamodb.Table(outputs["contracts_table_name"])
+    readings = dynamodb.Table(outputs["readings_table_name"])
+    jobs = dynamodb.Table(outputs["export_jobs_table_name"])
+    unknown = [
+        f"contract {number}"
+        for number in contracts
+        # The first rows of a trail are those of events that came before any contract.
+        if _is_empty(_partition(table, key_of(number)["pk"]["S"]))
+        and _is_empty(_partition(table, partition_of(number, NO_CONTRACT)))
+    ]
+    unknown += [
+        f"meter {meter_id}"
+        for meter_id in meters
+        if _is_empty(_partition(readings, meter_partition_of(meter_id)["S"]))
+        and _is_empty(_query(jobs, Key("smart_meter_id").eq(meter_id), IndexName="by_meter"))
+    ]
+    if unknown:
+        raise CommandError(f"nothing was deleted: there is no {', '.join(unknown)}")
+
+
+def _is_empty(items: Iterator[Mapping[str, Any]]) -> bool:
+    return next(items, None) is None
 
 
 def _steps() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`make restore`: replaces the items of a deployed table, or a part of them, by those of a restored table.
+"""`make restore`: replaces the items of a deployed table, or of some contracts or meters, by those of a restored table.
 
 DynamoDB restores a point in time into a new table. The stack keeps its own table, with its name, stream and alarms,
 so the restored items are copied back into it. No other process should write during the copy: docs/operations.md
@@ -7,91 +7,83 @@ describes how to ensure that.
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Any
-
-from boto3.dynamodb.conditions import Attr
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from infra.commands.command_error import CommandError
+from infra.contracts.contract_items import key_of
+from infra.contracts.trail_rows import NO_CONTRACT, partition_of
+from infra.meters.meter_store import partition_of as meter_partition_of
 from infra.operate import clients
-from infra.operate.command import require_confirmation, required_variable, run_steps
+from infra.operate.command import names_in, require_confirmation, required_variable, run_steps
+from infra.operate.segments import Phase, Places, run_phase
+from infra.operate.table_copies import TableCopy
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
-
-_MAX_KEYS = 100  # in one BatchGetItem
-_REPORT_EVERY = 10_000
-
-Item = dict[str, Any]
+_FOLDER = Path(".restore")
 
 
-def restore(dynamodb: "DynamoDBServiceResource", target: str, source: str, prefix: str = "") -> Iterator[str]:
-    """Replace the items of `target` whose partition key is `prefix`, or is below it, by those of `source`.
+def restore(copy: TableCopy, folder: Path = _FOLDER) -> Iterator[str]:
+    """Replace all items of the target by those of the source, in parallel segments; yield how far it is.
 
-    `prefix` consists of whole parts of a key, which # separates: CONTRACT#1001 does not match CONTRACT#10010.
+    Where it is stands in a file in `folder`, so that an interrupted restore goes on when it is started again.
+    """
+    places = Places.of(folder / f"{copy.target}-from-{copy.source}.json", copy.identity)
+    if places.resumed:
+        yield "going on where the interrupted restore was"
+    missing = f"items deleted that are not in {copy.source}"
+    yield from run_phase(
+        copy.client, Phase(missing, copy.target, copy.delete_missing, options=copy.keys_only), places
+    )
+    copied = Phase("items copied", copy.source, copy.put, total=copy.items)
+    yield from run_phase(copy.client, copied, places)
+    places.forget()
+
+
+def restore_parts(copy: TableCopy, contracts: list[str], meters: list[str]) -> Iterator[str]:
+    """Replace contracts with all their trails, and meters with their readings; yield each when it is done.
+
+    Only their own partitions are read.
 
     Raises:
-        CommandError: the tables have different keys.
+        CommandError: neither table has something about one of the names; nothing was changed.
     """
-    into, out_of = dynamodb.Table(target), dynamodb.Table(source)
-    if into.key_schema != out_of.key_schema:
-        raise CommandError(f"{target} and {source} are not the same kind of table")
-    # Without conditions: the restored items replace the present ones, whatever those are.
-    with into.batch_writer() as batch:
-        deleted = 0
-        for key in _keys_missing_in(dynamodb, out_of, into, prefix):
-            batch.delete_item(Key=key)
-            deleted += 1
-        yield f"{deleted} items deleted that are not in {source}"
-        count = 0
-        for count, item in enumerate(_items(out_of, prefix), 1):
-            batch.put_item(Item=item)
-            if count % _REPORT_EVERY == 0:
-                yield f"{count:,} items copied …"
-    yield f"{count:,} items copied"
+    parts = {f"contract {number}": _partitions_of(copy, number) for number in contracts}
+    parts |= {f"meter {meter_id}": [meter_partition_of(meter_id)["S"]] for meter_id in meters}
+    unknown = [name for name, partitions in parts.items() if not any(map(copy.has, partitions))]
+    if unknown:
+        raise CommandError(
+            f"nothing was changed: neither {copy.target} nor {copy.source} has {', '.join(unknown)}"
+        )
+    for name, partitions in parts.items():
+        counts = [copy.restore_partition(partition) for partition in partitions]
+        deleted, copied = (sum(each) for each in zip(*counts, strict=True))
+        yield f"{name}: {copied:,} items copied, {deleted:,} deleted that are not in {copy.source}"
 
 
-def _keys_missing_in(
-    dynamodb: "DynamoDBServiceResource", source: "Table", target: "Table", prefix: str
-) -> Iterator[Item]:
-    """Yield the keys of the items of `target` that `source` does not have."""
-    keys = (_key_of(target, item) for item in _items(target, prefix))
-    while page := list(islice(keys, _MAX_KEYS)):
-        found = [_key_of(source, item) for item in _read(dynamodb, source.name, page)]
-        yield from (key for key in page if key not in found)
+def _partitions_of(copy: TableCopy, number: str) -> list[str]:
+    """Return the partitions of a contract and of its trails in each generation that one of the tables knows."""
+    contract = key_of(number)["pk"]["S"]
+    found = (item for table in (copy.target, copy.source) for item in copy.partition(table, contract))
+    last = max((int(item["generation"]["N"]) for item in found if "generation" in item), default=NO_CONTRACT)
+    return [*(partition_of(number, generation) for generation in range(NO_CONTRACT, last + 1)), contract]
 
 
-def _items(table: "Table", prefix: str) -> Iterator[Item]:
-    name = table.key_schema[0]["AttributeName"]
-    part = prefix.removesuffix("#")
-    chosen: Any = (
-        {"FilterExpression": Attr(name).eq(part) | Attr(name).begins_with(f"{part}#")} if prefix else {}
-    )
-    pages = table.meta.client.get_paginator("scan")  # the only place that reads a whole table
-    for page in pages.paginate(TableName=table.name, ConsistentRead=True, **chosen):
-        yield from page["Items"]
-
-
-def _key_of(table: "Table", item: Item) -> dict[str, Any]:
-    return {part["AttributeName"]: item[part["AttributeName"]] for part in table.key_schema}
-
-
-def _read(dynamodb: "DynamoDBServiceResource", table: str, keys: Sequence[Item]) -> Iterator[Item]:
-    wanted: Any = {table: {"Keys": list(keys), "ConsistentRead": True}}
-    while wanted:
-        answer = dynamodb.batch_get_item(RequestItems=wanted)
-        yield from answer["Responses"].get(table, [])
-        wanted = answer.get("UnprocessedKeys")
+def _described(environment: Mapping[str, str], target: str) -> tuple[list[str], list[str], str]:
+    """Return the contracts and the meters that are asked for, and in words what will be overwritten."""
+    if environment.get("PREFIX"):
+        raise CommandError("PREFIX= is now CONTRACTS= or METERS=, with commas between the names")
+    contracts, meters = (names_in(environment, variable) for variable in ("CONTRACTS", "METERS"))
+    named = [f"contract {number}" for number in contracts] + [f"meter {meter_id}" for meter_id in meters]
+    return contracts, meters, f"{', '.join(named)} in {target}" if named else f"every item of {target}"
 
 
 def _steps() -> Iterator[str]:
     target = required_variable(os.environ, "TABLE", "the name of the stack's table")
     source = required_variable(os.environ, "FROM", "the name of the restored table")
-    prefix = os.environ.get("PREFIX", "")
-    what = f"every item of {target} below {prefix}" if prefix else f"every item of {target}"
+    contracts, meters, what = _described(os.environ, target)
     require_confirmation(os.environ, target, f"this overwrites {what}")
-    yield from restore(clients.dynamodb_resource(), target, source, prefix)
+    copy = TableCopy.of(clients.dynamodb(), target, source)
+    yield from restore_parts(copy, contracts, meters) if contracts or meters else restore(copy)
 
 
 if __name__ == "__main__":

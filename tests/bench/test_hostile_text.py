@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
-from functions.api.exports.exports import _takes_gzip
+from functions.api.representations import takes_gzip
 from tests.functions.api.calls import create, event
 from tests.regular_expressions import compiled
 
@@ -52,7 +52,7 @@ def test_no_pattern_takes_more_than_its_share_of_time_for_a_long_text() -> None:
 
 def test_accept_encoding_is_read_in_its_share_of_time() -> None:
     for piece in ("1", "0", ",", " ", "gzip;q=0.1,", ";q=0"):
-        assert ratio(_takes_gzip, hostile("gzip;q=0.", piece)) < 24
+        assert ratio(takes_gzip, hostile("gzip;q=0.", piece)) < 24
 
 
 @pytest.mark.parametrize(

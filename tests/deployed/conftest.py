@@ -48,6 +48,12 @@ def _make(targets: list[str], environment: dict[str, str]) -> None:
     assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
+@pytest.fixture(scope="session", autouse=True)
+def sam_cli() -> None:
+    """Install SAM CLI where it is missing, so that one file of these tests can be run alone too."""
+    _make(["--silent", ".venv-sam/synced"], {})
+
+
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build every function and the layer, each into the folder of its logical id."""

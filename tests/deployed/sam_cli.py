@@ -41,6 +41,7 @@ def run(commands: list[list[str]], requests: list[list[str]]) -> dict[str, Any]:
                 "function": function.name,
                 "handler": function.handler,
                 "runtime": function.runtime,
+                "architecture": function.architecture,
                 "layers": [layer.name for layer in function.layers],
                 "variables": function.env_vars.resolve(),
                 "hosts": given["extra_hosts"],

@@ -35,7 +35,6 @@ print(json.dumps(handler(json.load(sys.stdin), types.SimpleNamespace(aws_request
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of the checkout that `sam local` reads, in a separate folder."""
-    subprocess.run(["make", "--silent", ".venv-sam/synced"], cwd=ROOT, check=True)
     folder = tmp_path_factory.mktemp("project")
     for file in ("template.yaml", "samconfig.toml", EVENT):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +187,21 @@ def changed_template(project: Path, change: Any) -> str:
     change(template)
     (project / "changed.json").write_text(json.dumps(template))
     return "changed.json"
+
+
+def test_the_architecture_of_a_container_is_an_option_of_sam_local(
+    project: Path, outputs: dict[str, str]
+) -> None:
+    invoke = ["local", "invoke", "ApiFunction", "-e", EVENT]
+    arm = [*invoke, "--parameter-overrides", "Stage=local AuthMode=open Architecture=arm64"]
+    found = sam(project, {"commands": [invoke, arm], "requests": []})["invocations"]
+    assert [invocation["architecture"] for invocation in found] == ["x86_64", "arm64"]
+
+
+def test_no_registry_is_asked_for_an_image_that_is_there() -> None:
+    default = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]
+    for command in ("local_start_api", "local_invoke"):
+        assert default[command]["parameters"]["skip_pull_image"] is True
 
 
 def test_each_option_in_samconfig_exists_in_its_command(project: Path) -> None:

@@ -106,6 +106,19 @@ def test_a_malformed_event_becomes_a_dead_letter_and_changes_nothing(stage: Stag
     assert [stage.dead_letters(queue) for queue in ("rule", "publisher", "export")] == [[], [], []]
 
 
+def test_the_dead_letters_of_a_stage_are_listed_and_redriven_by_name_of_its_stack(stage: Stage) -> None:
+    listed = stage.command("infra.operate.dead_letters")
+    assert "component_event" not in listed
+    assert "colour: is not a field of this" in listed
+    assert listed.splitlines()[-1] == "dead letters: rule 0, ingestion 1, publisher 0, portfolio 0, export 0"
+    redriven = stage.command("infra.operate.dead_letters", "redrive")
+    assert redriven.splitlines() == [
+        "rule: 0 sent back to the ingestion queue",
+        "ingestion: 1 sent back to the ingestion queue",
+    ]
+    poll(lambda: stage.dead_letters("ingestion"), lambda found: len(found) > 0)
+
+
 def test_readings_are_stored_over_http_and_from_the_bus(stage: Stage) -> None:
     reading = {"energy_kwh": 0.1, "power_kw": 1, "voltage_v": 230, "current_a": 4}
     sent = [{"timestamp": f"2024-01-01T{hour:02}:00:00Z", **reading} for hour in range(12)]

@@ -33,10 +33,11 @@ class LocalRun:
         self.port = _free_port()
         self.process: subprocess.Popen[str] | None = None
 
-    def launch(self) -> subprocess.Popen[str]:
+    def launch(self, **settings: str) -> subprocess.Popen[str]:
         environment = {**os.environ, "PORT": str(self.port), "RUN_DIR": str(self.directory)}
         for name in ("GATEWAY_PORT", "BIND_HOST", "AUTH_MODE", "ENABLE_EVENT_AUDIT", "LOG_LEVEL"):
             environment.pop(name, None)
+        environment |= settings
         self.process = subprocess.Popen(
             [sys.executable, "-m", "infra.local"],
             cwd=ROOT,
@@ -48,8 +49,8 @@ class LocalRun:
         )
         return self.process
 
-    def start(self) -> dict[str, str]:
-        process, outputs = self.launch(), self.directory / "outputs.json"
+    def start(self, **settings: str) -> dict[str, str]:
+        process, outputs = self.launch(**settings), self.directory / "outputs.json"
         deadline = time.monotonic() + START_SECONDS
         while not outputs.exists():
             assert process.poll() is None, process.communicate()[1]

@@ -1,6 +1,7 @@
 """The bus on the deployed template: rule, queues, functions and stream as they are, on an emulated AWS."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -17,10 +18,12 @@ from domain.contracts.trails import Entry
 from domain.contracts.verdicts import Code
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.trail_store import TrailStore
-from infra.ingestion_queue import delay_seconds
+from infra.dead_letters import received
+from infra.ingestion_queue import delay_seconds, seconds_until_last_receive
 from infra.local import dead_letters, publish
 from infra.local.emulator import Emulator
 from infra.local.stack import Stack
+from infra.operate.dead_letters import send_back, show
 from tests.e2e.conftest import Deployed, shown
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as the other local runs")
@@ -78,9 +81,8 @@ class Bus:
 
     def dead_letter_ids(self) -> set[str | None]:
         """Return the ids of the dead letters of the ingestion queue, and leave them there."""
-        with dead_letters.received(
-            self.sqs, "ingestion", dead_letters.url_of(self.stack, "ingestion")
-        ) as found:
+        url = dead_letters.stage_of(self.stack).url_of("ingestion")
+        with received(self.sqs, "ingestion", url, wait_seconds=0) as found:
             return {dead_letter.envelope_id for dead_letter in found}
 
     def is_idle(self) -> bool:
@@ -134,7 +136,8 @@ def test_a_late_start_duplicates_and_malformed_messages_leave_the_right_timeline
     until(lambda: "(1 partial failures)" in bus.cloud.log.read_text()[logged:], "the end is refused for now")
     rest = [START, START, event(), {"colour": "green"}, "no object", event(contract_number="20/01")]
     sent = publish.send(bus.stack, rest)
-    assert not publish.follow(bus.stack, end + sent, since, PATIENCE_SECONDS), "garbage has no verdict"
+    follower = publish.Follower(bus.stack, since, since)
+    assert not publish.follow(follower, end + sent, PATIENCE_SECONDS), "garbage has no verdict"
 
     codes = [(entry.event.type.action, entry.verdict.code) for entry in bus.trail("2001")]
     assert sorted(codes) == [("end", Code.ACCEPTED), ("start", Code.ACCEPTED), ("start", Code.STALE_START)]
@@ -183,9 +186,7 @@ def events_of(numbers: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_change(
-    bus: Bus, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_change(bus: Bus) -> None:
     numbers = [f"30{index:02}" for index in range(9)]
     for number in numbers:
         bus.create(number)
@@ -210,9 +211,8 @@ def test_of_100_messages_7_are_dead_letters_and_each_event_has_one_row_and_one_c
         assert published[-1]["after"] == bus.timeline(number)
     assert bus.is_idle(), "the service does not receive what it publishes"
 
-    dead_letters.show(bus.stack)
-    dead_letters.send_back(bus.stack)
-    listed = capsys.readouterr().out
+    stage = dead_letters.stage_of(bus.stack)
+    listed = "\n".join([*show(stage), *send_back(stage, datetime.now(UTC))])
     assert listed.count("contract_number: String should match pattern") >= 7
     assert f"dead letters: rule 0, ingestion {before + 7}, publisher 0" in listed
     assert f"ingestion: {before + 7} sent back" in listed
@@ -231,7 +231,31 @@ def test_events_that_the_bus_does_not_accept_are_reported_and_not_awaited(
     sent = publish.send(nowhere, [START])
     assert sent[0].envelope_id is None
     assert "not accepted" in capsys.readouterr().out
-    assert not publish.follow(nowhere, sent, datetime.now(UTC), timeout=0)
+    now = datetime.now(UTC)
+    assert not publish.follow(publish.Follower(nowhere, now, now), sent, timeout=0)
+
+
+def test_an_event_of_an_unknown_contract_is_said_once_to_wait_and_until_when(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "outputs.json").write_text(
+        json.dumps({**bus.stack.outputs, "aws_endpoint_url": bus.cloud.url})
+    )
+    (tmp_path / "events").write_text(json.dumps(event(contract_number="unknown", id="early")))
+    started = datetime.now(UTC)
+    settings = {"RUN_DIR": str(tmp_path), "FILE": str(tmp_path / "events")}
+    assert publish.publish({**settings, "WAIT": "12"}) == 1
+    lines = capsys.readouterr().out.splitlines()
+    _, waits, at_the_end = lines
+    assert "  waits: Contract" in waits
+    until_when = re.search(r"It is decided at about (\d\d:\d\d:\d\d)\.$", waits)
+    assert until_when is not None
+    latest = started.astimezone() + timedelta(seconds=seconds_until_last_receive(6))
+    assert until_when[1] in {f"{latest + timedelta(seconds=late):%H:%M:%S}" for late in range(12)}
+    assert at_the_end.endswith(until_when[0])
+    bus.create("unknown")
+    assert publish.publish(settings) == 0
+    assert "Event processed successfully." in capsys.readouterr().out
 
 
 def test_the_functions_accept_the_recorded_payloads(bus: Bus) -> None:

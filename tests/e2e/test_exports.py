@@ -2,7 +2,9 @@
 
 import gzip
 import hashlib
+import io
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +13,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from rich.console import Console
 
-from infra.local import export, sample_meters
+from infra.commands.command_error import CommandError
+from infra.local import sample_meters
+from infra.local.stack import api_url
+from infra.operate.export import export
 from tests.e2e.conftest import Deployed
 
 WEEK = {"start_datetime": "2024-01-01T00:00:00Z", "end_datetime": "2024-01-08T00:00:00Z", "format": "csv"}
@@ -67,20 +73,27 @@ def test_five_exports_at_once_are_five_files(gateway: Gateway) -> None:
         assert hashlib.sha256(file.content).hexdigest() == status["file_info"]["sha256"]
 
 
-@pytest.fixture
-def run_dir(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    outputs = {"api_url": gateway.outputs["gateway_url"]}
-    (tmp_path / "outputs.json").write_text(json.dumps(outputs))
-    monkeypatch.setenv("RUN_DIR", str(tmp_path))
-    return tmp_path
-
-
-def test_the_command_saves_a_file(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    week = (WEEK["start_datetime"], WEEK["end_datetime"])
-    assert export.main([sample_meters.METERED, *week, "--folder", str(run_dir)]) == 0
-    file = run_dir / "smart_meter_sample-1_20240101_20240108.csv"
+def test_the_command_saves_a_file_and_shows_how_much_has_arrived(
+    gateway: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = {"METER": sample_meters.METERED, "START": WEEK["start_datetime"], "END": WEEK["end_datetime"]}
+    console = Console(record=True, force_terminal=True, width=120, file=io.StringIO())
+    assert export(gateway.outputs["gateway_url"], {**order, "FOLDER": str(tmp_path)}, console) == 0
+    (file,) = tmp_path.iterdir()
+    assert file.name == "smart_meter_sample-1_20240101_20240108.csv"
     assert file.read_bytes().count(b"\r\n") == 10_081
     assert "10,080 readings" in capsys.readouterr().out
+    shown = console.export_text()
+    assert re.search(r"download +\S+ +100% +584\.8/584\.8 kB", shown), shown
+
+
+def test_periods_are_exported_in_the_given_zone(
+    gateway: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = {"METER": "123", "START": "2024-03-30T23:00:00Z", "END": "2024-04-01T22:00:00Z"}
+    order |= {"RESOLUTION": "day", "EXPORT_TZ": "Europe/Berlin", "FOLDER": str(tmp_path)}
+    export(gateway.outputs["gateway_url"], order, Console())
+    assert "2 periods" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -88,22 +101,21 @@ def test_the_command_saves_a_file(run_dir: Path, capsys: pytest.CaptureFixture[s
     [
         ("nobody", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z", "Smart meter 'nobody' not found"),
         ("123", "2024-01-02T00:00:00Z", "2024-01-01T00:00:00Z", "end_datetime: must be after start_datetime"),
-        ("123", "", "", "start_datetime: must be an instant such as 2024-01-31T12:00:00Z"),
+        ("123", "soon", "later", "start_datetime: must be an instant such as 2024-01-31T12:00:00Z"),
     ],
 )
 def test_an_error_of_the_command_is_one_line(
-    run_dir: Path, capsys: pytest.CaptureFixture[str], meter_id: str, start: str, end: str, message: str
+    gateway: Gateway, tmp_path: Path, meter_id: str, start: str, end: str, message: str
 ) -> None:
-    assert export.main([meter_id, start, end]) == 1
-    assert capsys.readouterr().err == f"error: {message}\n"
+    order = {"METER": meter_id, "START": start, "END": end, "FOLDER": str(tmp_path)}
+    with pytest.raises(CommandError, match=f"^{re.escape(message)}$"):
+        export(gateway.outputs["gateway_url"], order, Console())
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_running_service_the_command_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("RUN_DIR", str(tmp_path))
-    assert export.main(["123", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"]) == 1
-    assert "start it with `make run`" in capsys.readouterr().err
+def test_without_a_running_service_the_commands_say_so(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="start one with `make run`"):
+        api_url({"RUN_DIR": str(tmp_path)})
 
 
 def test_a_large_file_is_at_a_signed_url(gateway: Gateway) -> None:

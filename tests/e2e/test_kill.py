@@ -24,11 +24,11 @@ from domain.contracts.verdicts import ACCEPTED
 from domain.instants import format_instant
 from infra.contracts.event_payloads import EventPayload
 from tests.e2e.conftest import LocalRun, shown
-from tests.proof_level import IS_FULL
+from tests.proof_level import cases
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the process to kill in /proc")
 
-CONTRACTS = 20 if IS_FULL else 5
+CONTRACTS = cases(3, 20)
 EVENTS_EACH, AT_ONCE, WRITERS = 50, 10, 4
 EVENTS = CONTRACTS * EVENTS_EACH
 KILL_AFTER = range(EVENTS * 3 // 10, EVENTS * 9 // 10, EVENTS // 10)

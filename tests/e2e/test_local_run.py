@@ -1,6 +1,7 @@
 """`make run` as a person uses it: up, used, stopped, and up again with its data."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -11,7 +12,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from infra.local.emulator import client_at
 from tests.e2e.conftest import LocalRun
+
+CONTAINERS_SEE = "127.0.0.2"
+"""Stands in for the address of docker0: another address than that of the emulated AWS, on any Linux."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc")
 
@@ -28,21 +33,41 @@ def test_data_survives_a_stop_and_processes_do_not(local_run: LocalRun) -> None:
     code, out, err = local_run.stop()
     assert (code, err) == (0, "")
     assert "AUTH_MODE=open: callers need no credentials; for local use only" in out
+    assert "building the layer of dependencies" in out
     assert not (local_run.directory / "outputs.json").exists()
     assert local_run.left() == []
+    logs = {log.name: log.read_text() for log in (local_run.directory / "logs").iterdir()}
 
-    again = local_run.start()
+    again = local_run.start(BIND_HOST=CONTAINERS_SEE)
+    for name in ("api.log", "cloud.log"):
+        assert (local_run.directory / "logs" / f"{name}.1").read_text() == logs[name]
     former_token, token = outputs.pop("aws_session_token"), again.pop("aws_session_token")
     assert again == outputs
     assert token != former_token
     read = httpx2.get(f"{again['api_url']}/contract/1001", timeout=20, trust_env=False)
     assert (read.status_code, read.json()) == (200, created.json())
 
+    _signs_urls_in_containers_that_this_machine_can_open(local_run, again, token)
     _listens_on_the_loopback_only(local_run)
     _comes_back_when_its_api_process_is_killed(local_run, again["api_url"])
-    code, _, _ = local_run.stop(signal.SIGINT)
+    code, out, _ = local_run.stop(signal.SIGINT)
     assert code == 0
+    assert "building the layer" not in out
     assert local_run.left() == []
+
+
+def _signs_urls_in_containers_that_this_machine_can_open(
+    local_run: LocalRun, outputs: dict[str, str], token: str
+) -> None:
+    """Sign one as a function in a container does, with its variables and the keys that aws.env exports."""
+    variables = json.loads((local_run.directory / "sam-local.json").read_text())["ApiFunction"]
+    endpoint = variables["AWS_ENDPOINT_URL"]
+    assert endpoint == outputs["aws_endpoint_url"].replace("127.0.0.1", CONTAINERS_SEE)
+    s3 = client_at(endpoint, "s3", secret=token)
+    bucket = {"Bucket": variables["EXPORT_BUCKET"]}
+    s3.put_object(**bucket, Key="file", Body=b"content")
+    url = s3.generate_presigned_url("get_object", Params={**bucket, "Key": "file"})
+    assert httpx2.get(url, trust_env=False).content == b"content"
 
 
 def _listens_on_the_loopback_only(local_run: LocalRun) -> None:

@@ -25,6 +25,7 @@ from infra.local.stack import Stack
 from tests.e2e.conftest import LocalRun
 
 pytestmark = [
+    pytest.mark.emulator,  # which the run starts
     pytest.mark.xdist_group("local-run"),
     pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc"),
 ]

@@ -24,11 +24,9 @@ from infra.telemetry import logger
 from infra.write_outcomes import BusyError
 from tests.conftest import create_table
 from tests.proof.correction_histories import THREADS, History, Recorder
-from tests.proof_level import IS_LONG
+from tests.proof_level import cases
 
-pytestmark = pytest.mark.xdist_group("engine")
-
-HISTORIES, RACES = (9_800, 200) if IS_LONG else (60, 3)
+HISTORIES, RACES = cases(24, 60, 9_800), cases(2, 3, 200)
 MUTANT_HISTORIES = 200
 
 

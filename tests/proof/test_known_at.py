@@ -17,9 +17,9 @@ from domain.contracts.trails import Changed, Replayed, Trail, Voided
 from tests.conftest import create_table
 from tests.engines import client_of
 from tests.proof.histories import History, Life, naive_as_of, show
-from tests.proof_level import IS_LONG
+from tests.proof_level import cases
 
-RUNS = 500 if IS_LONG else 10
+RUNS = cases(4, 10, 500)
 
 KnownAt = Callable[[Contract, Trail, datetime], Contract]
 AsOf = Callable[[Contract, Trail, datetime, datetime], Contract]

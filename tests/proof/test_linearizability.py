@@ -29,11 +29,11 @@ from tests.proof.serving import (
     serving,
     show,
 )
-from tests.proof_level import IS_FULL
+from tests.proof_level import cases
 from tests.small_cases import COMPONENT
 
-HISTORIES, NAIVE_HISTORIES = (200, 50) if IS_FULL else (30, 10)
-CORRECTED_HISTORIES, CARELESS_HISTORIES = (200, 50) if IS_FULL else (10, 5)
+HISTORIES, NAIVE_HISTORIES = cases(10, 200), cases(10, 50)
+CORRECTED_HISTORIES, CARELESS_HISTORIES = cases(6, 200), cases(5, 50)
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from tests.conftest import create_table, forget
 from tests.contract_histories import History
 from tests.functions.ingestion.conftest import Context
 from tests.portfolios import expected_table, table_of
-from tests.proof_level import IS_LONG
+from tests.proof_level import cases
 
 if TYPE_CHECKING:
     import pytest
     from mypy_boto3_dynamodb import DynamoDBClient
 
-HISTORIES = 200 if IS_LONG else 12
+HISTORIES = cases(3, 12, 200)
 STEPS = 60
 
 

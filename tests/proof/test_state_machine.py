@@ -23,10 +23,10 @@ from infra.contracts.timeline_store import TimelineStore
 from infra.contracts.trail_store import TrailStore
 from tests.conftest import create_table
 from tests.engines import client_of
-from tests.proof_level import IS_FULL
+from tests.proof_level import cases
 from tests.small_cases import day, instant
 
-RUNS, STEPS = (500, 50) if IS_FULL else (25, 50)
+RUNS, STEPS = cases(10, 500), 50
 
 numbers = st.sampled_from(["a", "b"])
 events = st.builds(

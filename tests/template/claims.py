@@ -14,7 +14,10 @@ from infra.checks.expand import expand
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/5f6b1e0c-0000-4000-8000-000000000000"
 
-EVERYTHING = {"Stage": "prod", "KmsKeyArn": KEY, "AlarmEmail": "ops@example.com", "Canary": "true"}
+EVERYTHING = {"Stage": "prod", "KmsKeyArn": KEY, "AlarmEmail": "ops@example.com"} | {
+    "Canary": "true",
+    "Tracing": "true",
+}
 """The parameters of a production stage with every option switched on."""
 
 

@@ -88,7 +88,7 @@ def each_function_may_use_a_customer_managed_key_through_services_only(template:
     functions = of_type(template.everything, "Lambda::Function").values()
     for role in {target_of(resource["Role"]) for resource in functions}:
         attached = template.everything[role]["Properties"]["ManagedPolicyArns"]
-        assert [target_of(one) for one in attached] == ["KeyPolicy"], role
+        assert "KeyPolicy" in [target_of(one) for one in attached], role
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Resource"] == KEY
     assert statement["Condition"]["StringEquals"].keys() == {"kms:ViaService"}
@@ -97,7 +97,7 @@ def each_function_may_use_a_customer_managed_key_through_services_only(template:
         f"{name}.${{AWS::Region}}.amazonaws.com" for name in ("dynamodb", "s3", "secretsmanager", "sqs")
     }
     assert "KeyPolicy" not in template.defaults
-    assert "ManagedPolicyArns" not in template.defaults["ApiRole"]["Properties"]
+    assert template.defaults["ApiRole"]["Properties"]["ManagedPolicyArns"] == []
 
 
 @claims.fails_with(properties("ExportDeadLetterQueue", SqsManagedSseEnabled=False))

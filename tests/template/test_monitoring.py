@@ -1,12 +1,15 @@
 """Alarms, the dashboard and logs."""
 
 import json
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
+from domain.contracts.events import ComponentEvent, EventType
+from domain.contracts.verdicts import Code, Verdict
 from infra.build.packaging import ROOT
-from infra.telemetry import count, report_unknown
+from infra.telemetry import Decided, count, report, report_unknown
 from tests.template.claims import (
     Claim,
     Claims,
@@ -27,8 +30,15 @@ def monitored(template: Expansions, namespace: str, metric: str) -> list[dict[st
     return [
         {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
         for alarm in of_type(template.everything, "CloudWatch::Alarm").values()
-        if (alarm["Namespace"], alarm["MetricName"]) == (namespace, metric)
+        if (alarm.get("Namespace"), alarm.get("MetricName")) == (namespace, metric)
     ]
+
+
+def metrics_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the metrics that an alarm watches, or computes with: their namespaces, names and dimensions."""
+    if "Metrics" not in alarm:
+        return [alarm]
+    return [each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each]
 
 
 def _without(name: str) -> Defect:
@@ -78,12 +88,21 @@ def dead_letters_and_old_messages_have_alarms(template: Expansions) -> None:
 def trigger_of(alarm: dict[str, Any]) -> tuple[str, int, int, int, int]:
     """Return what triggers an alarm: statistic, threshold, period in seconds, periods above it, periods evaluated."""
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-    statistic = alarm.get("Statistic") or alarm["ExtendedStatistic"]
     above, evaluated = alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]
-    return statistic, alarm["Threshold"], alarm["Period"], above, evaluated
+    if "Metrics" in alarm:
+        ((statistic, period),) = {
+            (each["MetricStat"]["Stat"], each["MetricStat"]["Period"])
+            for each in alarm["Metrics"]
+            if "MetricStat" in each
+        }
+    else:
+        statistic, period = alarm.get("Statistic") or alarm["ExtendedStatistic"], alarm["Period"]
+    return statistic, alarm["Threshold"], period, above, evaluated
 
 
 TRIGGERS = {
+    "GatewayThrottles": {("Sum", 10, 60, 3, 5)},
+    "share": {("Sum", 25, 300, 2, 3)},  # percent
     "5xx": {("Sum", 5, 60, 2, 5)},
     "Latency": {("p99", 3000, 300, 3, 3)},
     "OutcomeUnknown": {("Sum", 5, 60, 2, 5)},
@@ -104,8 +123,45 @@ TRIGGERS = {
 def alarms_have_the_triggers_that_the_documentation_states(template: Expansions) -> None:
     found: dict[str, set[Any]] = {}
     for alarm in of_type(template.everything, "CloudWatch::Alarm").values():
-        found.setdefault(alarm["MetricName"], set()).add(trigger_of(alarm))
+        watched = alarm.get("MetricName") or next(
+            each["Id"] for each in alarm["Metrics"] if each["ReturnData"]
+        )
+        found.setdefault(watched, set()).add(trigger_of(alarm))
     assert found == TRIGGERS
+
+
+def _every_429_counts(resources: dict[str, Any]) -> None:
+    resources["GatewayThrottlesFilter"]["Properties"]["FilterPattern"] = '{ $.status = "429" }'
+
+
+@claims.fails_with(_every_429_counts)
+@claims.fails_with(_without("GatewayThrottlesFilter"))
+@claims.fails_with(properties("GatewayThrottlesFilter", LogGroupName={"Ref": "ApiLogGroup"}))
+def refusals_of_the_gateway_are_counted_without_those_of_the_api(template: Expansions) -> None:
+    counted = template.with_(Stage="test")["Resources"]["GatewayThrottlesFilter"]["Properties"]
+    assert target_of(counted["LogGroupName"]) == "AccessLogGroup"
+    # The gateway writes a dash for what a request does not have: here the id that Lambda would have given it.
+    assert counted["FilterPattern"] == '{ ($.status = "429") && ($.correlation_id = "-") }'
+    (metric,) = counted["MetricTransformations"]
+    assert metric["Dimensions"] == [{"Key": "stage", "Value": "$.stage"}]
+    assert (metric["MetricNamespace"], metric["MetricName"]) == ("EnergyOperations", "GatewayThrottles")
+
+
+def _a_quiet_hour_is_an_alarm(resources: dict[str, Any]) -> None:
+    share = resources["RefusedEventsAlarm"]["Properties"]["Metrics"][0]
+    share["Expression"] = "100 * refused / (refused + accepted)"
+
+
+@claims.fails_with(_a_quiet_hour_is_an_alarm)
+@claims.fails_with(_without("RefusedEventsAlarm"))
+def a_jump_in_refused_events_is_a_share_of_at_least_twenty(template: Expansions) -> None:
+    share, *parts = template.everything["RefusedEventsAlarm"]["Properties"]["Metrics"]
+    assert share["Expression"] == "IF(refused >= 20, 100 * refused / (refused + accepted), 0)"
+    assert {each["Id"]: each["MetricStat"]["Metric"]["MetricName"] for each in parts} == {
+        "refused": "EventsRejected",
+        "accepted": "EventsAccepted",
+    }
+    assert [each["ReturnData"] for each in (share, *parts)] == [True, False, False]
 
 
 @claims.fails_with(_without("ApiServerErrorsAlarm"))
@@ -115,7 +171,7 @@ def server_errors_and_latency_have_alarms(template: Expansions) -> None:
     (latency,) = [
         alarm
         for alarm in of_type(template.everything, "CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "Latency"
+        if alarm.get("MetricName") == "Latency"
     ]
     assert latency["ExtendedStatistic"] == "p99"
 
@@ -127,14 +183,20 @@ def alarms_use_the_names_and_dimensions_of_our_own_metrics(template: Expansions)
         template.with_(Stage="test", AlarmEmail="ops@example.com")["Resources"], "CloudWatch::Alarm"
     )
     found = {
-        alarm["MetricName"]: {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
+        metric["MetricName"]: {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]}
         for alarm in alarms.values()
-        if alarm["Namespace"] == "EnergyOperations"
+        for metric in metrics_of(alarm)
+        if metric["Namespace"] == "EnergyOperations"
     }
-    assert found == {
-        name: {"service": "energy-operations", "stage": "test"}
-        for name in ("OutcomeUnknown", "ExportsFailed")
-    }
+    ours = {"service": "energy-operations", "stage": "test"}
+    names = ("OutcomeUnknown", "ExportsFailed", "EventsAccepted", "EventsRejected")
+    assert found == dict.fromkeys(names, ours) | {"GatewayThrottles": {"stage": "test"}}
+
+
+def refused(codes: list[Code]) -> list[Decided]:
+    at = datetime(2024, 1, 1, tzinfo=UTC)
+    event = ComponentEvent(EventType.SUPPLY_ENERGY_START, "1001", date(2024, 1, 1), at, "key")
+    return [Decided(event, Verdict(code), None) for code in codes]
 
 
 def test_our_own_metrics_are_logged_with_the_names_and_dimensions_of_the_alarms(
@@ -142,6 +204,7 @@ def test_our_own_metrics_are_logged_with_the_names_and_dimensions_of_the_alarms(
 ) -> None:
     report_unknown(TimeoutError())
     count("ExportsFailed")
+    report(refused([Code.STALE_START, Code.STALE_END, Code.STALE_END]))
     written = [
         json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')
     ]
@@ -150,9 +213,18 @@ def test_our_own_metrics_are_logged_with_the_names_and_dimensions_of_the_alarms(
         (directive,) = line["_aws"]["CloudWatchMetrics"]
         (dimensions,) = directive["Dimensions"]
         (metric,) = directive["Metrics"]
-        metrics.append((directive["Namespace"], metric["Name"], {name: line[name] for name in dimensions}))
-    expected = {"service": "energy-operations", "stage": "test"}
-    assert metrics == [("EnergyOperations", name, expected) for name in ("OutcomeUnknown", "ExportsFailed")]
+        found = {name: line[name] for name in dimensions}
+        metrics.append((directive["Namespace"], metric["Name"], found, sum(line[metric["Name"]])))
+    ours = {"service": "energy-operations", "stage": "test"}
+    wanted = [
+        ("OutcomeUnknown", ours, 1),
+        ("ExportsFailed", ours, 1),
+        ("EventsAccepted", ours, 0),
+        ("EventsRejected", ours | {"code": "stale_start"}, 1),
+        ("EventsRejected", ours | {"code": "stale_end"}, 2),
+        ("EventsRejected", ours, 3),
+    ]
+    assert metrics == [("EnergyOperations", *metric) for metric in wanted]
 
 
 @claims.fails_with(properties("ApiThrottlesAlarm", AlarmActions=None))
@@ -206,7 +278,7 @@ def the_dashboard_shows_every_alarm_and_its_metric(template: Expansions) -> None
     assert first["properties"]["alarms"] == [f"${{{name}.Arn}}" for name in alarms]
     shown = json.dumps([graph["properties"]["metrics"] for graph in graphs])
     for name, alarm in alarms.items():
-        assert f'"{alarm["MetricName"]}"' in shown, name
+        assert all(f'"{metric["MetricName"]}"' in shown for metric in metrics_of(alarm)), name
     places = {(graph["x"], graph["y"]) for graph in board["widgets"]}
     assert len(places) == len(board["widgets"])
 
@@ -222,30 +294,6 @@ def logs_are_kept_for_the_chosen_number_of_days(template: Expansions) -> None:
         for resource in of_type(resources, "Lambda::Function").values()
     }
     assert used | {"AccessLogGroup"} == groups.keys()
-
-
-def _query_strings_in_the_log(resources: dict[str, Any]) -> None:
-    settings = resources["HttpApiStage"]["Properties"]["AccessLogSettings"]
-    settings["Format"] = settings["Format"].replace("$context.path", "$context.path?$context.queryString")
-
-
-@claims.fails_with(_query_strings_in_the_log)
-@claims.fails_with(properties("HttpApiStage", AccessLogSettings=None))
-def each_request_is_logged_without_secrets_of_its_sender(template: Expansions) -> None:
-    settings = template.everything["HttpApiStage"]["Properties"]["AccessLogSettings"]
-    assert target_of(settings["DestinationArn"]) == "AccessLogGroup"
-    logged = json.loads(settings["Format"])
-    assert set(logged.values()) == {
-        "$context.requestId",
-        "$context.requestTime",
-        "$context.identity.sourceIp",
-        "$context.httpMethod",
-        "$context.path",
-        "$context.status",
-        "$context.responseLength",
-        "$context.responseLatency",
-        "$context.integrationErrorMessage",
-    }
 
 
 def test_a_reader_of_the_template_need_not_scroll_sideways() -> None:

@@ -116,23 +116,30 @@ OTHER_VALUES = {
     "Registration": "open",
     "Snapshot": "false",
     "Stage": "local",
+    "Tracing": "true",
 }
 
 
 def description(resources: dict[str, Any], function: str) -> str:
-    """Return the description of a function's version, with the id of the key."""
+    """Return the description of a function's version, with the id of the key and what stands for options."""
     (version,) = [
         resource["Description"]
         for resource in of_type(resources, "Lambda::Version").values()
         if target_of(resource["FunctionName"]) == function
     ]
     text, own = version["Fn::Sub"]
-    key = own["KeyId"]
-    if isinstance(key, dict):
-        index, parts = key["Fn::Select"]
-        separator, whole = parts["Fn::Split"]
-        key = whole.split(separator)[int(index)]
-    return str(text).replace("${KeyId}", key)
+    for name, value in own.items():
+        text = text.replace(f"${{{name}}}", _selected(value))
+    return str(text)
+
+
+def _selected(value: Any) -> str:
+    """Return a text, or the part of a text that Select and Split take."""
+    if not isinstance(value, dict):
+        return str(value)
+    index, parts = value["Fn::Select"]
+    separator, whole = parts["Fn::Split"]
+    return str(whole.split(separator)[int(index)])
 
 
 @claims.fails_with(_parameter_not_in_description)
@@ -146,7 +153,7 @@ def another_value_of_a_parameter_is_another_version(template: Expansions) -> Non
             part["Ref"]
             for part in all_parts([common, text["Resources"][function]["Properties"]["Environment"]])
             if isinstance(part, dict) and part.get("Ref") in text["Parameters"]
-        } | ({"Snapshot"} if function == "ApiFunction" else set())
+        } | {"Tracing", *(["Snapshot"] if function == "ApiFunction" else [])}
         assert reaching <= OTHER_VALUES.keys()
         before = template.with_(Stage="local")["Resources"]
         for name in reaching - {"Stage"}:

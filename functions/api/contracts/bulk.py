@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field, ValidationError
 
 from domain.contracts.contract import Contract, ContractExistsError
 from functions.api.contracts.dependencies import Contracts
-from functions.api.error_shape import describe
 from infra.contracts.create_contracts import Creation, NewContract, Outcome, create_all
 from infra.contracts.event_payloads import ContractPayload, FieldError, Payload, field_errors, utc_now
 from infra.write_outcomes import BusyError, OutcomeUnknownError, PartlyAppliedError
@@ -42,7 +41,7 @@ class ContractsResult(BaseModel):
     results: list[ContractVerdict]
 
 
-@router.post("/contracts", response_model_exclude_defaults=True, responses=describe(401, 413, 422, 503))
+@router.post("/contracts", response_model_exclude_defaults=True)
 async def create_contracts(payload: ContractsPayload, contracts: Contracts) -> ContractsResult:
     """Create up to 500 contracts; one that is there already with the same components is `unchanged`.
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from domain.contracts.contract import Contract
 from functions.api.contracts.dependencies import Contracts, Correction, ExistingContract, Number
 from functions.api.contracts.schemas import ContractPage, ContractView
-from functions.api.dependencies import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
+from functions.api.dependencies import Cursor, IdempotencyKey, IdempotencyKeys, Limit, Pages
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from functions.api.schemas import Message
 from functions.api.users.dependencies import CurrentCaller
@@ -21,7 +22,11 @@ router = APIRouter(tags=["contracts"])
 _LISTING = "contracts"
 
 
-@router.post("/contract", status_code=201, responses=describe(401, 409, 413, 422, 503))
+@router.post(
+    "/contract",
+    status_code=201,
+    responses=describe(ErrorCode.CONTRACT_EXISTS, ErrorCode.IDEMPOTENCY_KEY_REUSED),
+)
 async def create_contract(
     payload: ContractPayload,
     contracts: Contracts,
@@ -55,25 +60,28 @@ async def create_contract(
     return ContractView.model_validate(answer)
 
 
-@router.get("/contract", responses=describe(400, 401, 422, 503))
+@router.get("/contract")
 async def list_contracts(
-    contracts: Contracts, seal: CursorSeal, limit: Limit = 50, cursor: Cursor = None
+    contracts: Contracts, pages: Pages, limit: Limit = 50, cursor: Cursor = None
 ) -> ContractPage:
     """List contracts in the order of their numbers; a new one shows up within about a second."""
-    page = contracts.page(limit, after=None if cursor is None else seal.open(_LISTING, cursor))
+    page = contracts.page(limit, after=pages.position(_LISTING, cursor))
     return ContractPage(
         items=[ContractView.of(contract) for contract in page.contracts],
-        next_cursor=None if page.next_after is None else seal.seal(_LISTING, page.next_after),
+        next_cursor=pages.next_cursor(_LISTING, page.next_after),
     )
 
 
-@router.get("/contract/{contract_number}", responses=describe(401, 404, 422, 503))
+@router.get("/contract/{contract_number}", responses=describe(ErrorCode.CONTRACT_NOT_FOUND))
 async def get_contract(contract: ExistingContract) -> ContractView:
     """Show one contract."""
     return ContractView.of(contract)
 
 
-@router.patch("/contract/{contract_number}", responses=describe(401, 404, 409, 413, 422, 503))
+@router.patch(
+    "/contract/{contract_number}",
+    responses=describe(ErrorCode.CONTRACT_NOT_FOUND, ErrorCode.COMPONENT_IN_USE),
+)
 async def change_contract(
     contract_number: Number, payload: ComponentsPayload, contracts: Contracts, by: Correction
 ) -> ContractView:
@@ -86,7 +94,7 @@ async def change_contract(
     return ContractView.of(changed)
 
 
-@router.delete("/contract/{contract_number}", responses=describe(401, 404, 422, 503))
+@router.delete("/contract/{contract_number}", responses=describe(ErrorCode.CONTRACT_NOT_FOUND))
 async def delete_contract(contract_number: Number, contracts: Contracts) -> Message:
     """Delete a contract and its timeline; its number may be used again."""
     contracts.delete(contract_number, token=uuid4().hex)

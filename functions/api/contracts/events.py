@@ -1,6 +1,6 @@
 """Routes of events that are sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
@@ -20,12 +20,14 @@ from functions.api.contracts.schemas import (
     EventVerdict,
     UnusableEntry,
 )
+from functions.api.contracts.verdict_codes import BULK_EXAMPLES, VERDICT_EXAMPLES
 from functions.api.dependencies import IdempotencyKey
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_payloads import EventPayload, read_event
 from infra.contracts.timeline_store import Decision
-from infra.telemetry import report
+from infra.telemetry import Decided, facts_of, logger, reason_of, report
 from infra.write_outcomes import BusyError, OutcomeUnknownError, PartlyAppliedError
 
 router = APIRouter(tags=["events and timelines"])
@@ -42,7 +44,11 @@ DryRun = Annotated[
 ]
 
 
-@router.post("/event", response_model_exclude_none=True, responses=describe(401, 413, 422, 503))
+@router.post(
+    "/event",
+    response_model_exclude_none=True,
+    responses=VERDICT_EXAMPLES | describe(ErrorCode.IDEMPOTENCY_KEY_REUSED),
+)
 async def post_event(
     payload: EventPayload,
     contracts: Contracts,
@@ -60,13 +66,16 @@ async def post_event(
     if dry_run:
         verdict = decide(contracts.get(event.contract_number), event)
         return EventVerdict.of(event, Decision(verdict, explain(verdict, event)), dry_run=True)
+    logger.thread_safe_append_keys(
+        **facts_of(event)
+    )  # for the rest of the request: errors are logged outside
     decision = timelines.apply(event, received)
     if not decision.repeated:
-        report([(event, decision.verdict, received.actor)])
+        report([Decided(event, decision.verdict, received.actor)])
     return EventVerdict.of(event, decision, repeated=decision.repeated or None)
 
 
-@router.post("/events", response_model_exclude_none=True, responses=describe(401, 413, 422, 503))
+@router.post("/events", response_model_exclude_none=True, responses=BULK_EXAMPLES)
 async def post_events(payload: BulkPayload, timelines: Timelines, received: Received) -> BulkResult:
     """Apply up to 500 events in the order of their `created_at`, ties in the order given.
 
@@ -85,11 +94,11 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
     ]
     outcomes = dict(zip(events, apply_all(timelines, arrivals), strict=True))
     report(
-        (events[index], outcome.verdict, received.actor)
+        Decided(events[index], outcome.verdict, received.actor)
         for index, outcome in outcomes.items()
         if isinstance(outcome, Decision) and not outcome.repeated
     )
-    _raise_undecided(list(outcomes.values()))
+    _raise_undecided(events, outcomes)
     return BulkResult(
         results=[
             UnusableEntry.malformed(index, entry)
@@ -100,17 +109,22 @@ async def post_events(payload: BulkPayload, timelines: Timelines, received: Rece
     )
 
 
-def _raise_undecided(outcomes: Sequence[Outcome]) -> None:
-    """Raise why one of the events was not decided: an unknown outcome before everything else.
+def _raise_undecided(events: Mapping[int, ComponentEvent], outcomes: Mapping[int, Outcome]) -> None:
+    """Log each event that was not decided, and raise why one was not: an unknown outcome before everything else.
 
     Raises:
         OutcomeUnknownError: an answer was lost.
         PartlyAppliedError: nothing of one event was stored, but something of another.
         Exception: what happened to an event, where none was decided.
     """
-    errors = [
-        outcome for outcome in outcomes if not isinstance(outcome, Decision | IdempotencyKeyReusedError)
-    ]
+    undecided = {
+        index: outcome
+        for index, outcome in outcomes.items()
+        if not isinstance(outcome, Decision | IdempotencyKeyReusedError)
+    }
+    for index, error in undecided.items():
+        logger.warning("Event not decided", reason=reason_of(error), **facts_of(events[index]))
+    errors = list(undecided.values())
     for error in errors:
         if isinstance(error, OutcomeUnknownError):
             raise error

@@ -8,6 +8,7 @@ from domain.contracts.contract import Contract
 from domain.contracts.events import Component, ComponentEvent, EventType, Occurrence
 from domain.contracts.timelines import Span, timeline
 from domain.contracts.verdicts import Code
+from functions.api.contracts.verdict_codes import ACCEPTED, REFUSED
 from infra.contracts.event_payloads import CalendarDate, FieldError, Instant, Payload
 from infra.contracts.timeline_store import Decision
 
@@ -90,27 +91,6 @@ class OccurrenceView(BaseModel):
 class VerdictView(BaseModel):
     """Whether an event counts, and if not, by which rule and because of which earlier event."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "status": "rejected",
-                    "code": "stale_start",
-                    "message": "The start event is older or equal to the start of energy_supply that counts.",
-                    "contract_number": "1001",
-                    "type": "supply_energy_start",
-                    "date": "2024-01-01",
-                    "created_at": "2023-12-01T09:30:00Z",
-                    "blocked_by": {
-                        "type": "supply_energy_start",
-                        "date": "2024-02-01",
-                        "created_at": "2023-12-02T00:00:00Z",
-                    },
-                }
-            ]
-        }
-    )
-
     status: Literal["accepted", "rejected"]
     code: Code
     message: str
@@ -140,6 +120,8 @@ class VerdictView(BaseModel):
 class EventVerdict(VerdictView):
     """The answer to an event that was sent."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [ACCEPTED, REFUSED]})
+
     dry_run: bool | None = Field(default=None, description="true where nothing was stored")
     repeated: bool | None = Field(
         default=None,
@@ -149,6 +131,10 @@ class EventVerdict(VerdictView):
 
 class BulkVerdict(EventVerdict):
     """The verdict on the event at `index` of the list that was sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [ACCEPTED | {"index": 0}, REFUSED | {"index": 1}]}
+    )
 
     index: int
 

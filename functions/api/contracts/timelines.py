@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from functions.api.contracts.dependencies import Contracts, ExistingContract
 from functions.api.contracts.schemas import TimelineView
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from infra.contracts.event_payloads import Instant
 from infra.contracts.read_history import read_history
@@ -19,9 +20,21 @@ AsOf = Annotated[
 ]
 KnownAt = Annotated[Instant | None, Query(description="What the service answered at this instant")]
 
+_ERRORS = describe(
+    ErrorCode.CONTRACT_NOT_FOUND,
+    ErrorCode.AUDIT_DISABLED,
+    ErrorCode.TRAIL_INCOMPLETE,
+    ErrorCode.TRAIL_TOO_LONG,
+)
 
-@router.get("/contract/{contract_number}/contract_timeline", responses=describe(401, 404, 409, 422, 503))
-@router.get("/{contract_number}/contract_timeline", responses=describe(401, 404, 409, 422, 503))
+
+@router.get("/contract/{contract_number}/contract_timeline", responses=_ERRORS)
+@router.get(
+    "/{contract_number}/contract_timeline",
+    responses=_ERRORS,
+    operation_id="get_timeline_by_number",
+    summary="Get Timeline (short address)",
+)
 async def get_timeline(
     contract: ExistingContract, contracts: Contracts, as_of: AsOf = None, known_at: KnownAt = None
 ) -> TimelineView:

@@ -21,7 +21,8 @@ from functions.api.contracts.trail_schemas import (
     VoidView,
     show_row,
 )
-from functions.api.dependencies import CursorSeal
+from functions.api.dependencies import Pages
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from functions.api.error_statuses import ForbiddenError
 from infra.contracts.contract_store import ContractStore
@@ -32,6 +33,7 @@ router = APIRouter(tags=["trail"])
 
 _KEY = re.compile(r"[0-9a-z-]{1,64}", re.ASCII)
 _MOST_GENERATIONS = 1_000_000_000
+_FOLDED = (ErrorCode.AUDIT_DISABLED, ErrorCode.TRAIL_INCOMPLETE, ErrorCode.TRAIL_TOO_LONG)
 
 CorrectionDryRun = Annotated[bool, Query(description="Show the difference and store nothing")]
 Key = Annotated[str, Path(description="`key` of a row of the trail", examples=["0" * 32])]
@@ -88,14 +90,14 @@ def _trail_name(
 
 @router.get(
     "/contract/{contract_number}/events",
-    responses=describe(400, 401, 404, 409, 422, 503),
+    responses=describe(ErrorCode.CONTRACT_NOT_FOUND),
 )
-async def list_events(
+async def list_contract_events(
     request: Request,
     contract_number: Number,
     contracts: Contracts,
     trails: Trails,
-    seal: CursorSeal,
+    pages: Pages,
     wanted: Annotated[EventFilter, Query()],
 ) -> TrailPageView:
     """List every decided event and correction of a contract in the order of arrival, the newest last.
@@ -108,17 +110,20 @@ async def list_events(
     page = trails.page(
         *name,
         wanted.limit,
-        after=None if wanted.cursor is None else seal.open(scope, wanted.cursor),
+        after=pages.position(scope, wanted.cursor),
         wanted=wanted.model_dump(include={"status", "component", "code"}, exclude_none=True),
     )
     return TrailPageView(
         items=[show_row(row) for row in page.rows],
-        next_cursor=None if page.next_after is None else seal.seal(scope, page.next_after),
+        next_cursor=pages.next_cursor(scope, page.next_after),
     )
 
 
-@router.get("/contract/{contract_number}/events/{key}", responses=describe(401, 404, 409, 422, 503))
-async def get_event(
+@router.get(
+    "/contract/{contract_number}/events/{key}",
+    responses=describe(ErrorCode.CONTRACT_NOT_FOUND, ErrorCode.EVENT_NOT_FOUND),
+)
+async def get_contract_event(
     request: Request,
     contract_number: Number,
     key: Key,
@@ -134,7 +139,7 @@ async def get_event(
     return show_row(row)
 
 
-@router.post("/contract/{contract_number}/replay", responses=describe(401, 404, 409, 422, 503))
+@router.post("/contract/{contract_number}/replay", responses=describe(ErrorCode.CONTRACT_NOT_FOUND, *_FOLDED))
 async def replay_contract(
     contract_number: Number,
     contracts: Contracts,
@@ -152,7 +157,12 @@ async def replay_contract(
 
 
 @router.post(
-    "/contract/{contract_number}/events/{key}/void", responses=describe(401, 404, 409, 413, 422, 503)
+    "/contract/{contract_number}/events/{key}/void",
+    responses=describe(
+        ErrorCode.CONTRACT_NOT_FOUND, ErrorCode.EVENT_NOT_FOUND, ErrorCode.ALREADY_VOIDED, *_FOLDED
+    ),
+    operation_id="void_event",
+    summary="Void Event",
 )
 async def void(
     contract_number: Number,

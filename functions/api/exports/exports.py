@@ -1,12 +1,10 @@
 """Routes of export jobs and their files."""
 
 import re
-import zlib
 from dataclasses import replace
-from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
 from domain import export_changes, exports
@@ -26,7 +24,8 @@ from domain.meters.periods import PeriodError, check_known_at, check_period
 from domain.meters.readings import Interval
 from domain.meters.time_zones import require_quarters, zone
 from domain.users import Caller
-from functions.api.dependencies import Cursor, CursorSeal, IdempotencyKey, IdempotencyKeys, Limit
+from functions.api.dependencies import Cursor, IdempotencyKey, IdempotencyKeys, Limit, Pages
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exports.dependencies import Exports, Files, Queue
 from functions.api.exports.schemas import (
@@ -54,20 +53,20 @@ router = APIRouter(
     prefix="/api/export",
     tags=["exports"],
     route_class=BadRequestRoute,
-    responses=describe(400, 401, 503, "default"),
 )
 
 MAX_INLINE_BYTES = 4 * 1024 * 1024
 """A Lambda answers 6 MB, in which the file is a JSON string."""
 
-# A weight has at most three decimals (RFC 9110, section 12.4.2).
-_GZIP_CHOICE = re.compile(r"gzip(?:;q=(?P<weight>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?")
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_GZIP = 16 + zlib.MAX_WBITS
-_MIN_COMPRESSED_BYTES = 1024
 
 
-@router.post("/csv", responses=describe(413, 422))
+@router.post(
+    "/csv",
+    responses=describe(
+        ErrorCode.TIME_ZONE_UNSUPPORTED, ErrorCode.TOO_MANY_EXPORTS, ErrorCode.IDEMPOTENCY_KEY_REUSED
+    ),
+)
 async def create_export(
     payload: ExportPayload,
     jobs: Exports,
@@ -88,7 +87,12 @@ async def create_export(
     return CreatedView.model_validate(answer)
 
 
-@router.post("/contracts", responses=describe(409, 413, 422))
+@router.post(
+    "/contracts",
+    responses=describe(
+        ErrorCode.AUDIT_DISABLED, ErrorCode.TOO_MANY_EXPORTS, ErrorCode.IDEMPOTENCY_KEY_REUSED
+    ),
+)
 async def create_contracts_export(
     payload: ContractsExportPayload,
     jobs: Exports,
@@ -162,7 +166,7 @@ async def get_export_status(job_id: str, jobs: Exports, caller: CurrentCaller) -
 @router.get(
     "/download/{job_id}",
     response_class=Response,
-    responses=describe(404, 410)
+    responses=describe(ErrorCode.EXPORT_NOT_FOUND, ErrorCode.EXPORT_NOT_READY, ErrorCode.EXPORT_EXPIRED)
     | {
         200: {
             "content": {
@@ -179,7 +183,6 @@ async def download_export(
     jobs: Exports,
     files: Files,
     caller: CurrentCaller,
-    accept_encoding: Annotated[str, Header()] = "",
 ) -> Response:
     """Give the file of a completed export."""
     job = _get(jobs, job_id, caller)
@@ -194,30 +197,15 @@ async def download_export(
         files.require(job.file.key)
         url = files.url(job.file.key, job.filename)
         return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"})
-    return _inline(files.read(job.file.key), job.filename, accept_encoding)
-
-
-def _inline(content: bytes, filename: str, accept_encoding: str) -> Response:
-    headers = {"Content-Disposition": attachment(filename), "Vary": "Accept-Encoding"}
-    if len(content) >= _MIN_COMPRESSED_BYTES and _takes_gzip(accept_encoding):
-        compressor = zlib.compressobj(level=1, wbits=_GZIP)
-        content = compressor.compress(content) + compressor.flush()
-        headers["Content-Encoding"] = "gzip"
-    return Response(content, media_type=content_type_of(filename), headers=headers)
-
-
-def _takes_gzip(accept_encoding: str) -> bool:
-    return any(
-        (match := _GZIP_CHOICE.fullmatch(choice.replace(" ", "").lower())) and float(match["weight"] or 1) > 0
-        for choice in accept_encoding.split(",")
-    )
+    headers = {"Content-Disposition": attachment(job.filename), "ETag": f'W/"{job.file.sha256}"'}
+    return Response(files.read(job.file.key), media_type=content_type_of(job.filename), headers=headers)
 
 
 @router.get("/history/{smart_meter_id}", response_model_exclude_unset=True)
 async def list_exports(
     smart_meter_id: MeterId,
     jobs: Exports,
-    seal: CursorSeal,
+    pages: Pages,
     caller: CurrentCaller,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -228,17 +216,15 @@ async def list_exports(
     """
     owner = None if caller.is_admin else caller.id
     scope = f"exports {smart_meter_id}" if owner is None else f"exports {smart_meter_id} of {owner}"
-    page = jobs.page(
-        smart_meter_id, limit, after=None if cursor is None else seal.open(scope, cursor), owner=owner
-    )
+    page = jobs.page(smart_meter_id, limit, after=pages.position(scope, cursor), owner=owner)
     now = utc_now()
     return HistoryPage(
         items=[HistoryView.of(job, now) for job in page.jobs],
-        next_cursor=None if page.next_after is None else seal.seal(scope, page.next_after),
+        next_cursor=pages.next_cursor(scope, page.next_after),
     )
 
 
-@router.delete("/{job_id}", responses=describe(404, 409))
+@router.delete("/{job_id}", responses=describe(ErrorCode.EXPORT_NOT_FOUND, ErrorCode.EXPORT_FINISHED))
 async def cancel_export(job_id: str, jobs: Exports, caller: CurrentCaller) -> CancelledView:
     """Stop an export; a running one stops at its next block."""
 

@@ -8,6 +8,7 @@ from domain.meters.completeness import IntervalUnknownError, completeness
 from domain.meters.local_periods import days_between
 from domain.meters.periods import check_days
 from domain.meters.readings import Interval
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.meters.dependencies import MeterId, Meters, Readings, existing_meter
 from functions.api.meters.market_time import CompletenessQuery, CompletenessView, zone_of
@@ -17,11 +18,12 @@ router = APIRouter(
     prefix="/api/meters/{smart_meter_id}/completeness",
     tags=["smart meters"],
     route_class=BadRequestRoute,
-    responses=describe(400, 401, 503, "default"),
 )
 
 
-@router.get("", responses=describe(404, 409))
+@router.get(
+    "", responses=describe(ErrorCode.METER_NOT_FOUND, ErrorCode.INTERVAL_UNKNOWN, ErrorCode.TOO_MANY_GAPS)
+)
 async def get_completeness(
     smart_meter_id: MeterId, meters: Meters, readings: Readings, query: Annotated[CompletenessQuery, Query()]
 ) -> CompletenessView:

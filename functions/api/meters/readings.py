@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -15,19 +16,20 @@ from domain.meters.readings import Interval, Quality
 from domain.meters.summaries import Position, summarise
 from domain.meters.uploads import InvalidReadingsError, Problem
 from functions.api.actors import CurrentActor
-from functions.api.dependencies import CursorSeal
+from functions.api.dependencies import Pages
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import BadRequestRoute, describe
 from functions.api.exact_json import ExactResponse
 from functions.api.meters.dependencies import MeterId, Meters, Readings, existing_meter
 from functions.api.meters.market_time import zone_of
 from functions.api.meters.schemas import (
-    CountsView,
     DeletedView,
     HistoryQuery,
     ReadingPage,
     ReadingQuery,
     ReadingView,
     SummaryView,
+    UploadView,
     VersionPage,
     VersionView,
 )
@@ -48,7 +50,6 @@ router = APIRouter(
     prefix="/api/meters/{smart_meter_id}/readings",
     tags=["smart meters"],
     route_class=BadRequestRoute,
-    responses=describe(400, 401, 503, "default"),
 )
 
 # How many hours contain the answer is not known in advance: few at a time read little that is not needed.
@@ -59,7 +60,7 @@ CreatedAt = Annotated[
 ]
 
 
-@router.put("", responses=describe(409, 413), openapi_extra=UPLOAD_BODY)
+@router.put("", responses=describe(ErrorCode.METER_IS_SIMULATED), openapi_extra=UPLOAD_BODY)
 async def put_readings(
     smart_meter_id: MeterId,
     request: Request,
@@ -67,7 +68,7 @@ async def put_readings(
     readings: Readings,
     actor: CurrentActor,
     created_at: CreatedAt = None,
-) -> CountsView:
+) -> UploadView:
     """Store readings, as JSON or as CSV with the export's columns; all of them, or none if one is wrong.
 
     A reading replaces the one of its timestamp if it was made later, or at the same instant and arrives
@@ -82,12 +83,12 @@ async def put_readings(
             sent = read_csv_body(body, smart_meter_id, arrival)
         case _:
             raise InvalidReadingsError([Problem("content-type", "must be application/json or text/csv")])
-    return CountsView.of(
+    return UploadView.of(
         store_upload(meters, readings, SentReadings(smart_meter_id, sent), actor, arrival.now)
     )
 
 
-@router.delete("", responses=describe(404, 409))
+@router.delete("", responses=describe(ErrorCode.METER_NOT_FOUND, ErrorCode.METER_IS_SIMULATED))
 async def delete_readings(
     smart_meter_id: MeterId,
     start: Instant,
@@ -107,12 +108,16 @@ async def delete_readings(
     return DeletedView(deleted=readings.delete(meter.id, Interval(start, end), actor))
 
 
-@router.get("", responses=describe(404), response_model=ReadingPage)
+@router.get(
+    "",
+    responses=describe(ErrorCode.METER_NOT_FOUND, ErrorCode.TIME_ZONE_UNSUPPORTED),
+    response_model=ReadingPage,
+)
 async def get_readings(
     smart_meter_id: MeterId,
     meters: Meters,
     readings: Readings,
-    seal: CursorSeal,
+    pages: Pages,
     query: Annotated[ReadingQuery, Query()],
 ) -> Response:
     """Show readings, or their summary by period of a time zone: energy in sum, the rest in the mean.
@@ -127,13 +132,9 @@ async def get_readings(
     """
     meter = existing_meter(meters, smart_meter_id)
     area = zone_of(meter, query.tz)
-    asked = query.model_dump_json(include={"start", "end", "resolution", "known_at"})
-    # Periods of one zone do not go on with those of another; single readings have none.
-    periods_of = "" if query.resolution is Resolution.RAW else area.key
-    scope = f"readings {smart_meter_id} {asked} {periods_of}"
-    position = (
-        Position(query.start) if query.cursor is None else parse_position(seal.open(scope, query.cursor))
-    )
+    scope = _list_of(smart_meter_id, query, area)
+    after = pages.position(scope, query.cursor)
+    position = Position(query.start) if after is None else parse_position(after)
     now = utc_now()
     interval = Interval(position.start, query.end or now)
     if interval.end <= interval.start:
@@ -147,8 +148,16 @@ async def get_readings(
         hours = readings.sums(meter, interval, query.known_at)
         summaries, following = summarise(hours, area, query.resolution, query.limit, position.begun)
         items = [SummaryView.of(summary) for summary in summaries]
-    cursor = None if following is None else seal.seal(scope, format_position(following))
+    cursor = pages.next_cursor(scope, following and format_position(following))
     return ExactResponse(ReadingPage(items=items, next_cursor=cursor))
+
+
+def _list_of(smart_meter_id: str, query: ReadingQuery, area: ZoneInfo) -> str:
+    """Return the name of the list that is asked for: its cursors are valid for no other."""
+    asked = query.model_dump_json(include={"start", "end", "resolution", "known_at"})
+    # Periods of one zone do not go on with those of another; single readings have none.
+    periods_of = "" if query.resolution is Resolution.RAW else area.key
+    return f"readings {smart_meter_id} {asked} {periods_of}"
 
 
 def _raw_page(blocks: Iterator[Block], limit: int) -> tuple[list[ReadingView], Position | None]:
@@ -169,12 +178,12 @@ def _readings_of(blocks: Iterator[Block]) -> Iterator[tuple[datetime, bytes, Qua
             yield datetime.fromisoformat(line[:TIMESTAMP_LENGTH].decode()), line, origin.quality
 
 
-@router.get("/history", responses=describe(404), response_model=VersionPage)
-async def get_history(
+@router.get("/history", responses=describe(ErrorCode.METER_NOT_FOUND), response_model=VersionPage)
+async def get_reading_history(
     smart_meter_id: MeterId,
     meters: Meters,
     readings: Readings,
-    seal: CursorSeal,
+    pages: Pages,
     query: Annotated[HistoryQuery, Query()],
 ) -> Response:
     """List the versions of the reading at `timestamp`, the newest last; none where there never was one.
@@ -183,11 +192,11 @@ async def get_history(
     """
     meter = existing_meter(meters, smart_meter_id)
     scope = f"versions {smart_meter_id} {to_micros(query.timestamp)}"
-    position = None if query.cursor is None else seal.open(scope, query.cursor)
+    position = pages.position(scope, query.cursor)
     page = readings.versions(meter.id, query.timestamp, query.limit, position)
     return ExactResponse(
         VersionPage(
             items=[VersionView.of(version) for version in page.versions],
-            next_cursor=None if page.next_position is None else seal.seal(scope, page.next_position),
+            next_cursor=pages.next_cursor(scope, page.next_position),
         )
     )

@@ -46,7 +46,7 @@ class HistoryQuery(BaseModel):
     cursor: str | None = Field(default=None, description="`next_cursor` of the answer before")
 
 
-class CountsView(BaseModel):
+class UploadView(BaseModel):
     """What an upload has done; `received` is the sum of the others."""
 
     received: int
@@ -56,7 +56,7 @@ class CountsView(BaseModel):
     outdated: int = Field(description="Readings that were made before what is stored; they changed nothing")
 
     @classmethod
-    def of(cls, counts: Counts) -> "CountsView":
+    def of(cls, counts: Counts) -> "UploadView":
         """Show `counts`."""
         return cls(**counts._asdict())
 

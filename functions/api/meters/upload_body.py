@@ -40,8 +40,8 @@ def _instant(description: str, *, nullable: bool = False) -> dict[str, Any]:
 _READING_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["timestamp"],
-    # At least one of the four values; the others may be absent, null or empty.
-    "anyOf": [{"required": [name], "properties": {name: _NUMBER}} for name in VALUES],
+    # Not all of the four values are absent, null or empty. Said so, generators of clients make one class of it.
+    "not": {"properties": {name: {"anyOf": _NO_VALUE} for name in VALUES}},
     "additionalProperties": False,
     "properties": {
         "timestamp": _instant("A whole second, at most a day ahead of now"),
@@ -54,27 +54,35 @@ _READING_SCHEMA: dict[str, Any] = {
     },
 }
 
+UPLOAD_SCHEMAS: dict[str, Any] = {
+    "ReadingPayload": _READING_SCHEMA,
+    "ReadingsPayload": {
+        "type": "object",
+        "required": ["readings"],
+        "additionalProperties": False,
+        "properties": {
+            "readings": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"$ref": "#/components/schemas/ReadingPayload"},
+            },
+            "created_at": _instant("When those readings were made that do not say", nullable=True),
+        },
+    },
+}
+
 UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["readings"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "readings": {"type": "array", "minItems": 1, "items": _READING_SCHEMA},
-                        "created_at": _instant(
-                            "When those readings were made that do not say", nullable=True
-                        ),
-                    },
-                },
+                "schema": {"$ref": "#/components/schemas/ReadingsPayload"},
                 "example": {"readings": [_READING]},
             },
             "text/csv": {
                 "schema": {
                     "type": "string",
+                    "format": "binary",
                     "description": (
                         f"The columns {', '.join(COLUMNS)}; after them there may be {' and '.join(ExtraColumn)}"
                     ),

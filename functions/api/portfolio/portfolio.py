@@ -8,7 +8,8 @@ from fastapi.exceptions import RequestValidationError
 
 from domain.contracts.events import Component
 from domain.contracts.trails import AuditDisabledError
-from functions.api.dependencies import CursorSeal
+from functions.api.dependencies import ListCursors, Pages
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from functions.api.portfolio.dependencies import Log, Portfolio
 from functions.api.portfolio.schemas import (
@@ -17,14 +18,13 @@ from functions.api.portfolio.schemas import (
     ChangesPage,
     ChangesQuestion,
     CountsQuestion,
-    CountsView,
     EventLogPage,
     EventsQuestion,
+    PortfolioCountsView,
     PortfolioItem,
     PortfolioPage,
 )
 from infra.contracts.event_payloads import utc_now
-from infra.cursors import Cursors
 from infra.portfolio.queries import Kind
 from infra.settings import Settings, settings
 
@@ -34,9 +34,9 @@ _DEFAULT_DAYS = 31
 _MOST_DAYS = 366
 
 
-@router.get("/portfolio", responses=describe(400, 401, 422, 503))
-async def list_active(
-    portfolio: Portfolio, seal: CursorSeal, asked: Annotated[ActiveQuestion, Query()]
+@router.get("/portfolio")
+async def list_portfolio(
+    portfolio: Portfolio, pages: Pages, asked: Annotated[ActiveQuestion, Query()]
 ) -> PortfolioPage:
     """List the spans that run on a day, from the start through the end date, of one component or of all.
 
@@ -44,31 +44,33 @@ async def list_active(
     fewer spans than its limit although more follow.
     """
     scope = f"portfolio {asked.component} {asked.on}"
-    day, after = _resumed(seal, scope, asked.cursor, asked.on)
+    day, after = _resumed(pages, scope, asked.cursor, asked.on)
     found = portfolio.active(_components(asked.component), day, asked.limit, after)
     return PortfolioPage(
         items=[PortfolioItem.of(row) for row in found.rows],
-        next_cursor=_sealed(seal, scope, day, found.next_after),
+        next_cursor=_next_cursor(pages, scope, day, found.next_after),
     )
 
 
-@router.get("/portfolio/counts", responses=describe(401, 422, 503))
-async def count_spans(portfolio: Portfolio, asked: Annotated[CountsQuestion, Query()]) -> CountsView:
+@router.get("/portfolio/counts")
+async def count_portfolio(
+    portfolio: Portfolio, asked: Annotated[CountsQuestion, Query()]
+) -> PortfolioCountsView:
     """Count the spans of each component that run on a day, start after it, or have ended before it; exactly."""
     on = asked.on or utc_now().date()
-    return CountsView.of(on, portfolio.counts(on))
+    return PortfolioCountsView.of(on, portfolio.counts(on))
 
 
-@router.get("/portfolio/changes", responses=describe(400, 401, 422, 503))
-async def list_changes(
-    portfolio: Portfolio, seal: CursorSeal, asked: Annotated[ChangesQuestion, Query()]
+@router.get("/portfolio/changes")
+async def list_portfolio_changes(
+    portfolio: Portfolio, pages: Pages, asked: Annotated[ChangesQuestion, Query()]
 ) -> ChangesPage:
     """List the spans that start or end in a time, by date; without `kind` both, each with its own.
 
     The time is half-open: up to but without `to`.
     """
     scope = f"changes {asked.component} {asked.kind} {asked.from_} {asked.to}"
-    first, after = _resumed(seal, scope, asked.cursor, asked.from_)
+    first, after = _resumed(pages, scope, asked.cursor, asked.from_)
     found = portfolio.changes(
         _components(asked.component),
         [asked.kind] if asked.kind else list(Kind),
@@ -78,14 +80,12 @@ async def list_changes(
     )
     return ChangesPage(
         items=[ChangeItem.of_change(change) for change in found.changes],
-        next_cursor=_sealed(seal, scope, first, found.next_after),
+        next_cursor=_next_cursor(pages, scope, first, found.next_after),
     )
 
 
-@router.get("/events", responses=describe(400, 401, 409, 422, 503))
-async def list_decided_events(
-    log: Log, seal: CursorSeal, asked: Annotated[EventsQuestion, Query()]
-) -> EventLogPage:
+@router.get("/events", responses=describe(ErrorCode.AUDIT_DISABLED))
+async def list_events(log: Log, pages: Pages, asked: Annotated[EventsQuestion, Query()]) -> EventLogPage:
     """List what was decided on a day in UTC, all contracts together, the newest first.
 
     Kept for some days, thirty by default; the trails of contracts keep everything. An event shows up
@@ -94,28 +94,29 @@ async def list_decided_events(
     if not settings(Settings).enable_event_audit:
         raise AuditDisabledError
     scope = f"events {asked.day} {asked.status} {asked.code} {asked.component}"
-    day, after = _resumed(seal, scope, asked.cursor, asked.day)
+    day, after = _resumed(pages, scope, asked.cursor, asked.day)
     if not log.keeps(day, utc_now().date()):
         return EventLogPage(items=[], next_cursor=None)
     wanted = asked.model_dump(include={"status", "code", "component"}, exclude_none=True)
     page = log.page(day, asked.limit, after, wanted)
-    return EventLogPage.of(page.entries, _sealed(seal, scope, day, page.next_after))
+    return EventLogPage.of(page.entries, _next_cursor(pages, scope, day, page.next_after))
 
 
 def _components(component: Component | None) -> list[Component]:
     return [component] if component else list(Component)
 
 
-def _resumed(seal: Cursors, scope: str, cursor: str | None, day: date | None) -> tuple[date, str | None]:
+def _resumed(pages: ListCursors, scope: str, cursor: str | None, day: date | None) -> tuple[date, str | None]:
     """Return the day that is asked about, and where to go on: a default stays that of the first page."""
-    if cursor is None:
+    position = pages.position(scope, cursor)
+    if position is None:
         return day or utc_now().date(), None
-    first, _, after = seal.open(scope, cursor).partition("|")
+    first, _, after = position.partition("|")
     return date.fromisoformat(first), after
 
 
-def _sealed(seal: Cursors, scope: str, day: date, after: str | None) -> str | None:
-    return None if after is None else seal.seal(scope, f"{day.isoformat()}|{after}")
+def _next_cursor(pages: ListCursors, scope: str, day: date, after: str | None) -> str | None:
+    return pages.next_cursor(scope, None if after is None else f"{day.isoformat()}|{after}")
 
 
 def _end_of(first: date, to: date | None) -> date:

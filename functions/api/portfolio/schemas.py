@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from domain.contracts.events import Component
 from domain.contracts.trails import Entry
@@ -14,9 +14,7 @@ from infra.portfolio.queries import Change, Kind
 
 
 class Listed(BaseModel):
-    """What every list takes; another parameter is an error."""
-
-    model_config = ConfigDict(extra="forbid")
+    """What every list takes."""
 
     limit: int = Field(default=50, ge=1, le=200, description="Most entries in one answer")
     cursor: str | None = Field(default=None, description="`next_cursor` of the answer before")
@@ -31,8 +29,6 @@ class ActiveQuestion(Listed):
 
 class CountsQuestion(BaseModel):
     """Which day to count for."""
-
-    model_config = ConfigDict(extra="forbid")
 
     on: CalendarDate | None = Field(default=None, description="Defaults to today in UTC")
 
@@ -113,7 +109,7 @@ class CountsItem(BaseModel):
     ended: int
 
 
-class CountsView(BaseModel):
+class PortfolioCountsView(BaseModel):
     """Exact counts for a day."""
 
     on: CalendarDate

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 
 from domain.users import ApiKey
 from functions.api.action_log import api_key_name, note
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from functions.api.error_statuses import ForbiddenError
 from functions.api.schemas import Message
@@ -17,7 +18,7 @@ from infra.users.api_key_format import ApiKeyText
 router = APIRouter(prefix="/api/v1/api-keys", tags=["API keys"])
 
 
-@router.post("", status_code=201, responses=describe(409, 413, 422, 503))
+@router.post("", status_code=201, responses=describe(ErrorCode.TOO_MANY_API_KEYS))
 async def create_api_key(
     request: Request, payload: ApiKeyPayload, me: Me, api_keys: ApiKeys
 ) -> NewApiKeyView:
@@ -32,13 +33,13 @@ async def create_api_key(
     return NewApiKeyView.of_new(key, str(text))
 
 
-@router.get("", responses=describe(503))
+@router.get("")
 async def list_api_keys(me: Me, api_keys: ApiKeys) -> ApiKeyPage:
     """List your own API keys, the oldest first."""
-    return ApiKeyPage(items=[ApiKeyView.of(key) for key in api_keys.list_of(me.id)])
+    return ApiKeyPage(items=[ApiKeyView.of(key) for key in api_keys.list_of(me.id)], next_cursor=None)
 
 
-@router.delete("/{key_id}", responses=describe(404, 422, 503))
+@router.delete("/{key_id}", responses=describe(ErrorCode.API_KEY_NOT_FOUND))
 async def revoke_api_key(key_id: KeyId, me: Me, api_keys: ApiKeys) -> Message:
     """Revoke one of your own API keys; the next request with it is refused."""
     api_keys.revoke(me.id, key_id)

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from domain.users import RegistrationClosedError, Session, User, rehashed
 from functions.api.access import identify
 from functions.api.action_log import note, user_name
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from functions.api.error_statuses import InvalidLoginError, UnauthenticatedError
-from functions.api.openapi import LOGIN_BODY
+from functions.api.openapi import LOGIN_BODY, TOKEN_BODY
 from functions.api.schemas import Message
 from functions.api.users.dependencies import CountedSource, Sessions, Throttles, TokenIssuer, Users
 from functions.api.users.schemas import (
@@ -38,9 +39,14 @@ router = APIRouter(tags=["authentication"])
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 10
 _OWN_SESSION = LogoutPayload()
+_LOGIN_ERRORS = describe(ErrorCode.INVALID_CREDENTIALS, ErrorCode.TOO_MANY_ATTEMPTS)
 
 
-@router.post("/api/v1/auth/register", status_code=201, responses=describe(400, 403, 413, 422, 429, 503))
+@router.post(
+    "/api/v1/auth/register",
+    status_code=201,
+    responses=describe(ErrorCode.USER_EXISTS, ErrorCode.REGISTRATION_CLOSED, ErrorCode.TOO_MANY_ATTEMPTS),
+)
 async def register(
     request: Request, payload: RegistrationPayload, users: Users, _: CountedSource
 ) -> UserView:
@@ -60,9 +66,21 @@ def new_user(payload: RegistrationPayload, at: datetime) -> User:
     return User(id=uuid4().hex, password_hash=hashed, created_at=at, updated_at=at, **fields)
 
 
-@router.post("/api/v1/auth/login", responses=describe(401, 413, 422, 429, 503), openapi_extra=LOGIN_BODY)
-@router.post("/api/v1/auth/token", responses=describe(401, 413, 422, 429, 503), openapi_extra=LOGIN_BODY)
-@router.post("/token", responses=describe(401, 413, 422, 429, 503), openapi_extra=LOGIN_BODY)
+@router.post("/api/v1/auth/login", responses=_LOGIN_ERRORS, openapi_extra=LOGIN_BODY)
+@router.post(
+    "/api/v1/auth/token",
+    responses=_LOGIN_ERRORS,
+    openapi_extra=TOKEN_BODY,
+    operation_id="log_in_oauth2",
+    summary="Log In (token endpoint of OAuth2)",
+)
+@router.post(
+    "/token",
+    responses=_LOGIN_ERRORS,
+    openapi_extra=TOKEN_BODY,
+    operation_id="log_in_short",
+    summary="Log In (short address of the token endpoint)",
+)
 async def log_in(
     request: Request,
     users: Users,
@@ -71,7 +89,7 @@ async def log_in(
     issuer: TokenIssuer,
     source: CountedSource,
 ) -> TokenView:
-    """Start a session with a username or an email address, and the password."""
+    """Start a session with a username or an email address, and the password; as JSON or as a form, at every address."""
     login, now = await _read_login(request), utc_now()
     user = users.by_login(login.username)
     note(request, target=user_name(user.id) if user else None)
@@ -106,7 +124,7 @@ async def _read_login(request: Request) -> LoginPayload:
     raise RequestValidationError([detail | {"loc": ("body", *detail["loc"])} for detail in details])
 
 
-@router.post("/api/v1/auth/refresh", responses=describe(401, 413, 422, 503))
+@router.post("/api/v1/auth/refresh", responses=describe(ErrorCode.UNAUTHORIZED))
 async def refresh(
     request: Request, payload: RefreshPayload, sessions: Sessions, issuer: TokenIssuer
 ) -> TokenView:
@@ -126,7 +144,7 @@ async def refresh(
 
 @router.post(
     "/api/v1/auth/logout",
-    responses=describe(401, 413, 422, 503),
+    responses=describe(ErrorCode.UNAUTHORIZED),
     openapi_extra={"security": [{}, {"password": []}]},
 )
 async def log_out(

@@ -223,4 +223,4 @@ class ApiKeyPage(BaseModel):
     """All API keys of a user, the oldest first."""
 
     items: list[ApiKeyView]
-    next_cursor: None = Field(default=None, description="Always null: all keys fit into one answer")
+    next_cursor: None = Field(description="Always null: all keys fit into one answer")

@@ -15,7 +15,8 @@ from domain.users import (
     revise,
 )
 from functions.api.action_log import note, user_name
-from functions.api.dependencies import Cursor, CursorSeal, Limit
+from functions.api.dependencies import Cursor, Limit, Pages
+from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from functions.api.error_statuses import ForbiddenError, UnauthenticatedError
 from functions.api.schemas import Message
@@ -45,13 +46,15 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
 _LISTING = "users"
 
 
-@router.get("/me", responses=describe(503))
+@router.get("/me")
 async def get_me(me: Me) -> UserView:
     """Return the user who sent the request."""
     return UserView.of(me)
 
 
-@router.put("/me", responses=describe(400, 413, 422, 429, 503))
+@router.put(
+    "/me", responses=describe(ErrorCode.USER_EXISTS, ErrorCode.WRONG_PASSWORD, ErrorCode.TOO_MANY_ATTEMPTS)
+)
 async def change_me(
     request: Request,
     payload: OwnChangesPayload,
@@ -80,19 +83,17 @@ async def change_me(
     return UserView.of(users.change(me.id, change))
 
 
-@router.get("", responses=describe(400, 422, 503))
-async def list_users(
-    users: Users, seal: CursorSeal, limit: Limit = 50, cursor: Cursor = None
-) -> UserPageView:
+@router.get("")
+async def list_users(users: Users, pages: Pages, limit: Limit = 50, cursor: Cursor = None) -> UserPageView:
     """List users in the order of their creation; a new user appears within about a second."""
-    page = users.page(limit, after=None if cursor is None else seal.open(_LISTING, cursor))
+    page = users.page(limit, after=pages.position(_LISTING, cursor))
     return UserPageView(
         items=[UserView.of(user) for user in page.users],
-        next_cursor=None if page.next_after is None else seal.seal(_LISTING, page.next_after),
+        next_cursor=pages.next_cursor(_LISTING, page.next_after),
     )
 
 
-@router.post("", status_code=201, responses=describe(400, 413, 422, 503))
+@router.post("", status_code=201, responses=describe(ErrorCode.USER_EXISTS))
 async def create_user(request: Request, payload: NewUserPayload, users: Users) -> UserView:
     """Create a user of any role, even while registration is closed."""
     user = new_user(payload, utc_now())
@@ -101,7 +102,7 @@ async def create_user(request: Request, payload: NewUserPayload, users: Users) -
     return UserView.of(user)
 
 
-@router.get("/{user_id}", responses=describe(404, 422, 503))
+@router.get("/{user_id}", responses=describe(ErrorCode.USER_NOT_FOUND))
 async def get_user(user_id: UserId, users: Users) -> UserView:
     """Return one user."""
     user = users.get(user_id)
@@ -110,7 +111,12 @@ async def get_user(user_id: UserId, users: Users) -> UserView:
     return UserView.of(user)
 
 
-@router.put("/{user_id}", responses=describe(400, 404, 409, 413, 422, 503))
+@router.put(
+    "/{user_id}",
+    responses=describe(
+        ErrorCode.USER_EXISTS, ErrorCode.OWN_ACCOUNT, ErrorCode.USER_NOT_FOUND, ErrorCode.LAST_ADMIN
+    ),
+)
 async def change_user(
     request: Request, user_id: UserId, payload: ChangesPayload, users: Users, caller: CurrentCaller
 ) -> UserView:
@@ -148,7 +154,9 @@ def _changed(payload: OwnChangesPayload | ChangesPayload) -> list[str]:
     return sorted(payload.model_fields_set - {"current_password"})
 
 
-@router.delete("/{user_id}", responses=describe(400, 404, 409, 422, 503))
+@router.delete(
+    "/{user_id}", responses=describe(ErrorCode.OWN_ACCOUNT, ErrorCode.USER_NOT_FOUND, ErrorCode.LAST_ADMIN)
+)
 async def delete_user(user_id: UserId, users: Users, api_keys: ApiKeys, caller: CurrentCaller) -> Message:
     """Delete a user with all credentials; another user may then take the username and the email address."""
     if user_id == caller.id:

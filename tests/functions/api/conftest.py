@@ -1,16 +1,12 @@
 """Fixtures of the API's tests: its log lines, its calls to DynamoDB, and cheap password hashes."""
 
-import io
-import json
 from collections.abc import Callable, Iterator
-from logging import StreamHandler
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from infra import aws
-from infra.telemetry import logger
 from infra.users import passwords
 from tests.conftest import forget
 
@@ -60,17 +56,6 @@ def calls(cloud: None) -> Calls:
     # First, because moto answers in the same hook, and hooks after it are not called.
     aws.dynamodb().meta.events.register_first("before-send.dynamodb.*", noted.note)
     return noted
-
-
-@pytest.fixture
-def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Return a function that returns the log lines so far; a line that is not JSON is an error."""
-    handler = logger.registered_handler
-    assert isinstance(handler, StreamHandler)
-    written = io.StringIO()
-    before = handler.setStream(written)
-    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
-    handler.setStream(before)
 
 
 @pytest.fixture

@@ -145,6 +145,7 @@ def test_changes_of_keys_and_contracts_are_logged_with_actor_and_target(
     api.post(f"/contract/1001/events/{'0' * 32}/void", json={"reason": "wrong"}, headers=shown)
     void = {"action": "void", "target": "contract:1001", "outcome": "refused"}
     assert said(last(log_lines)) == done | void
+    assert last(log_lines)["event_key"] == "0" * 32
     api.delete("/contract/1001", headers=shown)
     assert said(last(log_lines)) == done | {"action": "contract_deletion", "target": "contract:1001"}
 

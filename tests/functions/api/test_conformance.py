@@ -8,7 +8,7 @@ import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
-from schemathesis.checks import not_a_server_error
+from schemathesis.checks import CheckContext, not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -17,12 +17,30 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from functions.api.app import create_app
+from tests.conftest import application
 from tests.functions.api.calls import create, send
+from tests.proof_level import cases
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", cases(8, 200)))
+
+
+# A request may be so odd that it is another one: of no route, or of no method.
+NO_ROUTE = {"not_found", "method_not_allowed"}
+
+
+def code_conformance(_: CheckContext, response: Any, case: Case[Any]) -> None:
+    """The status is documented for itself, and the code of an error is one of those shown for it."""
+    responses = DOCUMENT["paths"][case.path][case.method.lower()]["responses"]
+    described = responses.get(str(response.status_code))
+    if response.status_code < 400:
+        assert described is not None
+    elif response.json()["code"] not in NO_ROUTE:
+        assert described is not None, response.text
+        assert response.json()["code"] in described["content"]["application/json"]["examples"], response.text
+
 
 CHECKS = [
+    code_conformance,
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
@@ -30,7 +48,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-DOCUMENT = create_app().openapi()
+DOCUMENT = application().openapi()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 # A text that is longer than it may be can make the body too large.
 SCHEMA.config.checks.negative_data_rejection.expected_statuses.append("413")

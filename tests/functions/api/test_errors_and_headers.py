@@ -1,6 +1,5 @@
 """What surrounds every answer: its id, its headers, and the one shape of errors."""
 
-import asyncio
 import os
 import re
 import time
@@ -22,6 +21,7 @@ from functions.api.access import ACCESS_RULES, AccessRule
 from functions.api.app import create_app
 from infra import aws
 from tests.conftest import forget
+from tests.coroutines import run
 from tests.functions.api.calls import HTTP_METHODS, create, event
 
 SECURITY_HEADERS = {
@@ -117,17 +117,17 @@ def test_each_request_gets_its_own_id_whatever_the_caller_sends(api: TestClient)
 
 def test_405_names_every_method_of_the_path(api: TestClient) -> None:
     allowed = {
-        "/": "GET",
-        "/contract": "GET, POST",
-        "/contract/": "GET, POST",
-        "/contract/1001": "DELETE, GET, PATCH",
-        "/contract/1001/contract_timeline": "GET",
-        "/1001/contract_timeline": "GET",
+        "/": "GET, HEAD",
+        "/contract": "GET, HEAD, POST",
+        "/contract/": "GET, HEAD, POST",
+        "/contract/1001": "DELETE, GET, HEAD, PATCH",
+        "/contract/1001/contract_timeline": "GET, HEAD",
+        "/1001/contract_timeline": "GET, HEAD",
         "/event": "POST",
         "/contracts": "POST",
-        "/events": "GET, POST",
-        "/health": "GET",
-        "/docs": "GET",
+        "/events": "GET, HEAD, POST",
+        "/health": "GET, HEAD",
+        "/docs": "GET, HEAD",
         "/openapi.json": "GET, HEAD",
     }
     for path, methods in allowed.items():
@@ -299,10 +299,7 @@ def test_an_incomplete_body_is_not_treated_as_a_complete_one(cloud: None) -> Non
         answered.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/event", "headers": [], "query_string": b""}
-    # Not asyncio.run, which leaves no event loop behind, and Mangum asks for the current one.
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(create_app()(scope, receive, send))
-    loop.close()
+    run(create_app()(scope, receive, send))
     assert answered == []
 
 

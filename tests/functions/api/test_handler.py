@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -113,7 +114,7 @@ def test_an_answer_has_the_request_id_of_lambdas_log(call: Any) -> None:
         if status >= 400:
             assert json.loads(text)["request_id"] == REQUEST_ID
         if status == 405:
-            assert headers["allow"] == "GET, POST"
+            assert headers["allow"] == "GET, HEAD, POST"
 
 
 def test_the_page_of_the_documentation_is_text_and_its_picture_is_bytes(call: Any, cloud: None) -> None:
@@ -130,3 +131,11 @@ def test_the_page_of_the_documentation_is_text_and_its_picture_is_bytes(call: An
 def test_unusual_paths_of_a_gateway_are_not_server_errors(call: Any) -> None:
     for path in ("/contract/a%20b", "/contract/a b", "/contract/é", "/contract/\0", "/contract/%ED%A0%80"):
         assert call("GET", path)[0] == 422, path
+
+
+def test_the_lines_of_a_request_have_the_ids_of_lambda_and_of_the_gateway(
+    call: Any, log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    call("POST", "/event", body=event(contract_number="9999"))
+    (line,) = log_lines()
+    assert (line["correlation_id"], line["gateway_request_id"]) == (REQUEST_ID, "gateway")

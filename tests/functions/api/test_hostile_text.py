@@ -14,8 +14,8 @@ import domain
 import functions
 import infra
 from domain.users import Role
-from functions.api.app import create_app
 from functions.api.handler import handler
+from tests.conftest import application
 from tests.functions.api.calls import event
 from tests.functions.api.people import PASSWORD, enter
 from tests.regular_expressions import NOT_DEPLOYED, compiled
@@ -50,7 +50,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
 
 def json_bodies() -> Iterator[tuple[str, str, str, str]]:
     """Return method, path, schema and field of every field of every JSON body in the OpenAPI document."""
-    document = create_app().openapi()
+    document = application().openapi()
     operations = (
         (method.upper(), path, operation)
         for path, item in document["paths"].items()
@@ -117,7 +117,7 @@ def test_the_gateways_event_may_hold_lone_surrogates_anywhere(cloud: None, where
 
     request: dict[str, Any] = {
         "version": "2.0",
-        "rawQueryString": text("query", "dry_run=true&a="),
+        "rawQueryString": text("query", "dry_run=true"),
         "headers": {"content-type": "application/json", text("header name", "x"): text("header", "y")},
         "cookies": [text("cookie", "a=b")],
         "requestContext": {

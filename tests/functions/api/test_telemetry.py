@@ -3,6 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from fastapi.testclient import TestClient
 
 from domain.users import Role
@@ -10,6 +11,14 @@ from tests.functions.api.calls import END, create, event
 from tests.functions.api.people import enter, make_key
 
 Lines = Callable[[], list[dict[str, Any]]]
+
+
+def throttled() -> Exception:
+    answer: Any = {
+        "Error": {"Code": "ThrottlingException", "Message": ""},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+    return ClientError(answer, "TransactWriteItems")
 
 
 def decided(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -64,6 +73,7 @@ def test_each_event_of_a_batch_has_a_line_and_each_code_one_metric(
     counted = metrics(capsys.readouterr().out)
     assert {(m.get("code"), *m.get("EventsAccepted", []), *m.get("EventsRejected", [])) for m in counted} == {
         (None, 1.0),
+        (None, 4.0),  # all refused, whatever their code
         ("stale_start", 2.0),
         ("end_before_start", 1.0),
         ("contract_not_found", 1.0),
@@ -79,13 +89,21 @@ def test_a_metric_contains_no_contract_number(
 
     api.post("/event", json=event(contract_number=number))
 
-    (written,) = metrics(capsys.readouterr().out)
-    (directive,) = written["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == "EnergyOperations"
-    assert directive["Metrics"] == [{"Name": metric, "Unit": "Count"}]
-    names = {"service", "stage"} if metric == "EventsAccepted" else {"code", "service", "stage"}
-    assert [set(dimensions) for dimensions in directive["Dimensions"]] == [names]
-    assert number not in json.dumps(written).replace(str(written["_aws"]["Timestamp"]), "")
+    lines = metrics(capsys.readouterr().out)
+    written = {}
+    for line in lines:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "EnergyOperations"
+        (name,) = (each["Name"] for each in directive["Metrics"])
+        (dimensions,) = directive["Dimensions"]
+        written[name, tuple(sorted(dimensions))] = line[name]
+        assert number not in json.dumps(line).replace(str(line["_aws"]["Timestamp"]), "")
+    plain = ("service", "stage")
+    if metric == "EventsAccepted":
+        assert written == {(metric, plain): [1.0]}
+    else:
+        by_code = (metric, ("code", *plain))
+        assert written == {("EventsAccepted", plain): [0.0], by_code: [1.0], (metric, plain): [1.0]}
 
 
 def test_dry_runs_and_malformed_events_are_not_counted(
@@ -100,6 +118,49 @@ def test_dry_runs_and_malformed_events_are_not_counted(
 
     assert decided(log_lines()) == []
     assert metrics(capsys.readouterr().out) == []
+
+
+def test_the_lines_of_a_decided_event_name_it(api: TestClient, log_lines: Lines) -> None:
+    create(api)
+    api.post("/event", json=event(id="mine"))
+    api.post("/events", json={"events": [event(date="2024-03-03", created_at="2024-02-02T00:00:00Z")]})
+    named, unnamed = decided(log_lines())
+    assert (named["event_id"], named["date"]) == ("mine", "2024-01-01")
+    assert unnamed["date"] == "2024-03-03"
+    assert "event_id" not in unnamed, "nothing of the request before is left"
+    for line in (named, unnamed):
+        assert api.get(f"/contract/1001/events/{line['event_key']}").json()["date"] == line["date"]
+
+
+FAILURES = {
+    "outcome unknown": (ReadTimeoutError(endpoint_url="https://aws"), "Outcome unknown"),
+    "busy": (throttled(), "Busy"),
+    "no connection": (EndpointConnectionError(endpoint_url="https://aws"), "Busy"),
+    "unexpected": (RuntimeError("boom"), "Unexpected error"),
+}
+
+
+@pytest.mark.parametrize(("error", "message"), FAILURES.values(), ids=FAILURES.keys())
+def test_the_lines_of_an_event_that_was_not_decided_name_it(
+    api: TestClient,
+    log_lines: Lines,
+    dynamodb_raises: Callable[[Exception], None],
+    error: Exception,
+    message: str,
+) -> None:
+    create(api)
+    dynamodb_raises(error)
+    api.post("/event", json=event(id="mine"))
+    (line,) = [line for line in log_lines() if line["level"] != "INFO"]
+    assert line["message"] == message
+    assert (line["event_id"], line["date"], line["contract_number"]) == ("mine", "2024-01-01", "1001")
+
+    api.post("/events", json={"events": [event(id="first"), event(id="second", contract_number="1002")]})
+    lines = [line for line in log_lines() if line["message"] == "Event not decided"]
+    assert [(line["event_id"], line["contract_number"]) for line in lines] == [
+        ("first", "1001"),
+        ("second", "1002"),
+    ]
 
 
 def test_credentials_are_not_logged(

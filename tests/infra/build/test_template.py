@@ -5,7 +5,7 @@ import pytest
 from infra.build import template
 from infra.build.packaging import ROOT
 from infra.commands.command_error import CommandError
-from infra.local.run import Settings
+from infra.local.run_settings import RunSettings
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -98,6 +98,18 @@ def test_for_the_emulator_the_real_template_gets_archives_and_a_fixed_api_id() -
     assert real["Resources"]["ApiFunction"]["Properties"]["CodeUri"] == "."
 
 
+def test_for_the_emulator_an_alarm_that_computes_watches_its_first_metric_and_searches_are_left_out() -> None:
+    real = template.read(ROOT / "template.yaml")
+    resources = template.without_unsupported(real)["Resources"]
+    alarm = resources["RefusedEventsAlarm"]["Properties"]
+    assert (alarm["MetricName"], alarm["Statistic"], alarm["Period"]) == ("EventsRejected", "Sum", 300)
+    assert "Metrics" not in alarm
+    assert {name for name in real["Resources"] if name not in resources} == {
+        name for name in real["Resources"] if name.endswith("Query")
+    }
+    assert "Metrics" in real["Resources"]["RefusedEventsAlarm"]["Properties"]
+
+
 def test_only_parameters_that_the_template_has_are_passed() -> None:
     given: template.Template = {"Parameters": {"Stage": {}, "LogLevel": {}}}
     wanted = {"Stage": "local", "AuthMode": "open"}
@@ -105,7 +117,7 @@ def test_only_parameters_that_the_template_has_are_passed() -> None:
 
 
 def test_the_real_template_has_every_parameter_of_a_local_run(tmp_path: Path) -> None:
-    wanted = dict(Settings.from_environment({}, tmp_path).parameters)
+    wanted = dict(RunSettings.from_environment({}, tmp_path).parameters)
     assert template.parameters_for(template.read(ROOT / "template.yaml"), wanted) == wanted
 
 

@@ -19,6 +19,7 @@ from infra.contracts.event_conditions import CONDITIONS
 from infra.contracts.timeline_store import TimelineStore
 from infra.write_outcomes import WriteFailedError
 from tests import small_cases
+from tests.proof_level import IS_FULL
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,7 +31,7 @@ Transition = tuple[Verdict | None, Contract | None]
 RECEPTION = Reception(small_cases.instant(9), Source.API, "request")
 
 
-def all_cases() -> list[Case]:
+def some_cases() -> list[Case]:
     contracts, events = small_cases.contracts("1001"), small_cases.events("1001")
     cases = [
         (contract, replace(event, key=f"arriving-{index}"))
@@ -38,7 +39,8 @@ def all_cases() -> list[Case]:
     ]
     # In an order that meets a difference early; the seed keeps it the same every time.
     random.Random(20240101).shuffle(cases)
-    return cases
+    assert len(cases) == 27 * 50
+    return cases if IS_FULL else cases[: len(cases) // 5]
 
 
 class Bench:
@@ -79,11 +81,8 @@ def bench(engine_client: "DynamoDBClient", engine_table: str, request: pytest.Fi
     return Bench(engine_client, engine_table, audited=request.param)
 
 
-def test_the_condition_and_the_rules_agree_on_every_small_case(bench: Bench) -> None:
-    cases = all_cases()
-    different = [case for case in cases if bench.transition(*case) != expected(*case)]
-    assert len(cases) == 27 * 50
-    assert different == []
+def test_the_condition_and_the_rules_agree(bench: Bench) -> None:
+    assert [case for case in some_cases() if bench.transition(*case) != expected(*case)] == []
 
 
 def mutants() -> list[tuple[Action, str]]:
@@ -116,4 +115,4 @@ def test_a_condition_with_one_fault_is_detected(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, action: Action, mutant: str
 ) -> None:
     monkeypatch.setitem(CONDITIONS, action, mutant)
-    assert any(bench.transition(*case) != expected(*case) for case in all_cases())
+    assert any(bench.transition(*case) != expected(*case) for case in some_cases())

@@ -37,12 +37,12 @@ from infra.write_outcomes import DEPENDENCY_ERRORS, Applied, WriteFailedError
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Crash, Fault, FaultyNetwork
-from tests.proof_level import IS_FULL
+from tests.proof_level import cases
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PLANS = 512 if IS_FULL else 128
+PLANS = cases(80, 512)
 _PLANS_OF_A_CLIENT = 4
 TWO = (Component.ENERGY_SUPPLY, Component.BATTERY_OPTIMIZATION)
 RECEPTION = Reception(small_cases.instant(9), Source.API, "request")

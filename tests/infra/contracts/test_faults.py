@@ -25,11 +25,12 @@ from infra.write_outcomes import DEPENDENCY_ERRORS, OutcomeUnknownError, WriteFa
 from tests import small_cases
 from tests.engines import client_of
 from tests.faults import Crash, Fault, FaultyNetwork
+from tests.proof_level import cases
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PLANS = 512
+PLANS = cases(96, 512)
 # botocore's budget of retries is a client's, and would be used up by more.
 _PLANS_OF_A_CLIENT = 4
 COMPONENT = Component.ENERGY_SUPPLY
@@ -197,7 +198,7 @@ def test_the_same_plans_detect_a_handler_that_believes_every_refusal(plans: Plan
 
 
 def test_every_event_has_one_row_whatever_was_lost(plans: Plans, engine: str) -> None:
-    for seed in range(64):
+    for seed in range(PLANS // 8):
         client = client_of(engine)
         network = FaultyNetwork(client)
         number = f"rows-{seed}"

@@ -24,8 +24,6 @@ from tests.faults import Fault, FaultyNetwork
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 
 def created(client: "DynamoDBClient", table: str) -> Contract:
     contract = Contract.new("1001", uuid4().hex, small_cases.instant(0), tuple(Component))

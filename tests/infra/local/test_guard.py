@@ -1,9 +1,9 @@
-import asyncio
 from typing import Any
 
 import pytest
 
 from infra.local.guard import Guard, Request
+from tests.coroutines import run
 
 TOKEN = "5" * 64
 GUARD = Guard(("127.0.0.1", "[::1]"), TOKEN)
@@ -84,5 +84,5 @@ def test_a_websocket_is_closed() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(GUARD.before(app)({"type": "websocket", "headers": []}, receive, send))
+    run(GUARD.before(app)({"type": "websocket", "headers": []}, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]

@@ -67,7 +67,7 @@ def test_control_characters_are_not_printed() -> None:
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ({}, "FILE= names the file"),
+        ({}, "FILE= is required: the file with the events"),
         ({"FILE": "events.json", "WAIT": "long"}, "WAIT=long is not a number"),
         ({"FILE": "events.json"}, "no run is up in RUN_DIR="),
     ],

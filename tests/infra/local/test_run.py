@@ -4,11 +4,11 @@ import pytest
 
 from infra.commands.command_error import CommandError
 from infra.local.api_process import first_syntax_error
-from infra.local.run import Settings
+from infra.local.run_settings import RunSettings
 
 
-def settings(tmp_path: Path, **environment: str) -> Settings:
-    return Settings.from_environment(environment, tmp_path)
+def settings(tmp_path: Path, **environment: str) -> RunSettings:
+    return RunSettings.from_environment(environment, tmp_path)
 
 
 def test_a_local_run_needs_no_credentials_unless_set(tmp_path: Path) -> None:
@@ -38,6 +38,12 @@ def test_a_local_run_needs_no_credentials_unless_set(tmp_path: Path) -> None:
 def test_a_run_answers_under_the_address_it_is_bound_to(tmp_path: Path) -> None:
     hosts = settings(tmp_path, BIND_HOST="172.17.0.1").parameters["AllowedHosts"]
     assert hosts == "127.0.0.1,localhost,host.docker.internal,172.17.0.1"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "127.0.0.1", "localhost"])  # noqa: S104 - refused
+def test_an_address_that_is_not_one_for_containers_is_refused(tmp_path: Path, host: str) -> None:
+    with pytest.raises(CommandError, match=f"^BIND_HOST={host} .*(name the one|leave it out)"):
+        settings(tmp_path, BIND_HOST=host)
 
 
 def test_ports_and_folder_come_from_the_environment(tmp_path: Path) -> None:

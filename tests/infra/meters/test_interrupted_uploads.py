@@ -18,8 +18,6 @@ from tests.readings import reading
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 HOURS = 250
 """Three transactions of at most a hundred."""
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -14,8 +14,6 @@ from tests.conftest import create_table
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 

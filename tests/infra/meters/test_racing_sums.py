@@ -21,8 +21,6 @@ from tests.readings import hour_begin, reading
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 START = datetime(2024, 3, 31, tzinfo=UTC)
 HOURS = 3
 UPLOADS = 16

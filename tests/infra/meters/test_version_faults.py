@@ -24,8 +24,6 @@ from tests.readings import reading
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 START = datetime(2024, 1, 1, tzinfo=UTC)
 ADA = Actor(ActorKind.USER, "1", "ada")
 HOURS = 3

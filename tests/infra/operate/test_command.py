@@ -50,7 +50,12 @@ def test_a_stack_of_another_service_is_refused() -> None:
         (restore, {}, "TABLE= is required"),
         (restore, {"TABLE": "t"}, "FROM= is required"),
         (restore, {"TABLE": "t", "FROM": "f"}, "this overwrites every item of t: confirm with CONFIRM=t"),
-        (restore, {"TABLE": "t", "FROM": "f", "PREFIX": "p"}, "every item of t below p"),
+        (restore, {"TABLE": "t", "FROM": "f", "PREFIX": "p"}, "PREFIX= is now CONTRACTS= or METERS="),
+        (
+            restore,
+            {"TABLE": "t", "FROM": "f", "CONTRACTS": "1,2", "METERS": "m"},
+            "this overwrites contract 1, contract 2, meter m in t: confirm with CONFIRM=t",
+        ),
         (destroy, {}, "STACK= is required: the name of the deployed stack"),
         (destroy, {"STACK": "x"}, "this deletes all data of x: confirm with CONFIRM=x"),
         (destroy, {"STACK": "x", "CONFIRM": "yes"}, "CONFIRM=x"),

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -5,7 +6,7 @@ import pytest
 
 from domain.users import ApiKey, Role, Session, User, caller_by_key, caller_by_session
 from infra.commands.command_error import CommandError
-from infra.operate.create_admin import Admin, ensure_admin, main
+from infra.operate.create_admin import Admin, _required_variables, ensure_admin, main
 from infra.stores import stores
 from infra.users.passwords import hash_password, verify_password
 
@@ -63,6 +64,64 @@ def test_an_email_address_of_another_user_is_refused(cloud: None) -> None:
     ensure_admin(users, stores().api_keys, Admin("root", "same@example.com", "correct horse"), NOW)
     with pytest.raises(CommandError, match="set ADMIN_EMAIL"):
         ensure_admin(users, stores().api_keys, Admin("other", "same@example.com", "correct horse"), NOW)
+
+
+def test_an_admin_keeps_the_email_address_and_the_command_says_so(cloud: None) -> None:
+    users, api_keys = stores().users, stores().api_keys
+    first = Admin("root", "old@example.com", "correct horse")
+    ensure_admin(users, api_keys, first, NOW)
+    kept = "; it keeps the email address old@example.com, which PUT /api/v1/users/me changes"
+    again = ensure_admin(users, api_keys, first._replace(email="new@example.com"), NOW)
+    assert again == f"root is still an admin with this password{kept}"
+    assert ensure_admin(users, api_keys, first._replace(email="OLD@example.com"), NOW).endswith("password")
+    without = Admin.from_environment(ROOT)
+    assert without is not None
+    assert ensure_admin(users, api_keys, without, NOW).endswith("password"), "no other address was asked for"
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is typed at the prompts, which are answered in this order."""
+    answers: list[str] = []
+    monkeypatch.setattr("infra.operate.create_admin.getpass", lambda _prompt: answers.pop(0))
+    for name, value in {"STACK": "x", "ADMIN_USERNAME": "root"}.items():
+        monkeypatch.setenv(name, value)
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (["short"], "8 to 128 characters"),
+        (["password1"], "most common"),
+        (["correct horse", "correct hose"], "the two passwords differ: nothing was changed"),
+    ],
+)
+def test_a_typed_password_is_checked_before_it_is_asked_for_again(
+    typed: list[str], capsys: pytest.CaptureFixture[str], answers: list[str], message: str
+) -> None:
+    typed += answers
+    assert main() == 1
+    printed = capsys.readouterr()
+    rule, error = printed.err.splitlines()
+    assert rule == "The password needs 8 to 128 characters, and must not be one of the most common."
+    assert message in error
+    assert typed == []
+    assert not [answer for answer in answers if answer in printed.err + printed.out]
+
+
+def test_the_name_is_checked_before_the_password_is_asked_for(
+    typed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ADMIN_USERNAME", "a@b")
+    assert main() == 1
+    assert capsys.readouterr().err.startswith("error: ADMIN_USERNAME needs")
+
+
+def test_a_password_that_is_typed_twice_is_taken(typed: list[str]) -> None:
+    typed += ["correct horse"] * 2
+    assert _required_variables(os.environ) == ("x", Admin("root", "root@admin.invalid", "correct horse"))
+    assert typed == []
 
 
 def test_without_a_terminal_the_error_asks_for_the_password_variable(

@@ -1,9 +1,11 @@
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 
 from functions.exporter import handler as exporter
 from infra import aws
+from infra.commands.command_error import CommandError
 from infra.contracts.event_payloads import utc_now
 from infra.operate import clients, forget
 from infra.portfolio.event_log import is_decided_event
@@ -50,10 +52,7 @@ def test_all_generations_of_a_contract_are_deleted(api: TestClient) -> None:
     of_gone = [row for row in events if row["number"]["S"] == "gone"]
     assert len(of_gone) == 7
 
-    assert delete(["gone", "never-there"], []) == [
-        "contract gone: 15 items deleted",
-        "contract never-there: 0 items deleted",
-    ]
+    assert delete(["gone"], []) == ["contract gone: 15 items deleted"]
     assert everything("gone") == []
     assert everything("kept") == kept
 
@@ -80,3 +79,35 @@ def test_a_meter_is_deleted_with_its_readings_and_exports(api: TestClient) -> No
     assert everything("kept") + everything(jobs["kept"]) == kept
     status = api.get(f"/api/export/status/{jobs['gone']}").json()
     assert status["status"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("contracts", "meters", "unknown"),
+    [
+        (["1001", "10O1"], [], "contract 10O1"),
+        (["1002", "1003"], ["m1", "m2"], "contract 1002, contract 1003, meter m2"),
+        ([], ["m2"], "meter m2"),
+    ],
+)
+def test_an_unknown_name_is_an_error_and_nothing_is_deleted(
+    api: TestClient, contracts: list[str], meters: list[str], unknown: str
+) -> None:
+    create(api, "1001")
+    reading = {"timestamp": "2024-01-01T00:00:00Z", "energy_kwh": 1, "power_kw": 1, "voltage_v": 230}
+    sent = {"readings": [reading | {"current_a": 4}]}
+    assert api.put("/api/meters/m1/readings", json=sent).status_code == 200
+    before = everything("")
+    with pytest.raises(CommandError, match=f"^nothing was deleted: there is no {unknown}$"):
+        delete(contracts, meters)
+    assert everything("") == before
+
+
+def test_a_number_that_only_has_events_from_before_its_contract_is_known(api: TestClient) -> None:
+    send(api, contract_number="early")
+    assert delete(["early"], []) == ["contract early: 1 items deleted"]
+    assert everything("early") == []
+
+
+def test_a_name_that_is_given_twice_is_deleted_once(api: TestClient) -> None:
+    create(api, "1001")
+    assert delete(["1001", "1001"], []) == ["contract 1001: 1 items deleted"]

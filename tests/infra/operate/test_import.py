@@ -1,6 +1,5 @@
 """Contracts in: from a file, whole, and killed and sent again; what is exported then is what was imported."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,13 +27,14 @@ from infra.exports.contract_lines import ContractLines
 from infra.operate.import_lines import UnusableLineError, read_line
 from infra.operate.import_session import ImportSession, Refused
 from tests.conftest import create_table
-from tests.proof_level import IS_LONG
+from tests.coroutines import run
+from tests.proof_level import cases
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONTRACTS = 300 if IS_LONG else 40
-KILLS = 100 if IS_LONG else 12
+CONTRACTS = cases(20, 40, 300)
+KILLS = cases(6, 12, 100)
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 BY = Correcting(Reception(NOW, Source.API, "request"), utc_now, lambda: uuid4().hex)
 
@@ -95,13 +95,11 @@ class Stage:
             raise KilledError
         if path == "/contracts":
             payload = bulk.ContractsPayload.model_validate(body)
-            contracts = asyncio.run(bulk.create_contracts(payload, self.contracts))
+            contracts = run(bulk.create_contracts(payload, self.contracts))
             answer = contracts.model_dump(mode="json")
         else:
             received = Reception(NOW, Source.API, "request")
-            decided = asyncio.run(
-                events.post_events(BulkPayload.model_validate(body), self.timelines, received)
-            )
+            decided = run(events.post_events(BulkPayload.model_validate(body), self.timelines, received))
             answer = decided.model_dump(mode="json", exclude_none=True)
         if self.requests + 0.5 == self.killed_at:
             raise KilledError

@@ -17,11 +17,13 @@ from infra.portfolio.portfolio_store import PortfolioStore
 from infra.portfolio.rebuild import Rebuild
 from tests.contract_histories import NOW, History
 from tests.portfolios import expected_table, table_of
+from tests.proof_level import cases
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SUPPLY = Component.ENERGY_SUPPLY
+STEPS = cases(60, 150)
 
 
 class World:
@@ -29,7 +31,7 @@ class World:
 
     def __init__(self, client: "DynamoDBClient", contracts: str, portfolio: str) -> None:
         self.history = History(client, contracts, Random(7), tuple(map(str, range(8))))
-        for _ in range(150):
+        for _ in range(STEPS):
             self.history.step()
         self.client = client
         self.store = PortfolioStore(client, portfolio)
@@ -68,7 +70,7 @@ def test_an_empty_portfolio_is_filled_and_both_agree(world: World) -> None:
     assert world.agrees()
     assert world.differences(repair=False) == 0
     logged = world.log.page(NOW.date(), 200, None, {}).entries
-    assert len(logged) > 80  # one for each step that sends an event
+    assert len(logged) > STEPS // 2  # one for each step that sends an event
 
 
 def without_entry(world: World) -> None:
@@ -172,7 +174,7 @@ def test_an_interrupted_rebuild_continues_where_it_stopped(
         scans.append(request.get("ExclusiveStartKey"))
         if len(scans) == 3:
             raise StoppedError
-        return scan(**request, Limit=40)
+        return scan(**request, Limit=STEPS // 4)
 
     monkeypatch.setattr(world.client, "scan", counted)
     with pytest.raises(StoppedError):

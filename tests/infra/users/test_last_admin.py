@@ -21,8 +21,6 @@ from tests.infra.users.test_user_store import NOW, a_user
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 ATTEMPTS = 12
 WAYS = ("delete", "demote", "deactivate")
 

@@ -26,8 +26,6 @@ from tests.infra.users.test_user_store import NOW, a_user
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 SENT_TWICE = [Fault.DOUBLED, Fault.LOST_ANSWER, Fault.ERROR_AFTER, Fault.THROTTLED, Fault.CONFLICT]
 
 

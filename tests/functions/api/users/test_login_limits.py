@@ -10,7 +10,6 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
-from functions.api.app import create_app
 from functions.api.middleware import MAX_CREDENTIALS_BYTES
 from infra.contracts.event_payloads import EventPayload, field_errors
 from infra.stores import stores
@@ -21,6 +20,7 @@ from infra.users.login_throttle import (
     ThrottledError,
     account_of,
 )
+from tests.conftest import application
 from tests.functions.api.calls import event
 from tests.functions.api.people import PASSWORD, make_user
 
@@ -34,7 +34,7 @@ From = Callable[[str], TestClient]
 @pytest.fixture
 def caller_from(closed: None) -> From:
     """Return what makes a caller of an address."""
-    app = create_app()
+    app = application()
     return lambda address: TestClient(app, client=(address, 50000))
 
 
