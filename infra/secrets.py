@@ -6,10 +6,12 @@ The secret is JSON, `{"current": "…", "previous": "…"}`; `previous` may be m
 
 import hmac
 import json
+import time
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from aws_lambda_powertools.utilities import parameters
+from infra.aws import secrets_manager
 
 _KEEP_SECONDS = 300
 _SHORTEST = 32
@@ -50,10 +52,21 @@ def _secrets(name: str) -> tuple[bytes, ...]:
     Raises:
         UnusableSecretError: the secret is empty or too short.
     """
-    text = str(parameters.get_secret(name, max_age=_KEEP_SECONDS))
+    text = _read(name, int(time.time() // _KEEP_SECONDS))
     versions = json.loads(text) if text.startswith("{") else {"current": text}
     secrets = [versions.get("current") or "", versions.get("previous") or ""]
     found = tuple(str(secret).encode() for index, secret in enumerate(secrets) if secret or index == 0)
     if any(len(secret) < _SHORTEST for secret in found):
         raise UnusableSecretError(f"The signing secret needs at least {_SHORTEST} characters.")
     return found
+
+
+@lru_cache(maxsize=2)
+def _read(name: str, _period: int) -> str:
+    """Read the secret once in each period of five minutes."""
+    return secrets_manager().get_secret_value(SecretId=name)["SecretString"]
+
+
+def forget() -> None:
+    """Read the secret again when it is needed next."""
+    _read.cache_clear()

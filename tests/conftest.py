@@ -141,7 +141,7 @@ def forget() -> None:
     from infra.settings import settings
     from infra.stores import stores
 
-    for cached in (settings, stores, aws.dynamodb, aws.eventbridge, aws.s3, aws.sqs):
+    for cached in (settings, stores, aws.dynamodb, aws.eventbridge, aws.s3, aws.secrets_manager, aws.sqs):
         cached.cache_clear()
 
 

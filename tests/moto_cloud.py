@@ -32,6 +32,7 @@ DEAD_LETTERS = ("rule", "ingestion", "publisher", "portfolio", "export")
 
 # moto only affects sessions that are created after its import.
 boto3.DEFAULT_SESSION = None
+aws.session.cache_clear()
 
 # botocore reads its service models from disk again for each session.
 _load = cache(JSONFileLoader().load_file)

@@ -5,25 +5,19 @@ from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from functions.api import VERSION, docs
+from functions.api import VERSION
 from functions.api.access import check_access, check_access_before_validation_errors
 from functions.api.allowed_hosts import AllowedHosts
-from functions.api.console import routes as console
-from functions.api.contracts import bulk, contracts, events, timelines, trails
+from functions.api.contracts import events
 from functions.api.cors import Cors
-from functions.api.dead_letters import dead_letters
 from functions.api.dependencies import provided
 from functions.api.error_shape import Error
 from functions.api.error_statuses import add_error_handlers
-from functions.api.exports import exports, histories
-from functions.api.meters import completeness, meters, readings
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
-from functions.api.portfolio import portfolio
 from functions.api.query_parameters import check_query, query_names
 from functions.api.representations import Representations
 from functions.api.schemas import Health, Readiness, ServiceInfo
-from functions.api.users import api_keys, logins, users
 from infra.settings import ApiSettings, settings
 from infra.stores import Stores
 
@@ -72,44 +66,53 @@ async def get_readiness(tables: Tables) -> Readiness:
     return Readiness()
 
 
-def start() -> FastAPI:
+def start(routers: Sequence[APIRouter] | None = None) -> FastAPI:
     """Return the application with the settings of the environment; refuses unsafe settings.
 
     Raises:
-        pydantic.ValidationError: a variable is missing or has a value that is not allowed.
+        SettingsError: a variable is missing or has a value that is not allowed.
     """
     chosen = settings(ApiSettings)
     return create_app(
-        chosen.allowed_origins, chosen.allowed_hosts, allow_credentials=chosen.allow_credentials
+        chosen.allowed_origins,
+        chosen.allowed_hosts,
+        allow_credentials=chosen.allow_credentials,
+        routers=routers,
     )
 
 
-_ROUTERS = (
-    docs.router,
-    console.router,
-    contracts.router,
-    bulk.router,
-    events.router,
-    timelines.router,
-    trails.router,
-    portfolio.router,
-    dead_letters.router,
-    meters.router,
-    completeness.router,
-    readings.router,
-    exports.router,
-    histories.router,
-    logins.router,
-    users.router,
-    api_keys.router,
-    router,
-)
+def event_routers() -> list[APIRouter]:
+    """Return the routes of events that are sent, the most frequent requests."""
+    return [events.router]
+
+
+def all_routers() -> list[APIRouter]:
+    """Return the routes of all capabilities; they are imported here, since that takes a third of a cold start."""
+    from functions.api import docs
+    from functions.api.console import routes as console
+    from functions.api.contracts import bulk, contracts, timelines, trails
+    from functions.api.dead_letters import dead_letters
+    from functions.api.exports import exports, histories
+    from functions.api.meters import completeness, meters, readings
+    from functions.api.portfolio import portfolio
+    from functions.api.users import api_keys, logins, users
+
+    parts = [docs, console, contracts, bulk, events, timelines, trails, portfolio, dead_letters]
+    parts += [meters, completeness, readings, exports, histories, logins, users, api_keys]
+    return [*(part.router for part in parts), router]
 
 
 def create_app(
-    origins: Sequence[str] = (), hosts: Sequence[str] = (), *, allow_credentials: bool = False
+    origins: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    *,
+    allow_credentials: bool = False,
+    routers: Sequence[APIRouter] | None = None,
 ) -> FastAPI:
-    """Return the application; web pages of `origins` may call it, and it answers to `hosts`, or to any if empty."""
+    """Return the application with `routers`, by default all.
+
+    Web pages of `origins` may call it, and it answers to `hosts`, or to any if empty.
+    """
     app = DescribedApp(
         title="Energy Operations",
         version=VERSION,
@@ -121,7 +124,7 @@ def create_app(
         responses={"default": {"model": Error, "description": "Any other error"}},
         generate_unique_id_function=lambda route: route.name,
     )
-    for part in _ROUTERS:
+    for part in all_routers() if routers is None else routers:
         app.include_router(part)
     app.state.query_names = query_names(app)
     add_error_handlers(app)

@@ -3,7 +3,6 @@
 from http import HTTPMethod, HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -110,7 +109,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Make `app` answer every error with the one error body."""
     for error_type in _CODE_OF:
         app.add_exception_handler(error_type, _answer_known)
-    for error_type in (*DEPENDENCY_ERRORS, GetParameterError):
+    for error_type in DEPENDENCY_ERRORS:
         app.add_exception_handler(error_type, _answer_dependency)
     app.add_exception_handler(UnauthenticatedError, _answer_unauthenticated)
     app.add_exception_handler(InvalidLoginError, _answer_invalid_login)

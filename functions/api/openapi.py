@@ -7,11 +7,8 @@ from fastapi import FastAPI
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from functions.api.access import ACCESS_RULES, AccessRule
-from functions.api.code_tables import errors_table, others_table, verdicts_table
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import add_errors, example_of
-from functions.api.meters.upload_body import UPLOAD_SCHEMAS
-from functions.api.users.schemas import LoginForm, LoginPayload
 
 _SCHEMAS = "#/components/schemas/"
 
@@ -85,6 +82,11 @@ class DescribedApp(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Return the document; it is generated once."""
+        # For the document only: no other request pays for these imports.
+        from functions.api.code_tables import errors_table, others_table, verdicts_table  # noqa: PLC0415
+        from functions.api.meters.upload_body import UPLOAD_SCHEMAS  # noqa: PLC0415
+        from functions.api.users.schemas import LoginForm, LoginPayload  # noqa: PLC0415
+
         if self.openapi_schema is None:
             document = super().openapi()
             document["info"]["description"] = _DESCRIPTION.format(

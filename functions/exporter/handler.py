@@ -2,41 +2,45 @@
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions import finish_imports
 from functions.exporter.worker import LeasedError, Worker
+from infra.batches import BatchAnswer, QueueMessage, answer_of
 from infra.exports.queue import MAX_RECEIVES, job_of
 from infra.stores import stores
 from infra.telemetry import logger
-
-_processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 _RETRY_SECONDS = 15
 _LEASED_SECONDS = 60
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> Any:  # noqa: ANN401 - Powertools' type
+def handler(event: dict[str, Any], _context: LambdaContext) -> BatchAnswer:
     """Make the files that the messages ask for; the messages that failed are received again."""
-    return process_partial_response(event, _export, _processor, context)
+    messages = [QueueMessage.of(record) for record in event["Records"]]
+    return answer_of(message.id for message in messages if not _is_done(message))
 
 
-def _export(record: SQSRecord) -> None:
-    receives = int(record.attributes.approximate_receive_count)
-    job_id = job_of(record.body)
+def _is_done(message: QueueMessage) -> bool:
+    """Make a file; return whether the message is done with."""
+    try:
+        _export(message)
+    except Exception as error:  # the worker has logged what went wrong with an attempt
+        logger.warning("Message to be received again", message_id=message.id, reason=repr(error))
+        return False
+    return True
+
+
+def _export(message: QueueMessage) -> None:
+    job_id = job_of(message.body)
     logger.append_keys(correlation_id=job_id)
     try:
-        worker().run(job_id, is_last_receive=receives >= MAX_RECEIVES)
+        worker().run(job_id, is_last_receive=message.receives >= MAX_RECEIVES)
     except LeasedError:
-        stores().export_queue.postpone(record.receipt_handle, _LEASED_SECONDS)
+        stores().export_queue.postpone(message.receipt_handle, _LEASED_SECONDS)
         raise
     except Exception:
-        stores().export_queue.postpone(record.receipt_handle, _RETRY_SECONDS * receives)
+        stores().export_queue.postpone(message.receipt_handle, _RETRY_SECONDS * message.receives)
         raise
 
 
@@ -50,3 +54,6 @@ def worker() -> Worker:
         ours.export_files,
         contracts=lambda: ours.contract_lines,
     )
+
+
+finish_imports()

@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.export_changes import Refusal, recover
 from domain.exports import Status
+from functions import finish_imports
 from infra.exports.job_store import ExportStore
 from infra.exports.queue import ExportQueue
 from infra.stores import stores
@@ -62,3 +63,6 @@ def _recover(jobs: ExportStore, queue: ExportQueue, job_id: str, now: datetime) 
         queue.send(job_id)
     elif job.status is Status.FAILED:
         count("ExportsFailed")
+
+
+finish_imports()

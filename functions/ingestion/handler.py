@@ -3,16 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.contracts.trails import IdempotencyKeyReusedError, Reception, Source
 from domain.contracts.verdicts import RETRYABLE
 from domain.meters.readings import MeterIsSimulatedError
 from domain.meters.uploads import InvalidReadingsError
+from functions import finish_imports
 from functions.ingestion.failures import log_failure
+from infra.batches import BatchAnswer, QueueMessage, answer_of
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
 from infra.contracts.event_messages import MalformedMessageError, Message, read_message
 from infra.contracts.event_payloads import utc_now
@@ -37,10 +36,10 @@ class NotFinalError(Exception):
     """The event returns to the queue: what it lacks may still arrive."""
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchAnswer:
     """Apply a batch of messages; return those that have to be delivered again."""
     logger.set_correlation_id(context.aws_request_id)
-    messages = [SQSRecord(message) for message in event["Records"]]
+    messages = [QueueMessage.of(record) for record in event["Records"]]
     readings = [message for message in messages if has_readings(message.body)]
     events = [message for message in messages if message not in readings]
     is_time_left = more_than(_TIME_TO_FINISH_SECONDS, context)
@@ -48,20 +47,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     failures = _apply(events, context.aws_request_id, is_time_left) | _store(readings, is_time_left)
     if untried := sum(isinstance(error, NoTimeError) for error in failures.values()):
         logger.warning("No time left", messages=untried)
-
-    def settle(record: SQSRecord) -> None:
-        if record.message_id in failures:
-            raise failures[record.message_id]
-
-    # Not raised when everything fails: that would make Lambda count an error of the function.
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, settle, processor, context)
+    return answer_of(message.id for message in messages if message.id in failures)
 
 
-def _apply(messages: list[SQSRecord], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
+def _apply(messages: list[QueueMessage], request_id: str, is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Apply the events in the messages; return the errors of those that have to be delivered again."""
     failures: dict[str, Exception] = {}
-    read: list[tuple[SQSRecord, Message, Arrival]] = []
+    read: list[tuple[QueueMessage, Message, Arrival]] = []
     for message in messages:
         try:
             sent = read_message(message.body)
@@ -84,9 +76,9 @@ def _is_retryable(decision: Decision, arrival: Arrival) -> bool:
     return decision.verdict.code in arrival.retryable and not decision.repeated
 
 
-def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exception]:
+def _store(messages: list[QueueMessage], is_time_left: IsTimeLeft) -> dict[str, Exception]:
     """Store the readings in the messages; return the errors of those that have to be delivered again."""
-    uploads = [Upload(message.body, _receives(message)) for message in messages]
+    uploads = [Upload(message.body, message.receives) for message in messages]
     failures: dict[str, Exception] = {}
     for message, error in zip(messages, store_all(uploads, utc_now, is_time_left), strict=True):
         if error is not None:
@@ -94,45 +86,44 @@ def _store(messages: list[SQSRecord], is_time_left: IsTimeLeft) -> dict[str, Exc
     return failures
 
 
-def _arrival(message: SQSRecord, sent: Message, request_id: str) -> Arrival:
+def _arrival(message: QueueMessage, sent: Message, request_id: str) -> Arrival:
     return Arrival(
         event=sent.event,
         reception=Reception(datetime.now(UTC), Source.BUS, request_id, sent.actor),
         retryable=() if _is_last(message) else RETRYABLE,
-        receives=_receives(message),
+        receives=message.receives,
     )
 
 
-def _receives(message: SQSRecord) -> int:
-    return int(message.attributes.approximate_receive_count)
-
-
-def _is_last(message: SQSRecord) -> bool:
+def _is_last(message: QueueMessage) -> bool:
     """Tell whether a message becomes a dead letter if it fails now."""
     most: int = settings(IngestionSettings).max_receives
-    return _receives(message) >= most
+    return message.receives >= most
 
 
-def _return(message: SQSRecord, outcome: Outcome) -> dict[str, Exception]:
+def _return(message: QueueMessage, outcome: Outcome) -> dict[str, Exception]:
     """Have a message that is not done delivered again; return the reason by its id."""
-    facts = log_facts(message.body) | {"message_id": message.message_id, "receives": _receives(message)}
+    facts = log_facts(message.body) | {"message_id": message.id, "receives": message.receives}
     with log_lines_with(facts):
         if isinstance(outcome, NoTimeError) and _is_replaced(message):
             return {}
         if isinstance(outcome, Exception):
             log_failure(outcome, is_last=_is_last(message), is_final=isinstance(outcome, _FINAL))
-        elif _receives(message) == 1:
+        elif message.receives == 1:
             logger.info("Event waits", code=outcome.verdict.code)
         soon = isinstance(outcome, (NoTimeError, *_FINAL))
-        delay = SHORT_DELAY_SECONDS if soon else delay_seconds(_receives(message))
+        delay = SHORT_DELAY_SECONDS if soon else delay_seconds(message.receives)
         stores().ingestion_queue.postpone(message.receipt_handle, delay)
     error = outcome if isinstance(outcome, Exception) else NotFinalError(outcome.message)
-    return {message.message_id: error}
+    return {message.id: error}
 
 
-def _is_replaced(message: SQSRecord) -> bool:
+def _is_replaced(message: QueueMessage) -> bool:
     """Replace a message that there was no time for with a new one of the same body, if this was its last receive.
 
     Each receive counts, so without this it would become a dead letter without having been tried.
     """
     return _is_last(message) and stores().ingestion_queue.send_as_new(message.body)
+
+
+finish_imports()

@@ -134,7 +134,8 @@ def layer_archive(cache: Path, root: Path = ROOT) -> Path:
     """Return where in `cache` the layer is that `zip_layer` builds, whether it is built or not."""
     interpreter = f"{sys.implementation.cache_tag} {platform.platform()} {platform.machine()}"
     builders = b"".join(
-        Path(__file__).with_name(name).read_bytes() for name in ("bytecode.py", "trimming.py")
+        Path(__file__).with_name(name).read_bytes()
+        for name in ("bytecode.py", "service_data.py", "trimming.py")
     )
     content = (root / "requirements.txt").read_bytes() + interpreter.encode() + builders
     return cache / f"layer-{hashlib.sha256(content).hexdigest()[:16]}.zip"

@@ -2,6 +2,8 @@
 
 from pathlib import Path, PurePath
 
+from infra.build import service_data
+
 AWS_SERVICES = ("dynamodb", "events", "s3", "secretsmanager", "sqs")
 """The services that the functions call. botocore describes about 400, which are nine tenths of its size."""
 
@@ -20,6 +22,7 @@ def trim(packages: Path) -> None:
                 path.rmdir()
         elif not is_needed(path.relative_to(packages)):
             path.unlink()
+    service_data.shorten(packages, AWS_SERVICES)
 
 
 def is_needed(file: PurePath) -> bool:

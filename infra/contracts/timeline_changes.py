@@ -31,7 +31,11 @@ Timeline = Mapping[Component, Span]
 
 
 class NotPublishedError(Exception):
-    """The bus did not accept a change; it has to be published again."""
+    """The bus did not take some messages; `refused` has the error code of each by its index."""
+
+    def __init__(self, refused: Mapping[int, str]) -> None:
+        super().__init__(*refused.values())
+        self.refused = refused
 
 
 class Change(NamedTuple):
@@ -143,10 +147,10 @@ class ChangePublisher:
         self.bus = bus
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Put all messages of one record on the bus.
+        """Put up to ten messages on the bus, with one call.
 
         Raises:
-            NotPublishedError: the bus refused one of them; the others may be there.
+            NotPublishedError: the bus refused some of them; the others are there.
         """
         answer = self.client.put_events(
             Entries=[
@@ -160,8 +164,9 @@ class ChangePublisher:
             ]
         )
         if answer["FailedEntryCount"]:
+            refused = enumerate(answer["Entries"])
             raise NotPublishedError(
-                *(entry["ErrorCode"] for entry in answer["Entries"] if "ErrorCode" in entry)
+                {index: entry["ErrorCode"] for index, entry in refused if "ErrorCode" in entry}
             )
 
 

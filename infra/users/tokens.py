@@ -50,6 +50,10 @@ class Tokens:
     def __init__(self, keys: Callable[[], tuple[SigningKey, ...]]) -> None:
         self._keys = keys
 
+    def load_keys(self) -> None:
+        """Read the signing keys, so that the next token need not wait for them."""
+        self._keys()
+
     def issue(self, kind: Kind, claims: Claims, at: datetime, until: datetime) -> str:
         """Return a token that is valid from `at` until `until`."""
         import jwt  # noqa: PLC0415 - requests without tokens do not pay for the import

@@ -1,9 +1,8 @@
 """Settings with which the service refuses to start."""
 
 import pytest
-from pydantic import ValidationError
 
-from infra.settings import ApiSettings, AuthMode, Registration, settings
+from infra.settings import ApiSettings, AuthMode, Registration, SettingsError, settings
 from tests.functions.api.calls import started
 
 PAGE = "https://app.example.com"
@@ -33,7 +32,7 @@ REAL = "https://dynamodb.eu-central-1.amazonaws.com"
 def test_the_service_refuses_to_start_with_unsafe_settings(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], reason: str
 ) -> None:
-    with pytest.raises(ValidationError, match=reason):
+    with pytest.raises(SettingsError, match=reason):
         started(monkeypatch, **variables)
 
 
@@ -56,7 +55,7 @@ def test_auth_mode_open_is_allowed_with_an_emulated_aws(
 
 def test_the_service_does_not_start_without_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SIGNING_SECRET")
-    with pytest.raises(ValidationError, match="SIGNING_SECRET"):
+    with pytest.raises(SettingsError, match="SIGNING_SECRET"):
         started(monkeypatch)
 
 

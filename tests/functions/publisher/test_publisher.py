@@ -130,3 +130,51 @@ def test_all_messages_of_a_change_are_put_on_the_bus(monkeypatch: pytest.MonkeyP
     messages, answer = published({"Records": [record(NEW, TOMBSTONE)]}, monkeypatch)
     assert {message["detail-type"] for message in messages} == {"contract_deleted", "timeline_changed"}
     assert answer == {"batchItemFailures": []}
+
+
+def changes_of(count: int) -> dict[str, Any]:
+    """Return a batch with one change for each of `count` contracts."""
+    records = []
+    for number in range(count):
+        text = json.dumps(record(OLD, NEW)).replace("CONTRACT#1001", f"CONTRACT#{number}")
+        changed: dict[str, Any] = json.loads(text)
+        changed["dynamodb"]["SequenceNumber"] = str(number)
+        records.append(changed)
+    return {"Records": records}
+
+
+def test_up_to_ten_changes_are_put_on_the_bus_with_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        sizes.append(len(params["Entries"]))
+
+    aws.eventbridge().meta.events.register("provide-client-params.eventbridge.PutEvents", note)
+    published(changes_of(21), monkeypatch)
+    assert sizes == [10, 10, 1]
+
+
+def test_only_the_first_change_that_the_bus_refused_is_answered_and_all_others_are_tried(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse_the_third(parsed: dict[str, Any], **_: Any) -> None:
+        entries = parsed["Entries"]
+        if len(entries) == 10:
+            parsed["FailedEntryCount"] = 1
+            entries[2] = {"ErrorCode": "InternalFailure"}
+
+    aws.eventbridge().meta.events.register("after-call.eventbridge.PutEvents", refuse_the_third)
+    _, answer = published(changes_of(12), monkeypatch)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    lines = [line for line in caplog.records if line.message == "Change not published"]
+    assert [line.__dict__["contract_number"] for line in lines] == ["2"]
+
+
+def test_a_record_that_cannot_be_read_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = changes_of(3)
+    batch["Records"][1]["dynamodb"]["NewImage"]["created_at"] = {"N": "yesterday"}
+    messages, answer = published(batch, monkeypatch)
+    assert {message["contract_number"] for message in messages} == {"0", "2"}
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}

@@ -10,10 +10,10 @@ from typing import Any
 import boto3
 import jwt
 import pytest
-from aws_lambda_powertools.utilities import parameters
 from fastapi.testclient import TestClient
 
 from domain.users import Role
+from infra import secrets
 from infra.secrets import signing_keys
 from infra.stores import stores
 from infra.users.tokens import AUDIENCE, ISSUER, PURPOSE, Claims, InvalidTokenError, Kind
@@ -162,7 +162,7 @@ def test_a_token_of_the_previous_key_is_valid_until_that_key_is_removed(
 ) -> None:
     def rotate(**secret: str | None) -> None:
         boto3.client("secretsmanager").put_secret_value(SecretId="signing", SecretString=json.dumps(secret))
-        parameters.clear_caches()  # type: ignore[no-untyped-call]
+        secrets.forget()
 
     make_user("ada")
     before = bearer(log_in(api, "ada"))

@@ -1,0 +1,86 @@
+"""botocore's descriptions of AWS, shortened for the layer."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import botocore
+import botocore.session
+import pytest
+
+from infra.build.service_data import shorten, with_services, without_documentation
+from infra.build.trimming import AWS_SERVICES
+
+DATA = Path(botocore.__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy what botocore has of the services, and shorten it."""
+    folder = tmp_path_factory.mktemp("packages")
+    data = folder / "botocore" / "data"
+    for service in AWS_SERVICES:
+        shutil.copytree(DATA / service, data / service)
+    for file in DATA.glob("*.json"):
+        shutil.copy(file, data)
+    shorten(folder, AWS_SERVICES)
+    return folder
+
+
+def client(data: Path, service: str) -> Any:
+    session = botocore.session.Session()
+    session.get_component("data_loader").search_paths[:] = [str(data)]
+    return session.create_client(
+        service, "eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
+
+
+@pytest.mark.parametrize("service", AWS_SERVICES)
+def test_a_client_from_shortened_data_has_the_same_operations_and_endpoint(
+    packages: Path, service: str
+) -> None:
+    shortened, whole = (client(data, service) for data in (packages / "botocore" / "data", DATA))
+    assert shortened.meta.service_model.operation_names == whole.meta.service_model.operation_names
+    assert shortened.meta.endpoint_url == whole.meta.endpoint_url
+    for name in whole.meta.service_model.operation_names:
+        model, other = (found.meta.service_model.operation_model(name) for found in (shortened, whole))
+        assert model.http == other.http
+        assert without_documentation(other.input_shape and other.input_shape._shape_model) == (
+            model.input_shape and model.input_shape._shape_model
+        )
+
+
+def test_shortened_data_is_a_tenth_of_what_is_parsed_otherwise(packages: Path) -> None:
+    def parsed(data: Path) -> int:
+        files = [data / "endpoints.json", *data.glob("dynamodb/2012*/service-2.json*")]
+        return sum(
+            len(gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes())
+            for file in files
+        )
+
+    assert parsed(packages / "botocore" / "data") < parsed(DATA) / 10
+
+
+def test_members_that_are_called_documentation_stay() -> None:
+    model = {"members": {"documentation": {"shape": "Text", "documentation": "A text."}}}
+    assert without_documentation(model) == {
+        "members": {"documentation": {"shape": "Text", "documentation": ""}}
+    }
+
+
+def test_only_the_named_services_keep_endpoints() -> None:
+    endpoints = {"version": 3, "partitions": [{"partition": "aws", "services": {"s3": {"a": 1}, "ec2": {}}}]}
+    assert with_services(endpoints, ("s3", "dynamodb")) == {
+        "version": 3,
+        "partitions": [{"partition": "aws", "services": {"s3": {"a": 1}}}],
+    }
+
+
+def test_shortening_twice_gives_the_same_bytes(packages: Path) -> None:
+    file = packages / "botocore" / "data" / "endpoints.json"
+    before = file.read_bytes()
+    shorten(packages, AWS_SERVICES)
+    assert file.read_bytes() == before
+    assert json.loads(before)["partitions"]
