@@ -127,7 +127,8 @@ def test_a_caller_without_credentials_is_told_how_to_give_them(server: Server) -
         ServiceClient.of(server.url, {}).call("/")
 
 
-@pytest.mark.parametrize("address", [f"http://127.0.0.1:{free_port()}", "127.0.0.1", "http://"])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:{port}", "127.0.0.1", "http://"])
 def test_an_address_that_never_answered_is_not_asked_again(address: str) -> None:
+    address = address.format(port=free_port())
     with pytest.raises(CommandError, match=r"^the service does not answer at "):
         ServiceClient.of(address, {}).call("/")
