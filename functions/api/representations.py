@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _MIN_COMPRESSED_BYTES = 1024
 _LEVEL = 1  # the fifth makes an answer up to a fifth smaller, and takes up to twice as long
 _GZIP = 16 + zlib.MAX_WBITS
-_COMPRESSIBLE = ("application/json", "application/x-ndjson", "text/")
+_COMPRESSIBLE = ("application/json", "application/x-ndjson", "text/", "image/svg+xml")
 # The length of a compressed answer says something of its content. Where a caller's own text stands beside a
 # secret, it could be guessed by it (BREACH), so answers with tokens or keys are sent as they are.
 _CREDENTIALS = re.compile(r"/token|/api/v1/auth/[^/]+|/api/v1/api-keys")

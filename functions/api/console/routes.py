@@ -32,16 +32,21 @@ async def get_console(request: Request) -> Response:
     return answer
 
 
-@router.get("/assets/{version}/{name}")
 @router.get("/assets/{version}/{folder}/{name}")
-async def get_asset(version: str, name: str, folder: str = "") -> Response:
+async def get_asset_in_folder(version: str, folder: str, name: str) -> Response:
+    """Serve one of the page's files that is in a folder."""
+    return await get_asset(version, f"{folder}/{name}")
+
+
+@router.get("/assets/{version}/{name}")
+async def get_asset(version: str, name: str) -> Response:
     """Serve one of the page's files; under the address of the present version it may be kept forever.
 
     Under that of another version too, but not kept: while a new version gets a part of the traffic, the page may come
     from one version and a file from the other.
     """
     known = console(settings(ApiSettings).auth_mode)
-    file = known.files.get(f"{folder}/{name}" if folder else name)
+    file = known.files.get(name)
     if file is None or name == INDEX:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     caching = _FOREVER if version == known.version else _REVALIDATE

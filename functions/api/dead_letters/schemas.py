@@ -108,7 +108,7 @@ class DeadLetterPage(BaseModel):
                             "content": '{"type": "supply_energy_start", "contract_number": "1001", "date": "soon"}',
                         }
                     ],
-                    "next_cursor": None,
+                    "next_cursor": "gAAAAABnP0cE",
                     "counts": {"rule": 0, "ingestion": 1, "publisher": 0, "portfolio": 0, "export": 0},
                 }
             ]

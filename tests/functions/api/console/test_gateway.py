@@ -23,7 +23,7 @@ def test_a_file_arrives_as_it_is_stored(cloud: None, event_of: Any, name: str, e
     assert answer["statusCode"] == 200
     headers = answer.get("headers") or {key: values[0] for key, values in answer["multiValueHeaders"].items()}
     body = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
-    if encoding.startswith("gzip"):
+    if encoding.startswith("gzip") and len(known.files[name].content) >= 1024:
         assert (headers["content-encoding"], answer["isBase64Encoded"]) == ("gzip", True)
         body = gzip.decompress(body)
     assert body == known.files[name].content
