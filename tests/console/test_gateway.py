@@ -21,8 +21,9 @@ def test_the_page_and_all_it_names_come_compressed_from_under_the_stage_path(ope
             answer = client.get(urljoin(address, name))
             assert answer.status_code == 200, name
             assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-            assert answer.headers["Content-Encoding"] == "gzip"
-            assert answer.content == known.files[name.split("/", 3)[3]].content
+            stored = known.files[name.split("/", 3)[3]].content
+            assert answer.headers.get("Content-Encoding") == ("gzip" if len(stored) >= 1024 else None)
+            assert answer.content == stored
             again = client.get(urljoin(address, name), headers={"If-None-Match": answer.headers["ETag"]})
             assert (again.status_code, again.content) == (304, b"")
         slash = client.get(f"{address}/", follow_redirects=False)
