@@ -28,28 +28,29 @@ if TYPE_CHECKING:
 
 TEXT = """`POST /event` through Mangum and FastAPI for a contract that already has events, each event newer than all before it. The
 service runs on DynamoDB Local, whose answers it waits for; the peer (`tests/bench/peers/classical.py`) has SQLite in its own
-process. CPU is that of the application's process, wall time includes the database. The service writes one
+process, as its defaults are and tuned: without threads, and with a log that a crash may lose the end of. CPU is that of the application's process, wall time includes the database. The service writes one
 transaction whatever the history; the peer reads and folds the history."""
 
 _BEGIN = datetime(2023, 1, 1, tzinfo=UTC)
 _SIZES = (1, 100, 1_000, 10_000)
 _SHORT_SIZES = (1, 1_000)
 _NUMBER = "1001"
-_OURS, _PEER = "this service", "classical peer"
+_OURS, _PEER, _TUNED = "this service", "classical peer", "classical peer, tuned"
 _WARM_UP = 5
 
 
 def run(bench: Bench) -> Section:
     """Measure events for contracts of growing histories."""
     sizes = _SHORT_SIZES if bench.short else _SIZES
-    cpu: dict[str, dict[int, float]] = {_OURS: {}, _PEER: {}}
-    wall: dict[str, dict[int, float]] = {_OURS: {}, _PEER: {}}
+    cpu: dict[str, dict[int, float]] = {_OURS: {}, _PEER: {}, _TUNED: {}}
+    wall: dict[str, dict[int, float]] = {name: {} for name in cpu}
     with dynamodb_local() as endpoint, tempfile.TemporaryDirectory() as folder:
         for size in sizes:
             bench.progress(f"a contract with {size:,} events")
             prepared = {
                 _OURS: (_ours(bench, endpoint, size), endpoint),
-                _PEER: (_peer(bench, Path(folder), size), "http://127.0.0.1:9"),
+                _PEER: (_peer(bench, Path(folder, f"{size}.db"), size), "http://127.0.0.1:9"),
+                _TUNED: (_tuned(_peer(bench, Path(folder, f"{size}-tuned.db"), size)), "http://127.0.0.1:9"),
             }
             for name, (start, address) in prepared.items():
                 found = [run_once(replace(start, day=day), (address, None)) for day in (1, 2, 3)]
@@ -128,9 +129,14 @@ def _entry(number: int) -> Entry:
     return Entry(event, ACCEPTED, "", Reception(at, Source.API, "request"), written_at=at)
 
 
-def _peer(bench: Bench, folder: Path, size: int) -> Start:
+def _tuned(peer: Start) -> Start:
+    return replace(
+        peer, event=starts.request("/async/event"), environment={**peer.environment, "TUNED": "true"}
+    )
+
+
+def _peer(bench: Bench, path: Path, size: int) -> Start:
     """Store `size` events in a database of the peer's."""
-    path = folder / f"{size}.db"
     environment: dict[str, str] = {"DATABASE": str(path)}
     packages = Path(sysconfig.get_paths()["purelib"])
     start = Start(
