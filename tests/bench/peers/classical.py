@@ -24,7 +24,7 @@ app = FastAPI(title="Contracts")
 
 if os.environ.get("TUNED"):
 
-    @listens_for(engine, "connect")
+    @listens_for(engine, "connect")  # type: ignore[untyped-decorator]
     def prepare(connection: Any, _: Any) -> None:
         """Make writes quick, at the price of the last ones in a crash of the machine."""
         connection.execute("PRAGMA journal_mode=WAL")
