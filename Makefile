@@ -113,7 +113,7 @@ proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, answers and the OpenAPI
 
 bench: $(VENV)/synced $(BENCH_VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed as ratios of one run and write docs/performance.md (about 15 minutes, on an idle machine)
 	@mkdir -p .tools
-	@BENCH_DAYS=366 $(BIN)/pytest -s tests/bench --junit-xml .tools/bench-tests.xml; tests=$$?; \
+	@BENCH_DAYS=366 $(BIN)/pytest -s tests/bench --junit-xml .tools/bench-tests.xml -o junit_family=xunit1; tests=$$?; \
 	$(BENCH_VENV)/bin/python -m tests.bench --tests .tools/bench-tests.xml && exit $$tests
 
 bench-tests: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run only the limits of speed that tests/bench has as tests, with exports of a whole year

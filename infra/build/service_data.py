@@ -54,4 +54,6 @@ def without_documentation(model: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _write(file: Path, content: Any) -> None:  # noqa: ANN401 - any JSON
+    # Installers may link files to their cache: writing into one would change it in every other environment.
+    file.unlink(missing_ok=True)
     file.write_text(json.dumps(content, separators=(",", ":")))

@@ -84,3 +84,13 @@ def test_shortening_twice_gives_the_same_bytes(packages: Path) -> None:
     shorten(packages, AWS_SERVICES)
     assert file.read_bytes() == before
     assert json.loads(before)["partitions"]
+
+
+def test_a_file_that_is_linked_to_another_place_is_not_changed_there(tmp_path: Path) -> None:
+    cached, linked = tmp_path / "cached.json", tmp_path / "packages" / "botocore" / "data" / "endpoints.json"
+    cached.write_text('{"partitions": [{"services": {"ec2": {}, "sqs": {}}}]}')
+    linked.parent.mkdir(parents=True)
+    linked.hardlink_to(cached)
+    shorten(tmp_path / "packages", ["sqs"])
+    assert "ec2" in cached.read_text()
+    assert "ec2" not in linked.read_text()

@@ -13,7 +13,8 @@ _POWERTOOLS_SERVICES = {"get_secret": "secretsmanager", "get_parameter": "ssm", 
 
 def services_called() -> Iterator[str]:
     """Find the names of the services for which the deployed code creates clients."""
-    trees = (ast.parse((ROOT / file).read_text()) for file in code_files())
+    modules = (file for file in code_files() if file.suffix == ".py")
+    trees = (ast.parse((ROOT / file).read_text()) for file in modules)
     for call in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)):
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         if method in ("client", "resource", "create_client"):
