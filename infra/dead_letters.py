@@ -111,8 +111,7 @@ def redrive(
 ) -> list[str]:
     """Send dead letters to the ingestion queue again and delete them; return their message ids.
 
-    Each is sent first and deleted afterwards: a crash in between sends it twice, which is harmless because of the id
-    in its envelope.
+    Each is sent first and deleted afterwards: a crash in between sends it twice, which its id makes harmless.
 
     Args:
         sqs: The client.
