@@ -36,6 +36,9 @@ ENVIRONMENT = {
     "INGESTION_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/111122223333/ingestion",
     "MAX_RECEIVES": "6",
     "EVENT_BUS": "bus",
+} | {
+    f"{queue}_DEAD_LETTER_QUEUE_URL": f"https://sqs.eu-central-1.amazonaws.com/111122223333/{queue.lower()}"
+    for queue in ("RULE", "INGESTION", "PUBLISHER", "PORTFOLIO", "EXPORT")
 }
 API = "API: POST /event"
 TUTORIAL = "tutorial app (FastAPI, Mangum, boto3)"

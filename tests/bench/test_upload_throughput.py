@@ -61,6 +61,7 @@ def test_an_upload_s_readings_a_second_beside_parsing_alone(
     form: str,
     record_property: Callable[[str, object], None],
 ) -> None:
+    from infra.conditional_writes import Writer  # noqa: PLC0415
     from infra.stores import stores  # noqa: PLC0415 - after the fixtures have set the environment
     from tests.conftest import create_table  # noqa: PLC0415
     from tests.engines import client_of  # noqa: PLC0415
@@ -70,6 +71,7 @@ def test_an_upload_s_readings_a_second_beside_parsing_alone(
     create_table(client, "ReadingsTable", table)
     for store in (stores().meters, stores().readings):
         monkeypatch.setattr(store, "client", client)
+        monkeypatch.setattr(store, "writer", Writer(client))
         monkeypatch.setattr(store, "table", table)
     kind, make, parse = FORMS[form]
     body, count = make(), LINES.count("\n")
