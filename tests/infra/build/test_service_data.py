@@ -39,10 +39,13 @@ def client(data: Path, service: str) -> Any:
 
 
 def differing(one: Any, other: Any, name: str = "") -> Iterator[str]:
-    """Yield the names of the texts and lists in which two models differ."""
+    """Yield the names of the parts in which two models differ."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         for key, part in one.items():
             yield from differing(part, other[key], key)
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for part, whole in zip(one, other, strict=True):
+            yield from differing(part, whole, name)
     elif one != other:
         yield name
 
