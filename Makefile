@@ -89,7 +89,7 @@ ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/console --ignor
 test: $(VENV)/synced $(if $(T),,$(DYNAMODB_LOCAL))  ## run all tests, or those of T= (a file, a folder, file::test) with what they need
 	$(BIN)/pytest $(or $(T),-n 3 $(ORDINARY))
 
-fast: $(VENV)/synced  ## run the tests that need neither an engine nor the emulator, with few generated requests (under a minute)
+fast: $(VENV)/synced  ## run the tests that need neither an engine nor the emulator, with few generated requests (about two minutes)
 	SCHEMATHESIS_EXAMPLES=3 $(BIN)/pytest -n 2 $(ORDINARY) -m "not engine and not emulator"
 
 dynamodb-local: $(DYNAMODB_LOCAL)
