@@ -23,7 +23,7 @@ class Started:
 
 
 class Worker:
-    """One of those who share; it uses what was started until it is told to leave."""
+    """One of those who share; it uses what was started until it leaves."""
 
     def __init__(self, folder: Path, started: Started) -> None:
         self.endpoint = ""

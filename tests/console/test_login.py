@@ -33,7 +33,9 @@ def test_a_login_leads_to_the_address_that_was_asked_for(
     assert page.page.url.endswith("#/contracts/C-001?as_of=2024-01-01T00:00:00Z")
 
 
-def test_a_wrong_password_is_told_and_the_next_attempt_works(closed: Service, console: OpenConsole) -> None:
+def test_a_wrong_password_is_refused_and_the_next_attempt_works(
+    closed: Service, console: OpenConsole
+) -> None:
     page = console(closed)
     page.expect_refusal(401)
     page.open("/overview")

@@ -101,8 +101,8 @@ def test_a_meter_shows_how_complete_it_is(opened: Service, console: OpenConsole)
     page = console(opened)
     page.open("/meters/sample-1?date=2024-01-01&tz=UTC")
     if found.status_code == 200:
-        told = found.json()
-        expect(page.card("Completeness")).to_contain_text(f"{told['missing']:,} missing")
+        shown = found.json()
+        expect(page.card("Completeness")).to_contain_text(f"{shown['missing']:,} missing")
     else:
         expect(page.card("Completeness")).to_contain_text("is not known")
     expect(page.card("Readings")).to_contain_text("kWh in sum")

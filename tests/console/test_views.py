@@ -140,14 +140,14 @@ def test_the_sliders_show_earlier_moments_as_the_api_tells_them(
         page.page.wait_for_url(re.compile(f"{name}="))
         page.settle()
         chosen = page.page.url.partition("?")[2]
-        told = opened.api.get(f"/contract/slid/contract_timeline?{chosen}").json()["components"]
-        assert told["energy_supply"]["start"] == "2024-02-15"
+        timeline = opened.api.get(f"/contract/slid/contract_timeline?{chosen}").json()["components"]
+        assert timeline["energy_supply"]["start"] == "2024-02-15"
         expect(page.card("Timeline")).to_contain_text("since 15 Feb 2024, open")
         slider.press("End")
         page.page.wait_for_url(re.compile(rf"^(?!.*{name}=)"))
 
 
-def test_a_mark_tells_the_rule_and_what_stood_in_the_way(opened: Service, console: OpenConsole) -> None:
+def test_a_mark_shows_the_rule_and_the_event_in_the_way(opened: Service, console: OpenConsole) -> None:
     opened.api.post("/contract", json={"contract_number": "marked", "components": ["energy_supply"]})
     for day, created in (("2024-01-15", "2024-01-02"), ("2024-02-15", "2024-01-01")):
         event = {"type": "supply_energy_start", "contract_number": "marked", "date": day}
