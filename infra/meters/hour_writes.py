@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from domain.meters.corrections import Change, Effect
+from domain.meters.corrections import Effect
+from domain.meters.hour_changes import Change
 from infra.meters.meter_store import partition_of
 from infra.meters.reading_items import StoredHour, hour_item, hour_key, past_items
 

@@ -1,6 +1,6 @@
 """Stores readings in DynamoDB: one item for each hour of a meter, and items beside it for past versions.
 
-A write reads the hours it touches, applies the readings to them (`domain.meters.corrections`), and stores each
+A write reads the hours it touches, applies the readings to them (`domain.meters.hour_changes`), and stores each
 hour together with the versions that it replaces, on condition that the hour is still the one that was read.
 """
 
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from domain.actors import Actor
 from domain.instants import to_micros
-from domain.meters import corrections
-from domain.meters.corrections import Change, has_outdated
+from domain.meters import hour_changes
+from domain.meters.hour_changes import Change, has_outdated
 from domain.meters.readings import Interval, Reading
 from domain.meters.sums import sum_quarters
 from domain.meters.uploads import MAX_HOURS, MAX_STORED_READINGS, TooManyReadingsError
@@ -86,7 +86,7 @@ class ReadingStore(SumQueries):
             if stored.version and has_outdated(block, sent):
                 past = self.past(meter_id, name, stored.version)
                 known = (version for part in past for version in part.versions)
-            return corrections.store(meter_id, block, sent, actor, recorded_at, known), 0
+            return hour_changes.store(meter_id, block, sent, actor, recorded_at, known), 0
 
         names = sorted(hours)
         absent = self._count_stored(meter_id, names) if len(names) >= _COUNTED_FROM else set()
@@ -106,7 +106,7 @@ class ReadingStore(SumQueries):
         made_at = to_micros(self.now())
 
         def apply(_: str, stored: StoredHour, recorded_at: int) -> tuple[Change, int]:
-            return corrections.delete(stored.block, first, end, actor, made_at, recorded_at)
+            return hour_changes.delete(stored.block, first, end, actor, made_at, recorded_at)
 
         names = []
         count = 0

@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 from fastapi.testclient import TestClient
 
-from domain.meters import corrections
+from domain.meters import hour_changes
 from domain.meters.corrections import Effect, Stored, decide
 from domain.meters.readings import Reading
 from domain.meters.versions import HourBlock
@@ -134,16 +134,16 @@ def _stale_sums(*arguments: Any, **named: Any) -> Any:
     return change._replace(block=replace(change.block, sums=before.sums or change.block.sums))
 
 
-corrections_store, corrections_delete = corrections.store, corrections.delete
+corrections_store, corrections_delete = hour_changes.store, hour_changes.delete
 
 MUTANTS: list[tuple[str, Any, str, Callable[..., Any]]] = [
     ("current versions filtered", reading_queries, "known_at", _filter_current),
-    ("the earlier of equals counts", corrections, "decide", _earlier_of_equals),
-    ("confirmations forgotten", corrections, "decide", _without_confirmation),
-    ("deletions forgotten", corrections, "delete", _forget_deletions),
-    ("replaced versions forgotten", corrections, "store", _forget_what_was_replaced),
+    ("the earlier of equals counts", hour_changes, "decide", _earlier_of_equals),
+    ("confirmations forgotten", hour_changes, "decide", _without_confirmation),
+    ("deletions forgotten", hour_changes, "delete", _forget_deletions),
+    ("replaced versions forgotten", hour_changes, "store", _forget_what_was_replaced),
     ("outdated versions kept twice", reading_store, "has_outdated", lambda *_: False),
-    ("sums left as they were", corrections, "store", _stale_sums),
+    ("sums left as they were", hour_changes, "store", _stale_sums),
 ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.actors import Actor, ActorKind
-from domain.meters import corrections
+from domain.meters import hour_changes
 from domain.meters.corrections import Effect, Stored, decide
 from domain.meters.csv_format import format_line
 from domain.meters.history import known_at, version_in_force, versions_in
@@ -61,9 +61,9 @@ def test_the_newer_created_at_replaces_and_of_equal_ones_the_later_arrival(
 
 
 def test_an_upload_keeps_what_it_replaced() -> None:
-    first = corrections.store("m", HourBlock(), [at(0), at(1)], ADA, 100)
+    first = hour_changes.store("m", HourBlock(), [at(0), at(1)], ADA, 100)
     assert (first.effects, first.past) == (Counter({Effect.STORED: 2}), [])
-    second = corrections.store("m", first.block, [at(0, "2", 11), at(2)], None, 200)
+    second = hour_changes.store("m", first.block, [at(0, "2", 11), at(2)], None, 200)
     assert second.block.lines == line(0, "2") + line(1) + line(2)
     assert second.past == [PastVersion(line(0), Origin(10, 10, 100, actor=ADA))]
     assert second.effects == Counter({Effect.UPDATED: 1, Effect.STORED: 1})
@@ -71,56 +71,56 @@ def test_an_upload_keeps_what_it_replaced() -> None:
 
 
 def test_a_confirmation_moves_the_rank_and_nothing_else() -> None:
-    block = corrections.store("m", HourBlock(), [at(0)], ADA, 100).block
-    confirmed = corrections.store("m", block, [at(0, "1.0", 50)], None, 200)
+    block = hour_changes.store("m", HourBlock(), [at(0)], ADA, 100).block
+    confirmed = hour_changes.store("m", block, [at(0, "1.0", 50)], None, 200)
     assert confirmed.past == []
     assert (confirmed.block.lines, confirmed.block.changed_at) == (block.lines, 100)
     assert confirmed.block.origins == (Origin(10, 50, 100, actor=ADA),)
-    late = corrections.store("m", confirmed.block, [at(0, "2", 30)], None, 300)
+    late = hour_changes.store("m", confirmed.block, [at(0, "2", 30)], None, 300)
     assert late.effects == Counter({Effect.OUTDATED: 1})
     assert late.block.lines == block.lines
 
 
 def test_the_same_again_is_no_change() -> None:
-    block = corrections.store("m", HourBlock(), [at(0), at(1)], ADA, 100).block
-    again = corrections.store("m", block, [at(0), at(1)], None, 200)
+    block = hour_changes.store("m", HourBlock(), [at(0), at(1)], ADA, 100).block
+    again = hour_changes.store("m", block, [at(0), at(1)], None, 200)
     assert (again.is_change, again.block, again.past) == (False, block, [])
-    twice = corrections.store("m", HourBlock(), [at(0), at(0, "1.0")], ADA, 100)
+    twice = hour_changes.store("m", HourBlock(), [at(0), at(0, "1.0")], ADA, 100)
     assert twice.effects == Counter({Effect.STORED: 1, Effect.UNCHANGED: 1})
 
 
 def test_an_outdated_reading_that_comes_twice_is_one_version() -> None:
-    block = corrections.store("m", HourBlock(), [at(0, created_at=20)], ADA, 100).block
-    late = corrections.store("m", block, [at(0, "2", 10), at(0, "2.0", 10)], ADA, 200)
+    block = hour_changes.store("m", HourBlock(), [at(0, created_at=20)], ADA, 100).block
+    late = hour_changes.store("m", block, [at(0, "2", 10), at(0, "2.0", 10)], ADA, 200)
     assert [version.outdated for version in late.past] == [True]
-    again = corrections.store("m", late.block, [at(0, "2", 10)], ADA, 300, late.past)
+    again = hour_changes.store("m", late.block, [at(0, "2", 10)], ADA, 300, late.past)
     assert (again.past, again.is_change, again.effects) == ([], False, Counter({Effect.OUTDATED: 1}))
-    other = corrections.store("m", late.block, [at(0, "3", 10)], ADA, 300, late.past)
+    other = hour_changes.store("m", late.block, [at(0, "3", 10)], ADA, 300, late.past)
     assert [version.line for version in other.past] == [line(0, "3")]
 
 
 def test_a_reading_made_before_a_deletion_is_outdated_and_kept_whatever_else_is_alike() -> None:
-    block = corrections.store("m", HourBlock(), [at(0), at(1)], ADA, 100).block
-    deleted, count = corrections.delete(block, line(0)[:20], line(1)[:20], ADA, now=50, recorded_at=200)
+    block = hour_changes.store("m", HourBlock(), [at(0), at(1)], ADA, 100).block
+    deleted, count = hour_changes.delete(block, line(0)[:20], line(1)[:20], ADA, now=50, recorded_at=200)
     assert (count, deleted.block.lines) == (1, line(1))
     assert deleted.block.deleted == {line(0)[:20]: Origin(50, 50, 200, actor=ADA)}
-    late = corrections.store("m", deleted.block, [at(0, "2", 49)], ADA, 300)
+    late = hour_changes.store("m", deleted.block, [at(0, "2", 49)], ADA, 300)
     assert (late.effects, len(late.past)) == (Counter({Effect.OUTDATED: 1}), 1)
-    back = corrections.store("m", deleted.block, [at(0, "2", 51)], ADA, 300)
+    back = hour_changes.store("m", deleted.block, [at(0, "2", 51)], ADA, 300)
     assert back.block.lines == line(0, "2") + line(1)
     assert [len(version.line) for version in back.past] == [20]
 
 
 def test_what_says_it_was_made_tomorrow_is_deleted_all_the_same() -> None:
-    block = corrections.store("m", HourBlock(), [at(0, created_at=1000)], ADA, 100).block
-    deleted, count = corrections.delete(block, line(0)[:20], line(1)[:20], ADA, now=50, recorded_at=200)
+    block = hour_changes.store("m", HourBlock(), [at(0, created_at=1000)], ADA, 100).block
+    deleted, count = hour_changes.delete(block, line(0)[:20], line(1)[:20], ADA, now=50, recorded_at=200)
     assert count == 1
-    again = corrections.store("m", deleted.block, [at(0, created_at=1000)], ADA, 300, deleted.past)
+    again = hour_changes.store("m", deleted.block, [at(0, created_at=1000)], ADA, 300, deleted.past)
     assert (again.effects, again.block.lines) == (Counter({Effect.OUTDATED: 1}), b"")
 
 
 def test_readings_of_one_request_are_applied_in_the_order_they_were_made() -> None:
-    change = corrections.store("m", HourBlock(), [at(0, "2", 20), at(0, "1", 10)], ADA, 100)
+    change = hour_changes.store("m", HourBlock(), [at(0, "2", 20), at(0, "1", 10)], ADA, 100)
     assert change.effects == Counter({Effect.STORED: 1, Effect.UPDATED: 1})
     assert (change.block.lines, [version.line for version in change.past]) == (line(0, "2"), [line(0)])
 
@@ -139,7 +139,7 @@ def test_stored_sums_are_those_of_the_lines(uploads: list[list[tuple[int, str, i
             for minute, value, created_at in upload
         ]
         if sent:
-            block = corrections.store("m", block, sent, None, recorded_at).block
+            block = hour_changes.store("m", block, sent, None, recorded_at).block
     qualities = [origin.quality for origin in block.origins_by_line()]
     lines = block.lines.splitlines(keepends=True)
     for quarter in range(4):
@@ -154,10 +154,10 @@ def test_stored_sums_are_those_of_the_lines(uploads: list[list[tuple[int, str, i
 def test_what_was_known_is_the_newest_version_recorded_up_to_then() -> None:
     block, past = HourBlock(), []
     for recorded_at, value in ((100, "1"), (200, "2"), (300, "3")):
-        change = corrections.store("m", block, [at(0, value, recorded_at)], ADA, recorded_at)
+        change = hour_changes.store("m", block, [at(0, value, recorded_at)], ADA, recorded_at)
         block = change.block
         past.append(PastVersions(recorded_at, change.past))
-    deleted, _ = corrections.delete(block, b"2024", b"2025", ADA, now=400, recorded_at=400)
+    deleted, _ = hour_changes.delete(block, b"2024", b"2025", ADA, now=400, recorded_at=400)
     past.append(PastVersions(400, deleted.past))
     known = {
         instant: known_at(deleted.block, past, instant).lines for instant in (99, 100, 199, 200, 399, 400)
@@ -173,8 +173,8 @@ def test_what_was_known_is_the_newest_version_recorded_up_to_then() -> None:
 
 
 def test_an_outdated_version_was_never_known() -> None:
-    block = corrections.store("m", HourBlock(), [at(0, "2", 20)], ADA, 100).block
-    late = corrections.store("m", block, [at(0, "1", 10)], ADA, 200)
+    block = hour_changes.store("m", HourBlock(), [at(0, "2", 20)], ADA, 100).block
+    late = hour_changes.store("m", block, [at(0, "1", 10)], ADA, 200)
     past = [PastVersions(200, late.past)]
     assert all(known_at(late.block, past, instant).lines == line(0, "2") for instant in (100, 200, 300))
     versions = [version for part in past for version in versions_in(part, line(0)[:20])]
@@ -182,7 +182,7 @@ def test_an_outdated_version_was_never_known() -> None:
 
 
 def test_a_history_ends_with_the_version_in_force() -> None:
-    block = corrections.store("m", HourBlock(), [at(0), at(1)], ADA, 100).block
+    block = hour_changes.store("m", HourBlock(), [at(0), at(1)], ADA, 100).block
     for minute, values in product((0, 1), [("1", "", "", "")]):
         version = version_in_force(block, line(minute)[:20])
         assert version is not None
