@@ -16,6 +16,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.sqs.models import sqs_backends
 
 from infra import aws
+from tests import moto_speed
 from tests.conftest import REGION, create_table
 
 TABLES = {
@@ -33,6 +34,8 @@ DEAD_LETTERS = ("rule", "ingestion", "publisher", "portfolio", "export")
 # moto only affects sessions that are created after its import.
 boto3.DEFAULT_SESSION = None
 aws.session.cache_clear()
+
+moto_speed.install()
 
 # botocore reads its service models from disk again for each session.
 _load = cache(JSONFileLoader().load_file)

@@ -1,0 +1,102 @@
+"""Replaces what takes most of moto's time; `tests/test_moto_speed.py` shows that its answers stay the same."""
+
+import base64
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+from moto.core import responses
+from moto.core.model import StructureShape
+from moto.core.serialize import BaseJSONSerializer
+from moto.core.utils import method_names_from_class
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.table import Table
+
+_serialize_structure = BaseJSONSerializer._serialize_type_structure
+_transact = DynamoDBBackend.transact_write_items
+_written: ContextVar[Mapping[str, Sequence[Mapping[str, Any]]] | None] = ContextVar("_written", default=None)
+
+
+def on_the_wire(value: Any) -> Any:
+    """Return an attribute value, as moto keeps it or as a dictionary of its type and content, as JSON has it."""
+    if isinstance(value, DynamoType):
+        kind, content = value.type, value.value
+    else:
+        ((kind, content),) = value.items()
+    match kind:
+        case "M":
+            content = {name: on_the_wire(one) for name, one in content.items()}
+        case "L":
+            content = [on_the_wire(one) for one in content]
+        case "B":
+            content = _base64(content)
+        case "BS":
+            content = [_base64(one) for one in content]
+    return {kind: content}
+
+
+def _base64(content: str | bytes) -> str:
+    return base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
+
+
+def _serialize(self: Any, serialized: Any, value: Any, shape: StructureShape, key: str) -> None:
+    # moto looks for each of the ten types in each value, under a number of other names.
+    if shape.name == "AttributeValue":
+        serialized[key] = on_the_wire(value)
+    else:
+        _serialize_structure(self, serialized, value, shape, key)
+
+
+def _transact_write_items(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+    with _writing(self, transact_items):
+        _transact(self, transact_items)
+
+
+@contextmanager
+def _writing(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> Iterator[None]:
+    """Note the keys of the items that a transaction writes."""
+    keys: dict[str, list[Mapping[str, Any]]] = {}
+    for operation in (operation for item in transact_items for operation in item.values()):
+        if (name := operation.get("TableName")) in backend.tables:
+            keys.setdefault(name, []).append(operation.get("Key") or operation["Item"])
+    token = _written.set(keys)
+    try:
+        yield
+    finally:
+        _written.reset(token)
+
+
+def _copy_table(self: Table, memo: dict[int, Any]) -> Table:
+    # moto copies the whole table for each item of a transaction, in case one fails: only what it writes can change.
+    copied = copy.copy(self)
+    memo[id(self)] = copied
+    written = _written.get()
+    if written is None:
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        return copied
+    copied.items = copy.copy(self.items)
+    for key in written[self.name]:
+        hash_key = DynamoType(key[self.hash_key_attr])
+        if hash_key not in self.items:
+            continue
+        if self.range_key_attr is None:
+            copied.items[hash_key] = copy.deepcopy(self.items[hash_key])
+            continue
+        if copied.items[hash_key] is self.items[hash_key]:
+            copied.items[hash_key] = copy.copy(self.items[hash_key])
+        range_key = DynamoType(key[self.range_key_attr])
+        if range_key in self.items[hash_key]:
+            copied.items[hash_key][range_key] = copy.deepcopy(self.items[hash_key][range_key])
+    return copied
+
+
+def install() -> None:
+    """Make moto quicker, for the life of the process."""
+    BaseJSONSerializer._serialize_type_structure = _serialize  # type: ignore[method-assign]
+    DynamoDBBackend.transact_write_items = _transact_write_items  # type: ignore[method-assign]
+    Table.__deepcopy__ = _copy_table  # type: ignore[attr-defined]
+    responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
