@@ -162,10 +162,6 @@ def test_every_caller_passes_exactly_the_rules_of_its_role(closed: None, api: Te
                 assert answer.status_code < 500, where
 
 
-def _asks_in_its_body(path: str) -> bool:
-    return path.startswith("/api/v1/auth/logout")
-
-
 def test_a_malformed_body_does_not_bypass_the_access_check(closed: None, api: TestClient) -> None:
     viewer = enter(api, Role.VIEWER)
     for content in (b"{", b"\xff\xfe", b"[" * 3000, b"", b"null", b'{"type": 1}'):

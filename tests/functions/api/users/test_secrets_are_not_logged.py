@@ -63,10 +63,17 @@ def bodies_with_secrets(canaries: Canaries) -> list[dict[str, Any]]:
 def requests_with(
     shown: list[Headers], bodies: list[dict[str, Any]]
 ) -> Iterator[tuple[str, str, Headers, dict[str, Any] | None]]:
-    """Yield every route with each of the headers, and with each of the bodies if it reads one."""
+    """Yield every route with each of the headers, and with each of the bodies if it reads one.
+
+    Each body comes with headers that let it in, where it is read, and each of the others with one of the bodies.
+    """
     for method, path in ACCESS_RULES:
-        sent: list[Any] = bodies if method in ("POST", "PUT") else [None]
-        yield from ((method, path.format(**IDS), headers, body) for headers in shown for body in sent)
+        route = (method, path.format(**IDS))
+        if method in ("POST", "PUT"):
+            yield from ((*route, shown[0], body) for body in bodies)
+            yield from ((*route, headers, body) for headers, body in zip(shown[1:], bodies[1:], strict=True))
+        else:
+            yield from ((*route, headers, None) for headers in shown)
 
 
 def test_a_canary_is_found_in_a_text_that_contains_it() -> None:
