@@ -83,10 +83,11 @@ rebuild-sums: $(VENV)/synced  ## store the sums of hours from before sums were s
 restore: $(VENV)/synced  ## copy a restored table back (TABLE= of the stack, FROM=, CONTRACTS=1,2 or METERS=a,b for a part, CONFIRM= the table)
 	@$(BIN)/python -m infra.operate.restore
 
-ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/console --ignore tests/deployed
+# The others run what a person or a stage runs, and have targets of their own: e2e, browser and bench-tests.
+ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/console --ignore tests/deployed --ignore tests/e2e
 
 # Three workers for two cores, as some tests wait for queues.
-test: $(VENV)/synced $(if $(T),,$(DYNAMODB_LOCAL))  ## run all tests, or those of T= (a file, a folder, file::test) with what they need
+test: $(VENV)/synced $(if $(T),,$(DYNAMODB_LOCAL))  ## run the suite, or the tests of T= (a file, a folder, file::test) with what they need
 	$(BIN)/pytest $(or $(T),-n 3 $(ORDINARY))
 
 fast: $(VENV)/synced  ## run the tests that need neither an engine nor the emulator, with few generated requests (about two minutes)
@@ -96,8 +97,9 @@ dynamodb-local: $(DYNAMODB_LOCAL)
 
 java: $(JAVA_VENV)/synced
 
-# With Lambda's version of Python if this machine has it, so that the tests use what is deployed, bytecode included.
-e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## build, deploy to an emulated AWS with SAM CLI, and test the deployed stage
+# The stage with Lambda's version of Python if this machine has it, so that the tests use what is deployed, bytecode included.
+e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## test `make run` and its commands, then build, deploy to an emulated AWS with SAM CLI, and test the deployed stage
+	$(BIN)/pytest -n 2 --dist loadgroup --durations 5 tests/e2e
 	@lambda_python="$$($(BIN)/python -m infra.build.packaging interpreter)"; \
 	if [ -n "$$lambda_python" ]; then \
 		$(MAKE) --no-print-directory $(LAMBDA_VENV)/synced LAMBDA_PYTHON="$$lambda_python" && bin=$(LAMBDA_VENV)/bin; \
