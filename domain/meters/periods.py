@@ -2,10 +2,13 @@
 
 from datetime import date, datetime, timedelta
 
+from domain.instants import EARLIEST, LATEST
 from domain.meters.readings import Interval
 
 MIN_LENGTH = timedelta(minutes=1)
 MAX_LENGTH = timedelta(days=366)
+
+_YEARS = "must not name days outside the years 2000 to 2100"
 
 
 class PeriodError(Exception):
@@ -39,8 +42,12 @@ def check_days(first: date, end: date) -> None:
     """Refuse days, from `first` up to, but without, `end`, that one answer may not have.
 
     Raises:
-        PeriodError: there are none, or too many.
+        PeriodError: there are none, or too many, or they are outside 2000 to 2100.
     """
+    if first < EARLIEST.date():
+        raise PeriodError("from", _YEARS)
+    if end > LATEST.date() + timedelta(days=1):
+        raise PeriodError("to", _YEARS)
     if end <= first:
         raise PeriodError("to", "must be after from")
     if end - first > MAX_LENGTH:

@@ -89,7 +89,7 @@ class MeterPage(BaseModel):
 class CompletenessQuery(BaseModel):
     """Of which days to show the completeness."""
 
-    from_: CalendarDate = Field(alias="from", description="The first local date")
+    from_: CalendarDate = Field(alias="from", description="The first local date, in the years 2000 to 2100")
     to: CalendarDate = Field(
         description=f"The local date after the last; at most {MAX_LENGTH.days} days after the first"
     )

@@ -224,12 +224,26 @@ def test_the_simulated_meter_is_complete(api: TestClient) -> None:
         ({"from": "1", "to": "2024-01-01"}, "from"),
         ({"to": "2024-01-01"}, "from"),
         ({"from": "2024-01-01T00:00:00Z", "to": "2024-01-02"}, "from"),
+        ({"from": "0001-01-01", "to": "0001-01-02", "tz": "Asia/Tokyo"}, "from"),
+        ({"from": "1999-12-31", "to": "2000-01-02"}, "from"),
+        ({"from": "2100-12-31", "to": "2101-01-02"}, "to"),
+        ({"from": "9999-12-30", "to": "9999-12-31", "tz": "America/New_York"}, "to"),
     ],
 )
 def test_bad_days_are_a_400_that_names_the_field(api: TestClient, query: dict[str, str], field: str) -> None:
     settings(api, interval_seconds=60)
     answer = completeness(api, **query)
     assert (answer.status_code, answer.json()["details"][0]["field"]) == (400, field)
+
+
+@pytest.mark.parametrize("days", [("2000-01-01", "2000-01-02"), ("2100-12-31", "2101-01-01")])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_first_and_the_last_day_that_readings_may_have_are_days(
+    api: TestClient, days: tuple[str, str], zone: str
+) -> None:
+    settings(api, interval_seconds=3600)
+    found = completeness(api, **{"from": days[0], "to": days[1]}, tz=zone).json()
+    assert [day["date"] for day in found["days"]] == [days[0]]
 
 
 def test_completeness_needs_a_meter_and_its_interval(api: TestClient) -> None:
