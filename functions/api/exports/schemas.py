@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from domain.contracts.events import Component
 from domain.exports import ContractsOrder, ExportFile, ExportJob, Format, Status
@@ -82,11 +82,12 @@ class ContractsExportPayload(Payload):
         description="With ndjson: the rows of each contract's trail too, as `events`",
     )
 
-    @model_validator(mode="after")
-    def _has_room_for_a_trail(self) -> Self:
-        if self.trail and self.format is Format.CSV:
-            raise ValueError("trail needs the format ndjson")
-        return self
+    @field_validator("trail")
+    @classmethod
+    def _has_room_for_a_trail(cls, trail: bool, fields: ValidationInfo) -> bool:
+        if trail and fields.data.get("format") is Format.CSV:
+            raise ValueError("needs the format ndjson")
+        return trail
 
     def to_domain(self) -> ContractsOrder:
         """Return the order."""

@@ -140,20 +140,24 @@ def test_without_contracts_there_is_a_header_and_no_more(api: TestClient) -> Non
 
 
 @pytest.mark.parametrize(
-    "order",
+    ("order", "field"),
     [
-        {},
-        {"format": "xml"},
-        {"format": "csv", "on": "2024-02-30"},
-        {"format": "csv", "component": "gas"},
-        {"format": "csv", "trail": True},
-        {"format": "ndjson", "trail": "yes"},
-        {"format": "csv", "colour": "green"},
+        ({}, "format"),
+        ({"format": "xml"}, "format"),
+        ({"format": "csv", "on": "2024-02-30"}, "on"),
+        ({"format": "csv", "component": "gas"}, "component"),
+        ({"format": "csv", "trail": True}, "trail"),
+        ({"format": "ndjson", "trail": "yes"}, "trail"),
+        ({"format": "xml", "trail": True}, "format"),
+        ({"format": "csv", "colour": "green"}, "colour"),
     ],
 )
-def test_an_order_that_cannot_be_read_is_400(api: TestClient, order: dict[str, Any]) -> None:
+def test_an_order_that_cannot_be_read_is_400_and_names_the_field(
+    api: TestClient, order: dict[str, Any], field: str
+) -> None:
     answer = api.post("/api/export/contracts", json=order)
     assert (answer.status_code, answer.json()["code"]) == (400, "validation_error")
+    assert [detail["field"] for detail in answer.json()["details"]] == [field]
 
 
 def test_a_trail_that_is_not_kept_cannot_be_exported(
