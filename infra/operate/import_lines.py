@@ -59,11 +59,22 @@ def read_line(text: str) -> ImportLine:
         if line.get("events") is None:
             events = _events_of(number, spans, line.get("created_at"))
             return ImportLine(number, contract, events, is_reproduced=True)
-        events = [_sent(number, event) for event in _standing(line["events"])]
-        ordered, is_reproduced = _in_reproducing_order(number, spans, events)
-        return ImportLine(number, contract, ordered, is_reproduced)
+        chosen, is_reproduced = _chosen(number, spans, list(_standing(line["events"])))
+        return ImportLine(number, contract, chosen, is_reproduced)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UnusableLineError(f"{type(error).__name__}: {error}") from error
+        raise UnusableLineError(_reason_of(error)) from error
+
+
+def _reason_of(error: Exception) -> str:
+    match error:
+        case json.JSONDecodeError():
+            return f"must be JSON: {error}"
+        case KeyError():
+            return f"must have {error.args[0]}"
+        case ValueError():
+            return str(error)
+        case _:
+            return "must be a contract like those of an export"
 
 
 def _date(text: str | None) -> date | None:
@@ -101,22 +112,30 @@ def _standing(rows: Sequence[Payload]) -> Iterator[Payload]:
 def _sent(number: str, row: Payload) -> SentEvent:
     payload = {name: row[name] for name in ("type", "date", "created_at")}
     # Without an id of the publisher, the key of the row is used: sent again, it is the same event.
-    event_id = row.get("id") or f"import:{row['key']}"
+    event_id = row.get("id") or f"import:{row.get('key') or ':'.join(payload.values())}"
     return SentEvent(payload | {"contract_number": number, "id": event_id})
 
 
-def _in_reproducing_order(
-    number: str, spans: Mapping[Component, Span], events: list[SentEvent]
+def _chosen(
+    number: str, spans: Mapping[Component, Span], rows: Sequence[Payload]
 ) -> tuple[list[SentEvent], bool]:
-    """Return the events in the order of arrival, or in that of `created_at` if only that gives the dates.
+    """Return the events that give the dates, in the order to send them, and whether there are such.
 
-    The latter is the case after a replay of the contract.
+    In the order of arrival, or, as after a replay, in that of `created_at`; without those that were refused
+    because the contract did not have the component yet, if they would count now.
     """
-    by_creation = sorted(events, key=lambda event: parse_instant(event.payload["created_at"]))
-    for ordered in (events, by_creation):
-        decided, dates = _decided(number, list(spans), ordered)
-        if dates == dict(spans):
-            return decided, True
+    events = [_sent(number, row) for row in rows]
+    configured = [
+        event
+        for event, row in zip(events, rows, strict=True)
+        if row.get("code") != Code.COMPONENT_NOT_CONFIGURED
+    ]
+    for sent in (events, configured):
+        by_creation = sorted(sent, key=lambda event: parse_instant(event.payload["created_at"]))
+        for ordered in (sent, by_creation):
+            decided, dates = _decided(number, list(spans), ordered)
+            if dates == dict(spans):
+                return decided, True
     return _decided(number, list(spans), events)[0], False
 
 

@@ -214,6 +214,54 @@ def test_events_that_were_voided_are_not_sent() -> None:
     assert read.is_reproduced
 
 
+def patched(**dates: Any) -> str:
+    """Return a line of a contract that got its heat pump after an event for it had been refused."""
+    row = {"type": "supply_energy_start", "date": "2024-01-01", "created_at": "2024-01-01T00:00:00Z"}
+    events = [
+        row | {"kind": "decided", "key": "a", "code": "accepted"},
+        row
+        | {"kind": "decided", "key": "b", "type": "heatpump_optimization_start"}
+        | {"code": "component_not_configured"},
+        {"kind": "changed", "key": "c", "before": ["energy_supply"], "after": ["energy_supply"]},
+    ]
+    spans = {"energy_supply": {"start": "2024-01-01", "end": None}, "heatpump_optimization": dates}
+    return line(components=spans, events=events)
+
+
+def test_what_was_refused_for_want_of_a_component_is_sent_only_where_the_dates_need_it() -> None:
+    never_counted = read_line(patched(start=None, end=None))
+    assert [event.payload["id"] for event in never_counted.events] == ["import:a"]
+    assert never_counted.is_reproduced
+    replayed = read_line(patched(start="2024-01-01", end=None))
+    assert [event.payload["id"] for event in replayed.events] == ["import:a", "import:b"]
+    assert replayed.is_reproduced
+
+
+def test_an_event_without_id_and_key_gets_an_id_that_stays_the_same() -> None:
+    event = {"type": "supply_energy_start", "date": "2024-01-01", "created_at": "2024-01-01T00:00:00Z"}
+    spans = {"energy_supply": {"start": "2024-01-01", "end": None}}
+    read = read_line(line(components=spans, events=[event]))
+    assert [event.payload["id"] for event in read.events] == [
+        "import:supply_energy_start:2024-01-01:2024-01-01T00:00:00Z"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nonsense", "must be JSON"),
+        ('{"components": {}}', "must have contract_number"),
+        (line(events=[{"date": "2024-01-01"}]), "must have type"),
+        (line(components={"gas": {}}), "'gas' is not a valid Component"),
+        (line(components={"energy_supply": {"start": "tomorrow"}}), "must be a date such as 2024-01-31"),
+        ("7", "must be a contract like those of an export"),
+    ],
+)
+def test_the_reason_of_a_line_that_is_no_contract_can_be_read(text: str, message: str) -> None:
+    with pytest.raises(UnusableLineError, match=message):
+        read_line(text)
+
+
 def test_what_is_refused_is_told_with_its_line_and_its_reason(engine_client: "DynamoDBClient") -> None:
     stage = Stage(engine_client)
     supply = {"energy_supply": {"start": "2024-01-01", "end": None}}
