@@ -21,7 +21,10 @@ class Error(BaseModel):
     status: Literal["error"] = "error"
     code: ErrorCode
     message: str = Field(description="For people; it may change")
-    details: list[FieldError] = Field(default=[], description="What is malformed; at most twenty")
+    details: list[FieldError] = Field(
+        default=[],
+        description="What is malformed: at most twenty, of an upload of readings all in twenty lines",
+    )
     request_id: str = Field(description="The same as the header X-Request-ID")
 
 

@@ -30,7 +30,7 @@ class Block(NamedTuple):
 
 
 class VersionPage(NamedTuple):
-    """Some versions of a reading in the order they were recorded, and where the next page starts, if anywhere."""
+    """Some versions of a reading, the one in force last, and where the next page starts, if anywhere."""
 
     versions: list[Version]
     next_position: str | None
@@ -88,7 +88,7 @@ class ReadingQueries:
                 yield Block(inside, origins)
 
     def versions(self, meter_id: str, at: datetime, limit: int, position: str | None) -> VersionPage:
-        """List the versions of the reading at `at` in the order they were recorded, the newest last.
+        """List the versions of the reading at `at` in the order they were replaced or came too late; that in force is last.
 
         A page ends early if very many other readings of the hour were corrected.
         """

@@ -186,8 +186,9 @@ async def get_reading_history(
     pages: Pages,
     query: Annotated[HistoryQuery, Query()],
 ) -> Response:
-    """List the versions of the reading at `timestamp`, the newest last; none where there never was one.
+    """List the versions of the reading at `timestamp`, the one in force last; none where there never was one.
 
+    The others stand in the order in which they were replaced, or came too late to count.
     A page may hold fewer versions than its limit, or none, although more follow: see `next_cursor`.
     """
     meter = existing_meter(meters, smart_meter_id)

@@ -169,7 +169,7 @@ def _at(micros: int | None) -> datetime | None:
 
 
 class VersionPage(BaseModel):
-    """Some versions of a reading, in the order they were stored, the newest last."""
+    """Some versions of a reading: the one in force last, the others in the order they were replaced or came too late."""
 
     items: list[VersionView]
     next_cursor: str | None = Field(description="Ask with this for what follows; null at the end")
