@@ -29,7 +29,7 @@ class Error(BaseModel):
 
 
 class ErrorResponse(Response):
-    """An error as JSON; ASCII only, since text from the caller may contain characters that UTF-8 cannot encode."""
+    """An error as JSON; a question mark stands for what UTF-8 cannot encode in text from the caller."""
 
     media_type = "application/json"
 
@@ -44,7 +44,8 @@ class ErrorResponse(Response):
         status: int | None = None,
     ) -> None:
         error = Error(code=code, message=message, details=details or [], request_id=request_id)
-        super().__init__(json.dumps(error.model_dump()), status or code.status, headers)
+        content = json.dumps(error.model_dump(), ensure_ascii=False).encode(errors="replace")
+        super().__init__(content, status or code.status, headers)
 
 
 class BadRequestRoute(APIRoute):

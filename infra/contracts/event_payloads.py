@@ -64,6 +64,7 @@ EventId = Annotated[str, Field(strict=True, min_length=1, max_length=128)]
 
 
 _MAX_ERRORS = 20
+_NOT_UTF8 = "must be text that UTF-8 can carry"
 
 
 def is_carried_by_utf8(text: str) -> bool:
@@ -103,7 +104,7 @@ class Payload(BaseModel):
     @classmethod
     def _carried_by_utf8(cls, value: Any) -> Any:  # noqa: ANN401
         if isinstance(value, str) and not is_carried_by_utf8(value):
-            raise ValueError("must be text that UTF-8 can carry")
+            raise ValueError(_NOT_UTF8)
         return value
 
 
@@ -181,6 +182,7 @@ _MESSAGES = {
     "model_type": "must be a JSON object",
     "model_attributes_type": "must be a JSON object, sent as application/json",
     "extra_forbidden": "is not a field of this",
+    "string_unicode": _NOT_UTF8,
 }
 _MAX_FIELD_LENGTH = 100
 
@@ -193,10 +195,15 @@ def field_errors(errors: list[Any]) -> list[FieldError]:
     return [
         FieldError(
             field=".".join(map(str, error["loc"]))[:_MAX_FIELD_LENGTH],
-            message=_MESSAGES.get(error["type"], error["msg"]).removeprefix("Value error, "),
+            message=_message_of(error),
         )
         for error in errors[:_MAX_ERRORS]
     ]
+
+
+def _message_of(error: Any) -> str:  # noqa: ANN401 - as pydantic describes it
+    message: str = _MESSAGES.get(error["type"], error["msg"]).removeprefix("Value error, ")
+    return message
 
 
 def read_event(entry: object) -> EventPayload | list[FieldError]:

@@ -81,6 +81,26 @@ def test_a_lone_surrogate_is_malformed_in_every_field_of_every_body(api: TestCli
     assert len(tried) > 25
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("PUT", "/api/meters/m/readings", {"readings": [], LONE: 1}, "?"),
+        ("PUT", "/api/meters/m/readings", {"readings": [{LONE: 1}]}, "readings.0.?"),
+        ("PUT", "/api/meters/m", {LONE: 1}, "body"),
+        ("POST", "/contract", {LONE: 1}, "body"),
+    ],
+)
+def test_a_lone_surrogate_in_the_name_of_a_field_does_not_come_back(
+    api: TestClient, method: str, path: str, body: dict[str, Any], field: str
+) -> None:
+    answer = api.request(method, path, content=json.dumps(body), headers=JSON)
+    assert answer.status_code in {400, 422}
+    error = answer.json()["details"][0]
+    assert error["field"] == field
+    assert error["message"] in {"is not a field of this", "must be text that UTF-8 can carry"}
+    json.dumps(answer.json(), ensure_ascii=False).encode()
+
+
 @pytest.mark.parametrize("field", ["username", "password", "scope", "client_id", "client_secret"])
 def test_a_form_that_is_not_utf8_is_malformed(api: TestClient, field: str) -> None:
     form = {"username": "ada", "password": "x", field: "%ED%A0%80"}
