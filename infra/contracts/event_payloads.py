@@ -203,6 +203,10 @@ def field_errors(errors: list[Any]) -> list[FieldError]:
 
 def _message_of(error: Any) -> str:  # noqa: ANN401 - as pydantic describes it
     message: str = _MESSAGES.get(error["type"], error["msg"]).removeprefix("Value error, ")
+    if error["type"] in {"too_short", "too_long"}:
+        message = message.partition(" after validation")[0]
+        if message.startswith("Value "):  # a secret, whose characters are items to pydantic
+            message = message.replace("Value", "String").replace("item", "character")
     return message
 
 

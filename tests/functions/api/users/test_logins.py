@@ -86,6 +86,15 @@ def test_a_malformed_field_is_named_but_its_value_is_not_repeated(
     assert PASSWORD not in answer.text
 
 
+def test_the_length_of_a_password_is_told_in_characters(api: TestClient) -> None:
+    for password, message in (
+        ("1234567", "String should have at least 8 characters"),
+        ("x" * 129, "String should have at most 128 characters"),
+    ):
+        answer = api.post("/api/v1/auth/register", json=ADA | {"password": password})
+        assert answer.json()["details"] == [{"field": "password", "message": message}]
+
+
 @pytest.mark.parametrize("path", ["/api/v1/auth/login", "/api/v1/auth/token", "/token"])
 def test_a_login_is_json_or_a_form_with_username_or_email_address(api: TestClient, path: str) -> None:
     make_user("ada")
