@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from domain.contracts.events import ComponentEvent, Occurrence
 from domain.contracts.timelines import timeline_of
 from domain.contracts.trails import Changed, Entry, Replayed, Row, RowKind, States, Voided
 from domain.instants import format_instant
@@ -33,15 +34,22 @@ def show_row(row: Row) -> dict[str, Any]:
 
 
 def _event(entry: Entry) -> dict[str, Any]:
-    event = entry.event
+    blocker = entry.verdict.blocked_by
     return {
-        "id": event.id,
-        "type": event.type,
-        "date": event.date.isoformat(),
-        "created_at": format_instant(event.created_at),
+        "id": entry.event.id,
+        **_statement(entry.event),
         "status": "accepted" if entry.verdict.accepted else "rejected",
         "code": entry.verdict.code,
         "message": entry.message,
+        "blocked_by": _statement(blocker) if blocker else None,
+    }
+
+
+def _statement(event: ComponentEvent | Occurrence) -> dict[str, str]:
+    return {
+        "type": event.type,
+        "date": event.date.isoformat(),
+        "created_at": format_instant(event.created_at),
     }
 
 

@@ -120,6 +120,12 @@ def test_with_a_trail_each_line_has_the_corrections_too_as_the_trail_shows_them(
         ]
         for exported, answered in zip(first["events"], shown, strict=True):
             assert exported == {name: answered.get(name) for name in exported}
+            # The contract is that of the line, and the type of an event names its component.
+            assert answered.keys() - exported.keys() <= {"contract_number", "component"}
+        stale = first["events"][1]
+        assert stale["blocked_by"] == {
+            name: first["events"][0][name] for name in ("type", "date", "created_at")
+        }
 
 
 def test_a_day_and_a_component_choose(api: TestClient, contracts: None) -> None:
