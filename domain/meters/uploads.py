@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from domain.instants import MalformedTimeError, parse_instant, to_micros
@@ -166,37 +167,33 @@ def read_all(
     """
     readings: list[Reading] = []
     numbers: list[int] = []
-    problems: list[Problem] = []
+    problems: list[tuple[int, Problem]] = []
     bad = 0
     for number, source in sources:
         try:
             readings.append(read(source))
             numbers.append(number)
         except MistakesError as error:
-            problems += [problem_of(number, mistake) for mistake in error.mistakes]
+            problems += [(number, problem_of(number, mistake)) for mistake in error.mistakes]
             bad += 1
             if bad == MAX_BAD_LINES:
                 break
-    problems = problems or _problems_of_all(readings, lambda index: place_of(numbers[index]))
-    if problems:
-        raise InvalidReadingsError(problems)
-    return readings
-
-
-def _problems_of_all(readings: Sequence[Reading], place_of: Callable[[int], str]) -> list[Problem]:
-    if len({reading[0][:13] for reading in readings}) > MAX_HOURS:
-        return [Problem("readings", f"must lie in at most {MAX_HOURS} different hours")]
-    if len({reading[0] for reading in readings}) == len(readings):
-        return []
     rule = "must not differ from {}, which has the same timestamp and created_at"
-    return [
-        Problem(place_of(later), rule.format(place_of(first)))
-        for first, later in islice(_conflicts(readings), MAX_BAD_LINES)
+    problems += [
+        (numbers[later], Problem(place_of(numbers[later]), rule.format(place_of(numbers[first]))))
+        for first, later in islice(_conflicts(readings), MAX_BAD_LINES - bad)
     ]
+    if problems:
+        raise InvalidReadingsError([problem for _, problem in sorted(problems, key=itemgetter(0))])
+    if len({reading[0][:13] for reading in readings}) > MAX_HOURS:
+        raise InvalidReadingsError([Problem("readings", f"must lie in at most {MAX_HOURS} different hours")])
+    return readings
 
 
 def _conflicts(readings: Sequence[Reading]) -> Iterator[tuple[int, int]]:
     """Yield the indexes of readings with the same timestamp and `created_at` but different values."""
+    if len({reading[0] for reading in readings}) == len(readings):
+        return
     firsts: dict[tuple[str, int], int] = {}
     for index, reading in enumerate(readings):
         first = firsts.setdefault((reading.timestamp, reading.created_at), index)
