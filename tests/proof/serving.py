@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
+from itertools import chain
 from pathlib import Path
 from threading import Barrier
 from typing import Any, NamedTuple
@@ -57,31 +59,30 @@ class Row(NamedTuple):
 
 
 @contextmanager
-def serving(factory: str, environment: Mapping[str, str], log: Path) -> Iterator[list[int]]:
-    """Run the application that `factory` makes in some processes; give the port of each."""
-    ports = [free_port() for _ in range(PROCESSES)]
-    processes = []
+def serving(
+    factories: Sequence[str], environment: Mapping[str, str], log: Path
+) -> Iterator[dict[str, list[int]]]:
+    """Run the applications that `factories` make, each in some processes; give the ports of each."""
+    ports = {factory: [free_port() for _ in range(PROCESSES)] for factory in factories}
+    arguments = [f"{factory}={','.join(map(str, numbers))}" for factory, numbers in ports.items()]
+    own = {name: value for name, value in os.environ.items() if name != "AWS_PROFILE"}
     with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.proof.serve_forked", *arguments],
+            cwd=ROOT,
+            env=own | dict(environment),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
-            for port in ports:
-                command = [sys.executable, "-m", "uvicorn", "--factory", factory, "--port", str(port)]
-                processes.append(
-                    subprocess.Popen(
-                        [*command, "--host", "127.0.0.1", "--no-access-log"],
-                        cwd=ROOT,
-                        env=os.environ | environment,
-                        stdout=output,
-                        stderr=subprocess.STDOUT,
-                    )
-                )
-            for port, process in zip(ports, processes, strict=True):
+            for port in chain(*ports.values()):
                 _wait_until_it_answers(port, process, log)
             yield ports
-            assert [process.poll() for process in processes] == [None] * PROCESSES, "some ended by themselves"
+            assert process.poll() is None, "some ended by themselves"
         finally:
-            for process in processes:
-                process.kill()
-                process.wait()
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
 
 
 def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -103,7 +104,7 @@ def run_history(ports: Sequence[int], seed: int, *, audited: bool, corrected: bo
     Where it is `corrected` they also void some of these, and change the contract's components; then no
     two events have the same `created_at`, as ties go by an arrival that callers cannot see.
     """
-    number = f"{seed:05d}"
+    number = f"{ports[0]}-{seed}{'-corrected' if corrected else ''}"
     contract = Contract.new(number, "id", instant(0), (COMPONENT,))
     _ask(ports[0], "POST", "/contract", {"contract_number": number, "components": [COMPONENT]})
     rng = random.Random(seed)

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from infra import aws
 from infra.commands.command_error import CommandError
+from infra.operate import segments
 from infra.operate.restore import restore, restore_parts
 from infra.operate.table_copies import TableCopy
 from tests.conftest import create_table
@@ -130,7 +131,7 @@ def test_a_table_of_another_kind_is_refused(cloud: None) -> None:
 
 # --- whole tables -----------------------------------------------------------------------------------
 
-COUNT = 900
+COUNT = 75
 
 
 @pytest.fixture
@@ -165,19 +166,20 @@ def test_a_table_gets_the_items_of_the_backup_and_says_how_fast(
 ) -> None:
     lines = whole(engine_client, tables, tmp_path)
     assert items(tables[0], engine_client) == items(tables[1], engine_client)
-    assert last_counts(lines) == [f"300 items deleted that are not in {tables[1]}", "600 items copied"]
+    assert last_counts(lines) == [f"25 items deleted that are not in {tables[1]}", "50 items copied"]
     assert all(line.endswith(" a second") for line in lines)
     assert list(tmp_path.iterdir()) == []
     again = whole(engine_client, tables, tmp_path)
-    assert last_counts(again) == [f"0 items deleted that are not in {tables[1]}", "600 items copied"]
+    assert last_counts(again) == [f"0 items deleted that are not in {tables[1]}", "50 items copied"]
 
 
 @pytest.fixture
-def small_pages(engine_client: "DynamoDBClient") -> Iterator[None]:
-    """Let a page of a scan have at most seven items, so that a segment has several."""
+def small_pages(engine_client: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a page of a scan have at most four items, and a table four segments, each of which has several pages."""
+    monkeypatch.setattr(segments, "SEGMENTS", 4)
 
     def limit(params: dict[str, Any], **_: Any) -> None:
-        params["Limit"] = 7
+        params["Limit"] = 4
 
     engine_client.meta.events.register("provide-client-params.dynamodb.Scan", limit)
     yield
@@ -202,7 +204,7 @@ def failing_after(client: "DynamoDBClient", operation: str, calls: int) -> Itera
 
 
 @pytest.mark.parametrize(
-    ("operation", "calls"), [("Scan", 3), ("Scan", 60), ("Scan", 170), ("BatchWriteItem", 80)]
+    ("operation", "calls"), [("Scan", 3), ("Scan", 10), ("Scan", 28), ("BatchWriteItem", 20)]
 )
 def test_an_interrupted_restore_goes_on_where_it_was(
     engine_client: "DynamoDBClient",
@@ -223,7 +225,7 @@ def test_an_interrupted_restore_goes_on_where_it_was(
     with calls_of(engine_client) as made:
         lines = whole(engine_client, tables, tmp_path)
     assert items(tables[0], engine_client) == items(tables[1], engine_client)
-    assert last_counts(lines)[-1] == "600 items copied"
+    assert last_counts(lines)[-1] == "50 items copied"
     assert list(tmp_path.iterdir()) == []
     if done:
         assert lines[0] == "going on where the interrupted restore was"
@@ -235,12 +237,12 @@ def test_an_interrupted_restore_goes_on_where_it_was(
 def test_the_place_of_another_restore_is_not_used(
     engine_client: "DynamoDBClient", tables: tuple[str, str], tmp_path: Path, small_pages: None
 ) -> None:
-    with failing_after(engine_client, "Scan", 100), pytest.raises(KeyboardInterrupt):
+    with failing_after(engine_client, "Scan", 20), pytest.raises(KeyboardInterrupt):
         whole(engine_client, tables, tmp_path)
     (state,) = tmp_path.iterdir()
     written = json.loads(state.read_text())
     state.write_text(json.dumps(written | {"identity": ["other", "tables"]}))
-    assert last_counts(whole(engine_client, tables, tmp_path))[-1] == "600 items copied"
+    assert last_counts(whole(engine_client, tables, tmp_path))[-1] == "50 items copied"
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_before_anything_is_changed(
@@ -269,9 +271,10 @@ def test_what_a_throttled_table_leaves_undone_is_sent_again(
         return {"UnprocessedItems": {table: requests[half:]} if requests[half:] else {}}
 
     monkeypatch.setattr(engine_client, "batch_write_item", write_half)
+    monkeypatch.setattr(segments, "SEGMENTS", 2)  # so that a page has enough items to be halved several times
     copy = TableCopy.of(engine_client, *tables)
     object.__setattr__(copy, "sleep", pauses.append)
     list(restore(copy, tmp_path))
     assert items(tables[0], engine_client) == items(tables[1], engine_client)
-    assert len(pauses) > 24
+    assert len(pauses) > 10
     assert max(pauses) > 2 * min(pauses)
