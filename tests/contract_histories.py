@@ -1,6 +1,7 @@
 """Random histories of contracts on a table, and the records that its stream has of them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from random import Random
@@ -9,14 +10,17 @@ from uuid import uuid4
 
 from domain.contracts.contract import Contract, ContractExistsError, ContractNotFoundError
 from domain.contracts.events import Component, ComponentEvent, EventType
-from domain.contracts.trails import Reception, Source
-from domain.portfolio.entries import Entry
-from infra.contracts.contract_items import key_of
+from domain.contracts.timelines import advance
+from domain.contracts.trails import Entry, Reception, Source
+from domain.contracts.verdicts import decide, explain
+from domain.portfolio import entries
+from infra.contracts.contract_items import key_of, to_item
 from infra.contracts.contract_store import ContractStore
 from infra.contracts.corrections import Correcting
 from infra.contracts.event_payloads import utc_now
 from infra.contracts.replay import replay
 from infra.contracts.timeline_store import TimelineStore
+from infra.contracts.trail_rows import put_of
 from infra.contracts.trail_store import TrailStore
 from infra.portfolio.follow_stream import entry_of
 
@@ -25,6 +29,31 @@ if TYPE_CHECKING:
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 BY = Correcting(Reception(NOW, Source.API, "request"), utc_now, lambda: uuid4().hex)
+
+
+def items_of(contract: Contract, events: Iterable[ComponentEvent], reception: Reception) -> list[Any]:
+    """Return the items that a new contract and then its events leave, as they arrive."""
+    rows = []
+    for event in events:
+        verdict = decide(contract, event)
+        entry = Entry(event, verdict, explain(verdict, event), reception, written_at=utc_now())
+        rows.append(put_of(entry, contract.generation, uuid4().hex)["Item"])
+        if verdict.accepted:
+            component = event.type.component
+            state = advance(contract.components[component], event)
+            contract = replace(
+                contract.with_states({**contract.components, component: state}), version=contract.version + 1
+            )
+    return [to_item(contract), *rows]
+
+
+def put_all(client: "DynamoDBClient", table: str, items: Iterable[Any]) -> None:
+    """Store items, many with each call."""
+    requests: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
+    for first in range(0, len(requests), 25):
+        wanted: Any = {table: requests[first : first + 25]}
+        while wanted:
+            wanted = client.batch_write_item(RequestItems=wanted).get("UnprocessedItems")
 
 
 @dataclass
@@ -84,7 +113,7 @@ class History:
         change = {"Keys": key, "SequenceNumber": str(next(self.sequence)), **images}
         self.records.append({"eventID": uuid4().hex, "dynamodb": change})
 
-    def truth(self) -> dict[str, Entry]:
+    def truth(self) -> dict[str, entries.Entry]:
         """Return the entries that the portfolio has to hold."""
         images = {number: self.image(number) for number in self.numbers}
         return {number: entry_of(number, image) for number, image in images.items() if image}
