@@ -1,21 +1,27 @@
 """The portfolio rebuilt and compared, on DynamoDB Local: every difference is found and corrected."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from random import Random
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
 from domain.contracts.events import Component
+from domain.portfolio import entries
 from domain.portfolio.entries import CounterKey, Entry, KnownSpan, rows_of
 from infra.contracts.contract_items import key_of
+from infra.portfolio import check_counters, event_log
 from infra.portfolio.event_log import EventLog
 from infra.portfolio.follow_stream import entry_of
 from infra.portfolio.portfolio_items import counter_key, entry_key, row_item, row_key
 from infra.portfolio.portfolio_store import PortfolioStore
 from infra.portfolio.rebuild import Rebuild
-from tests.contract_histories import NOW, History
+from tests.conftest import create_table
+from tests.contract_histories import NOW, History, put_all
+from tests.engines import client_of
 from tests.portfolios import expected_table, table_of
 from tests.proof_level import cases
 
@@ -23,16 +29,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SUPPLY = Component.ENERGY_SUPPLY
-STEPS = cases(60, 150)
+STEPS = cases(40, 150)
+ROUNDS = cases(3, 10)
+ALL_SHARDS = entries.SHARDS
 
 
 class World:
-    """A table of contracts with some history, and an empty portfolio beside it."""
+    """A table of contracts with some history, and a portfolio beside it."""
 
     def __init__(self, client: "DynamoDBClient", contracts: str, portfolio: str) -> None:
         self.history = History(client, contracts, Random(7), tuple(map(str, range(8))))
-        for _ in range(STEPS):
-            self.history.step()
         self.client = client
         self.store = PortfolioStore(client, portfolio)
         self.log = EventLog(client, portfolio, days=30)
@@ -58,11 +64,60 @@ class World:
         return table_of(self.client, self.store.table) == expected_table(self.history.truth())
 
 
+@contextmanager
+def shards_of_each_component(number: int) -> Iterator[None]:
+    """Divide the portfolio into fewer parts, each of which costs a rebuild several queries."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (entries, check_counters, event_log):
+            patch.setattr(module, "SHARDS", number)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _shards(request: pytest.FixtureRequest) -> Iterator[None]:
+    with shards_of_each_component(getattr(request, "param", 2)):
+        yield
+
+
 @pytest.fixture
 def world(engine_client: "DynamoDBClient", engine_table: str, engine_portfolio: str) -> World:
+    """Contracts, and an empty portfolio."""
+    world = World(engine_client, engine_table, engine_portfolio)
+    for _ in range(STEPS):
+        world.history.step()
+    return world
+
+
+@pytest.fixture(scope="module")
+def filled(engine: str) -> tuple[list[Any], list[Any]]:
+    """The items of contracts, and those of their portfolio."""
+    client, names = client_of(engine), (f"contracts-{uuid4().hex}", f"portfolio-{uuid4().hex}")
+    for logical_id, name in zip(("ContractsTable", "PortfolioTable"), names, strict=True):
+        create_table(client, logical_id, name)
+    world = World(client, *names)
+    with shards_of_each_component(2):
+        for _ in range(STEPS):
+            world.history.step()
+        list(world.rebuild().run())
+        assert world.agrees()
+    contracts, portfolio = (client.scan(TableName=name, ConsistentRead=True)["Items"] for name in names)
+    return contracts, portfolio
+
+
+@pytest.fixture
+def equal_world(
+    engine_client: "DynamoDBClient",
+    engine_table: str,
+    engine_portfolio: str,
+    filled: tuple[list[Any], list[Any]],
+) -> World:
+    """Contracts, and their portfolio."""
+    for table, items in zip((engine_table, engine_portfolio), filled, strict=True):
+        put_all(engine_client, table, items)
     return World(engine_client, engine_table, engine_portfolio)
 
 
+@pytest.mark.parametrize("_shards", [ALL_SHARDS], indirect=True, ids=[""])
 def test_an_empty_portfolio_is_filled_and_both_agree(world: World) -> None:
     assert world.differences(repair=False) > 0
     assert not world.agrees()
@@ -142,8 +197,8 @@ def without_a_logged_event(world: World) -> None:
         without_a_logged_event,
     ],
 )
-def test_damage_is_found_and_corrected(world: World, damage: Callable[[World], None]) -> None:
-    world.differences(repair=True)
+def test_damage_is_found_and_corrected(equal_world: World, damage: Callable[[World], None]) -> None:
+    world = equal_world
     damage(world)
     assert world.differences(repair=False) > 0
     assert world.differences(repair=True) > 0
@@ -151,9 +206,9 @@ def test_damage_is_found_and_corrected(world: World, damage: Callable[[World], N
     assert world.agrees()
 
 
-def test_without_its_entry_a_contract_has_it_again_and_is_counted_once(world: World) -> None:
+def test_without_its_entry_a_contract_has_it_again_and_is_counted_once(equal_world: World) -> None:
     """The rows are overwritten, the counters were added to twice, and the comparison of these corrects that."""
-    world.differences(repair=True)
+    world = equal_world
     without_entry(world)
     assert world.differences(repair=True) > 0
     assert world.differences(repair=False) == 0
@@ -191,7 +246,7 @@ def test_an_interrupted_rebuild_continues_where_it_stopped(
 def test_while_contracts_change_a_rebuild_ends_as_they_are(world: World) -> None:
     """Each step of the rebuild is followed by changes, some of which come through the stream and some do not."""
     random = Random(3)
-    for _ in range(10):
+    for _ in range(ROUNDS):
         for _ in world.rebuild().run():
             before = len(world.history.records)
             for _ in range(5):
@@ -206,8 +261,8 @@ def test_while_contracts_change_a_rebuild_ends_as_they_are(world: World) -> None
     assert world.differences(repair=False) == 0
 
 
-def test_a_contract_that_was_forgotten_is_removed(world: World) -> None:
-    world.differences(repair=True)
+def test_a_contract_that_was_forgotten_is_removed(equal_world: World) -> None:
+    world = equal_world
     number = next(number for number, entry in world.history.truth().items() if entry.spans)
     world.client.delete_item(TableName=world.history.table, Key=key_of(number))
     assert world.differences(repair=True) > 0
