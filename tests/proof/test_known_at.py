@@ -19,7 +19,7 @@ from tests.engines import client_of
 from tests.proof.histories import History, Life, naive_as_of, show
 from tests.proof_level import cases
 
-RUNS = cases(4, 10, 500)
+RUNS = cases(3, 10, 500)
 
 KnownAt = Callable[[Contract, Trail, datetime], Contract]
 AsOf = Callable[[Contract, Trail, datetime, datetime], Contract]

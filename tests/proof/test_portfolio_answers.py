@@ -21,9 +21,9 @@ from tests.proof_level import cases
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONTRACTS = cases(600, 2_000, 100_000)
-QUESTIONS = cases(30, 60, 1_000)
-THROUGH_THE_STORE = cases(150, 500, 2_000)
+CONTRACTS = cases(300, 2_000, 100_000)
+QUESTIONS = cases(12, 60, 1_000)
+THROUGH_THE_STORE = cases(60, 500, 2_000)
 TODAY = date(2024, 3, 1)
 
 
@@ -93,7 +93,7 @@ def tell_costs(queries: PortfolioQueries) -> dict[str, float]:
     return costs
 
 
-@pytest.mark.parametrize("size", [cases(300, 1_000), CONTRACTS])
+@pytest.mark.parametrize("size", [cases(100, 1_000), CONTRACTS])
 def test_random_questions_are_answered_as_by_brute_force(
     engine_client: "DynamoDBClient", engine_portfolio: str, size: int
 ) -> None:

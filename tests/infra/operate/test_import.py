@@ -28,13 +28,16 @@ from infra.operate.import_lines import UnusableLineError, read_line
 from infra.operate.import_session import ImportSession, Refused
 from tests.conftest import create_table
 from tests.coroutines import run
+from tests.engines import client_of
 from tests.proof_level import cases
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONTRACTS = cases(20, 40, 300)
+CONTRACTS = cases(8, 40, 300)
 KILLS = cases(6, 12, 100)
+# So few that an import has a dozen requests, between which it can be killed.
+AT_ONCE = cases(5, 20)
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 BY = Correcting(Reception(NOW, Source.API, "request"), utc_now, lambda: uuid4().hex)
 
@@ -121,34 +124,38 @@ def batches_of(size: int) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def exported(engine: str) -> dict[bool, str]:
+    """What a stage exports, without and with trails."""
+    source = Stage(client_of(engine))
+    source.fill(Random(5))
+    return {trail: source.export(trail=trail) for trail in (False, True)}
+
+
 @pytest.mark.parametrize("trail", [False, True])
 def test_what_is_exported_and_imported_elsewhere_is_exported_again_byte_for_byte(
-    engine_client: "DynamoDBClient", trail: bool
+    engine_client: "DynamoDBClient", exported: dict[bool, str], trail: bool
 ) -> None:
-    source, target = Stage(engine_client), Stage(engine_client)
-    source.fill(Random(5))
-    session, refused = import_into(target, source.export(trail=trail))
+    target = Stage(engine_client)
+    session, refused = import_into(target, exported[trail])
     assert refused == []
     assert session.contracts == {"created": CONTRACTS}
-    assert target.export() == source.export()
+    assert target.export() == exported[False]
     assert session.events["accepted"] > CONTRACTS // 2
-    session, refused = import_into(target, source.export(trail=trail))
+    session, refused = import_into(target, exported[trail])
     assert refused == []
     assert session.contracts == {"unchanged": CONTRACTS}
     assert set(session.events) == {"repeated"}
-    assert target.export() == source.export()
+    assert target.export() == exported[False]
 
 
 def test_an_import_that_is_killed_anywhere_and_run_again_ends_the_same(
-    engine_client: "DynamoDBClient",
+    engine_client: "DynamoDBClient", exported: dict[bool, str]
 ) -> None:
     """Nothing is there twice: neither a contract nor a row of a trail."""
-    random = Random(6)
-    source = Stage(engine_client)
-    source.fill(random)
-    text = source.export(trail=True)
+    text = exported[True]
     whole = Stage(engine_client)
-    import_into(whole, text, at_once=20)
+    import_into(whole, text, at_once=AT_ONCE)
     requests, expected = whole.requests, whole.export(trail=True)
     rows = expected.count('"key"')
     for kill in range(KILLS):
@@ -156,11 +163,11 @@ def test_an_import_that_is_killed_anywhere_and_run_again_ends_the_same(
         # Every half request: before it is heard, or after it was answered and before anybody knows.
         stage.killed_at = 1 + 0.5 * round(2 * (requests - 1) * kill / KILLS)
         with pytest.raises(KilledError):
-            import_into(stage, text, at_once=20)
+            import_into(stage, text, at_once=AT_ONCE)
         stage.killed_at = float("inf")
-        _, refused = import_into(stage, text, at_once=20)
+        _, refused = import_into(stage, text, at_once=AT_ONCE)
         assert refused == []
-        assert stage.export() == source.export()
+        assert stage.export() == exported[False]
         assert stage.export(trail=True).count('"key"') == rows
 
 

@@ -12,6 +12,8 @@ from domain.contracts.trails import Entry, Reception, Source
 from domain.contracts.verdicts import Code, Verdict
 from infra.contracts.trail_rows import put_of
 from infra.portfolio.event_log import EventLog, is_decided_event
+from tests.contract_histories import put_all
+from tests.proof_level import cases
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,8 +58,9 @@ def newest_first(item: Mapping[str, Any]) -> tuple[int, str, str]:
 @pytest.mark.parametrize("limit", [1, 7, 200])
 def test_pages_hold_each_event_of_the_day_once_and_the_newest_first(log: EventLog, limit: int) -> None:
     random = Random(limit)
-    rows = [row(random, number) for number in range(90)]
-    for item in [*rows, *random.sample(rows, 20), row(random, 0, DAY - timedelta(days=1))]:
+    rows = [row(random, number) for number in range(cases(30, 90))]
+    put_all(log.client, log.table, map(log.item_of, rows))
+    for item in [*random.sample(rows, len(rows) // 5), row(random, 0, DAY - timedelta(days=1))]:
         log.add(item, today=DAY)
     for wanted in ({}, {"status": "rejected"}, {"code": "stale_end", "component": "energy_supply"}):
         matching = [item for item in rows if all(item[name]["S"] == wanted[name] for name in wanted)]
@@ -72,9 +75,8 @@ def test_with_a_rare_filter_a_page_may_be_short_and_still_leave_nothing_out(
     monkeypatch.setattr("infra.portfolio.event_log._ROWS_FILTERED_AT_ONCE", 3)
     monkeypatch.setattr("infra.portfolio.event_log._QUERIES_OF_A_SHARD", 2)
     random = Random(9)
-    rows = [row(random, number) for number in range(150)]
-    for item in rows:
-        log.add(item, today=DAY)
+    rows = [row(random, number) for number in range(cases(80, 150))]
+    put_all(log.client, log.table, map(log.item_of, rows))
     wanted = {"code": "stale_end", "component": "heatpump_optimization"}
     matching = [item for item in rows if all(item[name]["S"] == wanted[name] for name in wanted)]
     assert keys(log, DAY, 2, wanted) == [

@@ -13,6 +13,7 @@ from infra.portfolio.portfolio_store import PortfolioStore
 from infra.portfolio.queries import PortfolioQueries
 from tests import portfolios
 from tests.portfolios import expected_table, random_entry, random_span, table_of
+from tests.proof_level import cases
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -92,8 +93,8 @@ def test_each_part_of_the_conditions_refuses_a_write_based_on_an_old_read(
 
 def test_random_versions_in_random_order_end_as_the_newest(store: PortfolioStore) -> None:
     random = Random(4)
-    versions = [random_entry(random, str(n % 20), n // 20) for n in range(200)]
-    arriving = versions + random.sample(versions, 60)
+    versions = [random_entry(random, str(n % 10), n // 10) for n in range(cases(60, 200))]
+    arriving = versions + random.sample(versions, len(versions) // 3)
     random.shuffle(arriving)
     for entry in arriving:
         store.apply(entry)
@@ -102,10 +103,10 @@ def test_random_versions_in_random_order_end_as_the_newest(store: PortfolioStore
 
 def test_answers_are_those_of_brute_force_whatever_the_size_of_a_page(store: PortfolioStore) -> None:
     random = Random(5)
-    entries = [random_entry(random, str(number)) for number in range(150)]
+    entries = [random_entry(random, str(number)) for number in range(cases(50, 150))]
     for entry in entries:
         store.apply(entry)
     found = portfolios.spans(entries)
     queries = PortfolioQueries(store.client, store.table)
-    for _ in range(40):
-        portfolios.ask(queries, found, random, limits=(1, 7, 50, 200))
+    for _ in range(cases(15, 40)):
+        portfolios.ask(queries, found, random, limits=(1, 7, 20, 200))
