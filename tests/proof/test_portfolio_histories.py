@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 HISTORIES = cases(3, 12, 200)
-STEPS = cases(30, 60)
+STEPS = 60
 
 
 def test_whatever_the_stream_does_the_portfolio_ends_as_the_contracts(
