@@ -21,7 +21,7 @@ def published(
 ) -> tuple[list[Any], Any]:
     """Run the function on a bus whose events go to a queue; give what arrived there, and the answer."""
     monkeypatch.setenv("EVENT_BUS", bus)
-    with mock_aws():
+    with mock_aws(config={"core": {"mock_credentials": False}}):
         aws.eventbridge().create_event_bus(Name="bus")
         url = aws.sqs().create_queue(QueueName="changes")["QueueUrl"]
         arn = aws.sqs().get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][

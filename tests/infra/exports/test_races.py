@@ -140,7 +140,8 @@ def test_without_the_conditions_they_lose_readings(
     assert any(lost_readings(readings, races=10))
 
 
-@mock_aws
+# With the credentials of all tests: the session of the clients is kept, and DynamoDB Local's tables are theirs.
+@mock_aws(config={"core": {"mock_credentials": False}})
 def test_five_exports_at_once_are_five_files(
     jobs: ExportStore, readings: ReadingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
