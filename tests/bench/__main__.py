@@ -22,12 +22,12 @@ from tests.bench import (
     snapshot,
     warm,
 )
+from tests.bench.ratios import TRIES
 from tests.bench.results import Bench, Ratio, Section
 
 SECTIONS: tuple[ModuleType, ...] = (cold, snapshot, warm, history, ingestion, costs, export_costs, growth)
 GUARDED: tuple[ModuleType, ...] = (cold, snapshot, warm)
 """What the short form measures: ratios of CPU, which hold on a busy machine too."""
-TRIES = 3
 WORSE = 1.3
 
 
