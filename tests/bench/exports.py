@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+DAYS = int(os.environ.get("BENCH_DAYS", "92"))
+"""The days of readings that the tests of this folder export."""
 START = datetime(2024, 1, 1, tzinfo=UTC)
 BUCKET, READINGS, JOBS, ITEMS = "exports", "readings", "export-jobs", "one-item-each"
 METERED, SIMULATED = "metered", "simulated"
@@ -46,7 +48,7 @@ def client(service: str, variables: Mapping[str, str]) -> Any:
     """Return a client with the service's retry settings, for the AWS of an environment's `variables`."""
     return boto3.client(
         cast("Any", service),
-        endpoint_url=variables["AWS_ENDPOINT_URL"],
+        endpoint_url=variables.get(f"AWS_ENDPOINT_URL_{service.upper()}", variables["AWS_ENDPOINT_URL"]),
         region_name="eu-central-1",
         aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
