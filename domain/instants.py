@@ -12,6 +12,8 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """The first instant accepted."""
 LATEST = datetime(2101, 1, 1, tzinfo=UTC) - timedelta(microseconds=1)
 """The last instant accepted."""
+MILLISECOND = 1000
+"""In microseconds."""
 
 
 _INSTANT = re.compile(
@@ -84,6 +86,11 @@ def to_micros(instant: datetime) -> int:
     `00:00:00Z`.
     """
     return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def whole_milliseconds(micros: int) -> int:
+    """Return the whole millisecond at or before an instant: the service notes its own time in these, which take less space."""
+    return micros // MILLISECOND * MILLISECOND
 
 
 def from_micros(micros: int) -> datetime:

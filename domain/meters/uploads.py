@@ -7,7 +7,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from domain.instants import MalformedTimeError, parse_instant, to_micros
+from domain.instants import MalformedTimeError, parse_instant, to_micros, whole_milliseconds
 from domain.meters.decimals import DECIMAL_RULE, read_decimal
 from domain.meters.readings import VALUES, Quality, Reading, format_timestamp, same_values
 
@@ -80,7 +80,7 @@ class ReadingParser:
     def __init__(self, now: datetime, created_at: int | None = None) -> None:
         self.latest = now + MAX_AHEAD
         self.latest_timestamp = format_timestamp(self.latest)
-        self.created_at = to_micros(now) if created_at is None else created_at
+        self.created_at = whole_milliseconds(to_micros(now)) if created_at is None else created_at
         self._instants: dict[object, int] = {"": self.created_at}
 
     def parse(self, fields: Fields, mistakes: list[Mistake]) -> Reading:

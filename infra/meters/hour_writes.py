@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from domain.meters.corrections import Effect
 from domain.meters.hour_changes import Change
 from infra.meters.meter_store import partition_of
-from infra.meters.reading_items import StoredHour, hour_item, hour_key, past_items
+from infra.meters.reading_items import StoredHour, hour_item, hour_key, past_items, size_of
 
 # Conditions of the writes below. An hour may have been written by another upload; the key of a past version contains
 # the number of the write that replaced it, so that only a resend of that write can find it stored.
@@ -82,7 +82,8 @@ class HourWrites:
     def of(self, name: str, before: int, change: Change) -> list[Write]:
         """Return the writes that store an hour, whose version was `before`, and the versions that are replaced."""
         key = {"pk": partition_of(self.meter_id)}
-        item = key | {"sk": hour_key(name)} | hour_item(change.block, before + 1)
+        hour = key | {"sk": hour_key(name)}
+        item = hour | hour_item(change.block, before + 1, size_of(hour))
         is_new = {"ConditionExpression": IS_NEW, "ExpressionAttributeNames": {"#pk": "pk"}}
         is_unchanged = {
             "ConditionExpression": IS_UNCHANGED,

@@ -27,6 +27,7 @@ from infra.meters.reading_facts import (
 Item = Mapping[str, Any]
 
 _ANY_FORMAT = 32 + zlib.MAX_WBITS  # former hours are gzip, the others zlib
+_UNIT = 1024
 _SMALL = 20_000
 _SMALL_LEVEL, _LARGE_LEVEL = 9, 7
 # A past version takes at most about 100 bytes; an item may have 400 KB.
@@ -50,13 +51,34 @@ def past_prefix(hour: str) -> str:
     return f"PAST#{hour}#"
 
 
-def hour_item(block: HourBlock, version: int) -> dict[str, Any]:
-    """Return the attributes of an hour, besides its key."""
-    return {
+def hour_item(block: HourBlock, version: int, size_of_key: int = 0) -> dict[str, Any]:
+    """Return the attributes of an hour, besides its key.
+
+    Its sums are left out where they would take another write unit and their lines are few: those are then summed.
+    """
+    item = {
         "body": {"B": compress(block.lines)},
         "facts": {"B": pack(facts_of(block))},
         "version": {"N": str(version)},
     }
+    if len(block.lines) < _SMALL and (taken := size_of_key + size_of(item)) > _UNIT:
+        item_without = item | {"facts": {"B": pack(facts_of(block, with_sums=False))}}
+        if _units(size_of_key + size_of(item_without)) < _units(taken):
+            return item_without
+    return item
+
+
+def size_of(attributes: Item) -> int:
+    """Return the bytes of an item's attributes as DynamoDB counts them: those of the names too."""
+    return sum(map(len, attributes)) + sum(
+        len(value) // 2 + 2 if kind == "N" else len(value)
+        for attribute in attributes.values()
+        for kind, value in attribute.items()
+    )
+
+
+def _units(size: int) -> int:
+    return -(-size // _UNIT)
 
 
 def past_items(
@@ -98,16 +120,20 @@ def to_block(item: Item) -> HourBlock:
         lines,
         tuple(origins[place] for place in accumulate(places)) if places else tuple(origins[:count]),
         {timestamp.encode(): origins[place] for timestamp, place in deleted},
-        to_sums(sums),
+        to_sums(sums) if isinstance(sums, list) else None,
         changed_at,
     )
 
 
 class HourFacts(NamedTuple):
-    """The sums of an hour by quarter, when it was changed last, and the mask of the minutes with a reading."""
+    """When an hour was changed last, how many readings it has, and where stored, more of them.
 
-    sums: dict[int, Sums]
+    These are the sums by quarter, and the mask of the minutes with a reading; None if lines have to be read for them.
+    """
+
     changed_at: int
+    readings: int
+    sums: dict[int, Sums] | None
     minutes: int
 
 
@@ -116,14 +142,17 @@ def to_facts(item: Item) -> HourFacts | None:
     if "facts" not in item:
         return None
     packed, changed_at, _, _, _, *minutes = unpack(item["facts"]["B"])
+    if not isinstance(packed, list):
+        return HourFacts(changed_at, packed, None, 0)
     sums = to_sums(packed)
-    return HourFacts(sums, changed_at, minutes[0] if minutes else usual_minutes(sums))
+    readings = sum(part.readings for part in sums.values())
+    return HourFacts(changed_at, readings, sums, minutes[0] if minutes else usual_minutes(sums))
 
 
 def count_of(item: Item) -> int:
     """Return how many readings an hour's item has, without its lines; items without facts have a count."""
     facts = to_facts(item)
-    return int(item["count"]["N"]) if facts is None else sum(sums.readings for sums in facts.sums.values())
+    return int(item["count"]["N"]) if facts is None else facts.readings
 
 
 def to_past(item: Item) -> PastVersions:
@@ -144,9 +173,16 @@ def _without_ending(line: bytes) -> bytes:
 
 
 def compress(lines: bytes) -> bytes:
-    """Compress lines; small blocks with the best compression, which is cheap for them."""
-    level = _SMALL_LEVEL if len(lines) < _SMALL else _LARGE_LEVEL
-    compressor = zlib.compressobj(level)
+    """Compress lines; small blocks with the best compression, which is cheap for them.
+
+    The digits of few lines repeat only by chance: to refer back to three of them costs more than it saves, and Z_FILTERED
+    does not.
+    """
+    is_small = len(lines) < _SMALL
+    compressor = zlib.compressobj(
+        _SMALL_LEVEL if is_small else _LARGE_LEVEL,
+        strategy=zlib.Z_FILTERED if is_small else zlib.Z_DEFAULT_STRATEGY,
+    )
     return compressor.compress(lines) + compressor.flush()
 
 

@@ -14,7 +14,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from domain.actors import Actor
-from domain.instants import to_micros
+from domain.instants import MILLISECOND, to_micros, whole_milliseconds
 from domain.meters import hour_changes
 from domain.meters.hour_changes import Change, has_outdated
 from domain.meters.readings import Interval, Reading
@@ -194,7 +194,9 @@ class ReadingStore(SumQueries):
             stored = {item["sk"]["S"].removeprefix("HOUR#"): to_hour(item) for item in items}
             lost: list[str] = []
             hours = [(name, stored.get(name, StoredHour(HourBlock(), 0))) for name in names]
-            for transaction in writes.transactions(hours, apply, to_micros(self.now())):
+            # Rounded up: who has read at an earlier instant has not seen what is written now.
+            recorded_at = whole_milliseconds(to_micros(self.now()) + MILLISECOND - 1)
+            for transaction in writes.transactions(hours, apply, recorded_at):
                 if not transaction.writes or self._write_all(transaction.writes):
                     counts, deleted = counts.plus(transaction.counts), deleted + transaction.deleted
                 else:

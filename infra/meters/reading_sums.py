@@ -44,9 +44,9 @@ class SumQueries(ReadingQueries):
         for items in _batched(self._hours(meter.id, interval.timestamps, ["sk", "facts"]), _HOURS_AT_ONCE):
             stored = {_begin_of(item["sk"]["S"].removeprefix("HOUR#")): to_facts(item) for item in items}
             found = {
-                begin: _stored_sums(begin, facts, _part_of(begin, interval))
+                begin: sums
                 for begin, facts in stored.items()
-                if facts and not _needs_lines(facts, _part_of(begin, interval), known_at)
+                if facts and (sums := _stored_sums(begin, facts, _part_of(begin, interval), known_at))
             }
             if others := [begin for begin in stored if begin not in found]:
                 span = Interval(max(others[0], interval.start), min(others[-1] + _HOUR, interval.end))
@@ -89,7 +89,8 @@ class SumQueries(ReadingQueries):
             without: list[datetime] = []
             for item in items:
                 begin = _begin_of(item["sk"]["S"].removeprefix("HOUR#"))
-                if (facts := to_facts(item)) is None:
+                facts = to_facts(item)
+                if facts is None or facts.sums is None:
                     without.append(begin)
                 else:
                     readings = {quarter: sums.readings for quarter, sums in facts.sums.items()}
@@ -101,20 +102,22 @@ class SumQueries(ReadingQueries):
                         yield HourPresence(begin, _count_quarters(block.lines), minutes_of(block.lines))
 
 
-def _needs_lines(facts: HourFacts, part: Interval, known_at: datetime | None) -> bool:
-    """Return whether stored sums are not enough: the hour is cut within a quarter, or has changed since `known_at`."""
+def _stored_sums(
+    begin: datetime, facts: HourFacts, part: Interval, known_at: datetime | None
+) -> HourSums | None:
+    """Return the stored sums of a part of an hour, or None where its lines are needed.
+
+    They are if its sums are not stored, if it is cut within a quarter, or if it has changed since `known_at`.
+    """
     is_cut = any(at.minute % 15 or at.second or at.microsecond for at in part)
-    return is_cut or is_changed_after(facts.changed_at, known_at)
-
-
-def _stored_sums(begin: datetime, facts: HourFacts, part: Interval) -> HourSums:
+    if facts.sums is None or is_cut or is_changed_after(facts.changed_at, known_at):
+        return None
     inside = {
         quarter: sums
         for quarter, sums in facts.sums.items()
         if part.start <= begin + quarter * QUARTER < part.end
     }
-    readings = sum(sums.readings for sums in facts.sums.values())
-    return HourSums(begin, inside, _STORED_SUMS_COST + _STORED_READING_COST * readings)
+    return HourSums(begin, inside, _STORED_SUMS_COST + _STORED_READING_COST * facts.readings)
 
 
 def _sum_block(block: Block) -> Mapping[int, Any]:
