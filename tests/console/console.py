@@ -9,6 +9,11 @@ SETTLED = "() => !document.querySelector('main .loading, main [aria-busy]') && m
 WAIT_MS = 15_000
 
 
+def plain(text: str) -> str:
+    """Return the text with ordinary spaces where lines may not break."""
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
 class Console:
     """One page; `problems` are errors of its scripts and requests that left the service."""
 
@@ -79,7 +84,7 @@ class Console:
         """The texts of a table's cells by its caption."""
         read = "table => [...table.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.innerText.trim()))"
         shown: Any = self.page.get_by_role("table", name=table).evaluate(read)
-        return [[str(cell) for cell in row] for row in shown]
+        return [[plain(str(cell)) for cell in row] for row in shown]
 
     def toast(self) -> Locator:
         """The sentences in the corner."""

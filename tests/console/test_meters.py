@@ -50,6 +50,19 @@ def test_an_upload_shows_its_wrong_lines_and_then_stores_the_corrected_file(
     expect(calendar).to_have_count(1)
 
 
+def test_the_interval_of_a_meter_is_set_so_that_gaps_show(opened: Service, console: OpenConsole) -> None:
+    readings = [{"timestamp": f"2024-03-01T{hour:02}:00:00Z", "energy_kwh": "1"} for hour in range(3)]
+    opened.api.put("/api/meters/irregular/readings", json={"readings": readings})
+    page = console(opened)
+    page.open("/meters/irregular?date=2024-03-01&tz=UTC")
+    part = page.card("Completeness")
+    expect(part).to_contain_text("How often this meter sends readings is not known")
+    part.get_by_label("A reading every").select_option("60 min")
+    part.get_by_role("button", name="Set").click()
+    expect(part).to_contain_text("3 of 24 readings, 21 missing")
+    assert opened.api.get("/api/meters/irregular").json()["interval_seconds"] == 3600
+
+
 @pytest.mark.parametrize(("resolution", "rows"), [("raw", 1440), ("hour", 24)])
 def test_an_export_is_ordered_watched_and_saved(
     opened: Service, console: OpenConsole, resolution: str, rows: int

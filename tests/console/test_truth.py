@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.console.conftest import OpenConsole, Service
+from tests.console.console import plain
 from tests.console.filling import CONTRACTS
 
 NAMES = {
@@ -43,7 +44,8 @@ def test_fifty_contracts_show_their_timelines_and_events(
         events = opened.api.get(f"/contract/{number}/events?limit=200").json()["items"]
         page.open(f"/contracts/{number}{query}")
         expected = "; ".join(f"{NAMES[name]}: {sentence(span)}" for name, span in timeline.items())
-        assert page.card("Timeline").locator("[role=status].unseen").inner_text() == expected, number
+        shown = plain(page.card("Timeline").locator("[role=status].unseen").inner_text())
+        assert shown == expected, number
         marks = page.page.locator(".mark[role=button]")
         assert marks.count() == len(events), number
         rows = page.rows("Events and corrections, the newest first") if events else []

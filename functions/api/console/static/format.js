@@ -13,13 +13,23 @@ const formatIn = (zone) => {
   return instants.get(zone);
 };
 
+/** A line breaks beside a date or a time, not within. */
+const whole = (text) => text.replace(/(?<!,) /g, "\u00a0");
+
 /** A calendar date, `2024-01-31`, which belongs to no zone. */
-export const formatDate = (text) => (text ? day.format(new Date(`${text}T00:00:00Z`)) : "–");
+export const formatDate = (text) => (text ? whole(day.format(new Date(`${text}T00:00:00Z`))) : "–");
 export const formatMonth = (text) => month.format(new Date(`${text}T00:00:00Z`));
 /** An instant with its zone: the reader's, or the one that is named. */
-export const formatInstant = (text, zone = "") => (!text ? "–" : Number.isNaN(Date.parse(text)) ? text : formatIn(zone).format(new Date(text)));
+export const formatInstant = (text, zone = "") => (!text ? "–" : Number.isNaN(Date.parse(text)) ? text : whole(formatIn(zone).format(new Date(text))));
 export const formatNumber = (value, digits) =>
   value === null || value === undefined ? "–" : digits === undefined ? number.format(value) : new Intl.NumberFormat(undefined, { maximumFractionDigits: digits }).format(value);
+
+/** A size in the largest unit of which there is one, `5.4 kB`. */
+export function formatBytes(bytes) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+  const at = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+  return new Intl.NumberFormat(undefined, { style: "unit", unit: units[at], unitDisplay: at ? "short" : "long", maximumFractionDigits: 1 }).format(bytes / 1000 ** at);
+}
 
 /** A count with its noun: `3 gaps`, `1 gap`. */
 export const countOf = (count, one, many = `${one}s`) => `${formatNumber(count)} ${count === 1 ? one : many}`;

@@ -2,7 +2,7 @@
 
 import { ApiError, get, post, remove, request, segment } from "../api.js";
 import { button, chip, empty, failure, field, fill, h, select, table, toast } from "../elements.js";
-import { addDays, dateIn, formatDate, formatInstant, formatNumber, startOfDay } from "../format.js";
+import { addDays, countOf, dateIn, formatBytes, formatDate, formatInstant, formatNumber, startOfDay } from "../format.js";
 import { may } from "../session.js";
 
 const FIRST_WAIT_MS = 700;
@@ -40,7 +40,7 @@ function orderForm(meter, period, tz, watch) {
   return h(
     "form",
     { class: "stack", onsubmit: submit },
-    h("div", { class: "form" }, field("First day", from), field("Last day", last), field("Rows", resolution, `Days of ${tz}`)),
+    h("div", { class: "form" }, field("First day", from), field("Last day", last, `Days of ${tz}, the last one too`), field("Rows", resolution)),
     h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Export as CSV")),
     answer,
   );
@@ -69,7 +69,7 @@ function progressOf(job, signal, ended) {
       }
       const file = status.file_info;
       place.className = `result ${KINDS[status.status] ?? ""}`;
-      const size = file && `${formatNumber(file.record_count)} rows, ${formatNumber(file.file_size_bytes)} bytes`;
+      const size = file && sizeOf(file);
       place.replaceChildren(
         h("div", {}, chip(KINDS[status.status] ?? "", status.status), " ", size ?? status.error?.message ?? status.message),
         file ? h("div", { class: "actions" }, downloadButton({ ...status, job_id: job.job_id })) : "",
@@ -82,6 +82,8 @@ function progressOf(job, signal, ended) {
   setTimeout(look, wait);
   return place;
 }
+
+const sizeOf = (file) => `${countOf(file.record_count, "row")}, ${formatBytes(file.file_size_bytes)}`;
 
 const downloadButton = (job) => button("Download", () => download(job), { "aria-label": `Download ${job.file_info.filename}` });
 
@@ -115,7 +117,7 @@ function listOf({ items }, tz, watch) {
   if (!items.length) return empty("This meter has not been exported yet.");
   const rows = items.map((job) => [
     daysOf(job.export_period, tz),
-    [chip(KINDS[job.status] ?? "", job.status), job.error ? h("div", { class: "muted small" }, h("code", {}, job.error.code), " ", job.error.message) : ""],
+    [chip(KINDS[job.status] ?? "", job.status), job.file_info && h("div", { class: "muted small" }, sizeOf(job.file_info)), job.error ? h("div", { class: "muted small" }, h("code", {}, job.error.code), " ", job.error.message) : ""],
     formatInstant(job.created_at),
     job.status === "completed" ? downloadButton(job) : job.status === "pending" ? button("Watch", () => watch(job)) : "",
   ]);

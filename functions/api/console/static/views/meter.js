@@ -1,9 +1,9 @@
 // One meter: its curve over a day, a month or a year of local time, what is missing, and what can be done.
 
 import { note, to } from "../address.js";
-import { ApiError, all, get, segment } from "../api.js";
+import { ApiError, all, get, put, segment } from "../api.js";
 import { plot } from "../charts.js";
-import { button, card, chip, empty, field, fill, h, link, select, table } from "../elements.js";
+import { button, card, chip, empty, failure, field, fill, h, link, select, table } from "../elements.js";
 import { actorOf, addDays, addMonths, countOf, dateIn, formatDate, formatInstant, formatMonth, formatNumber, fromLocalInput, isDate, isZone, readersZone, startOfDay, toLocalInput } from "../format.js";
 import { may } from "../session.js";
 import { calendar } from "./calendar.js";
@@ -15,6 +15,9 @@ const VALUES = { energy_kwh: ["Energy", "kWh"], power_kw: ["Power", "kW"], volta
 const SPANS = { day: "quarter_hour", month: "hour", year: "day" };
 const STEPS = { quarter_hour: 900000, hour: 3600000, day: 86400000 };
 const MOST_POINTS = 2000;
+const MOST_OPEN_GAPS = 12;
+
+const again = () => window.dispatchEvent(new Event("hashchange"));
 
 export async function show(place, { rest: [id], query, signal }) {
   const path = `api/meters/${segment(id)}`;
@@ -25,13 +28,12 @@ export async function show(place, { rest: [id], query, signal }) {
   const value = query.get("value") in VALUES ? query.get("value") : "energy_kwh";
   const facts = meter && [meter.kind, meter.interval_seconds ? `a reading every ${intervalOf(meter)}` : "interval unknown", meter.timezone ?? "no time zone set"];
   place.append(h("div", { class: "title" }, h("div", {}, h("h1", {}, "Meter ", h("bdi", {}, id)), facts && h("p", { class: "muted" }, facts.join(", ")))));
-  const again = () => window.dispatchEvent(new Event("hashchange"));
   if (!meter) {
     place.append(empty("There is no meter with this id. ", link(to("meters"), "Look at all meters"), may("operator") ? " or upload its first readings." : "."));
     if (may("operator")) place.append(card("Upload readings", {}, upload(path, again)));
     return;
   }
-  const curve = h("div", { class: "stack" });
+  const curve = h("div", { class: "stack curve-place" });
   const complete = h("div");
   const versions = h("div");
   const at = query.get("reading");
@@ -47,7 +49,7 @@ export async function show(place, { rest: [id], query, signal }) {
   // The curve first; where its gaps are takes longer to find out.
   const draw = (known) => fill(curve, async () => drawCurve((await reading).items, await known, { span, period, value, tz }), signal);
   draw({}).then(() => draw(gaps));
-  fill(complete, async () => completeness(await gaps, { span, period, tz }), signal);
+  fill(complete, async () => completeness(await gaps, { path, span, tz }), signal);
   if (at) fill(versions, () => versionsOf(path, at, signal), signal);
 }
 
@@ -151,8 +153,24 @@ function ticksOf(span, { from, to }, tz) {
   return ticks;
 }
 
-function completeness(found, { span, period, tz }) {
-  if (found.error?.code === "interval_unknown") return empty("How often this meter sends readings is not known, so nothing can be missed. PUT /api/meters/{id} sets interval_seconds.");
+/** Say how often the meter sends readings. */
+function intervalForm(path) {
+  const interval = select([1, 5, 15, 30, 60].map((minutes) => [String(60 * minutes), `${minutes} min`]), "900", null, { name: "interval" });
+  const answer = h("div");
+  const send = async (event) => {
+    event.preventDefault();
+    try {
+      await put(path, { interval_seconds: Number(interval.value) });
+      again();
+    } catch (error) {
+      answer.replaceChildren(failure(error));
+    }
+  };
+  return h("form", { class: "stack", onsubmit: send }, h("div", { class: "filters" }, field("A reading every", interval), h("button", { type: "submit" }, "Set")), answer);
+}
+
+function completeness(found, { path, span, tz }) {
+  if (found.error?.code === "interval_unknown") return [empty("How often this meter sends readings is not known, so nothing can be missed."), may("operator") && intervalForm(path)].filter(Boolean);
   if (found.error) throw found.error;
   const share = found.expected ? found.present / found.expected : 1;
   const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 2, roundingMode: "floor" }).format(share);
@@ -161,8 +179,12 @@ function completeness(found, { span, period, tz }) {
   const title = h("summary", {}, countOf(found.gaps.length, "gap"), gaps.length < found.gaps.length ? `, of which the first ${gaps.length}` : "");
   return [
     h("p", {}, h("strong", {}, percent), ` complete: ${counts}`, found.surplus ? `, ${formatNumber(found.surplus)} off the grid` : "", "."),
-    span === "day" ? "" : calendar(found.days, (date) => note({ span: "day", date }), period),
-    gaps.length ? h("details", { open: span === "day" }, title, table("Gaps", ["From", "Up to"], gaps)) : "",
+    h(
+      "div",
+      { class: span === "year" ? "stack" : "beside" },
+      span !== "day" && calendar(found.days, (date) => note({ span: "day", date })),
+      gaps.length > 0 && h("details", { open: span === "day" || gaps.length <= MOST_OPEN_GAPS }, title, table("Gaps", ["From", "Up to"], gaps)),
+    ),
   ];
 }
 

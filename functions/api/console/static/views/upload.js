@@ -2,7 +2,7 @@
 
 import { request } from "../api.js";
 import { failure, field, h, toast } from "../elements.js";
-import { formatNumber } from "../format.js";
+import { formatBytes, formatNumber } from "../format.js";
 
 const MOST_BYTES = 5 * 1024 * 1024;
 
@@ -14,7 +14,7 @@ export function upload(path, stored) {
     event.preventDefault();
     const [chosen] = file.files;
     if (chosen.size > MOST_BYTES) {
-      answer.replaceChildren(h("p", { class: "failure" }, `The file has ${formatNumber(chosen.size)} bytes; one upload takes ${formatNumber(MOST_BYTES)}. Split it.`));
+      answer.replaceChildren(h("p", { class: "failure" }, `The file has ${formatBytes(chosen.size)}; one upload takes ${formatBytes(MOST_BYTES)}. Split it.`));
       return;
     }
     send.disabled = true;
