@@ -101,6 +101,7 @@ def test_a_void_shows_its_difference_before_it_is_stored(opened: Service, consol
     assert dry["start"] == "2024-05-17", "nothing is stored yet"
     dialog.get_by_role("button", name="Store").click()
     expect(page.card("Timeline")).to_contain_text("no start is known")
+    expect(page.page.get_by_label("Which rows to show")).to_be_focused()
     stored = opened.api.get("/contract/voided/contract_timeline").json()["components"]["energy_supply"]
     assert stored == {"start": None, "end": None}
 
@@ -163,3 +164,27 @@ def test_a_mark_shows_the_rule_and_the_event_in_the_way(opened: Service, console
     page.page.keyboard.press("Enter")
     expect(page.page.locator("tr.chosen")).to_contain_text("stale_start")
     assert "event=" in page.page.url
+    expect(mark).to_have_attribute("aria-pressed", "true")
+
+
+def test_an_event_of_a_component_that_the_contract_lacks_has_a_lane_that_says_so(
+    opened: Service, console: OpenConsole
+) -> None:
+    opened.api.post("/contract", json={"contract_number": "lacking", "components": ["energy_supply"]})
+    event = {"type": "heatpump_optimization_start", "contract_number": "lacking", "date": "2024-01-15"}
+    opened.api.post("/event", json=event | {"created_at": "2024-01-01T00:00:00Z"})
+    page = console(opened)
+    page.open("/contracts/lacking")
+    lane = page.page.locator("svg g.heatpump_optimization")
+    expect(lane).to_contain_text("not part of the contract")
+    expect(lane).to_contain_text("component_not_configured")
+
+
+def test_a_double_click_sends_one_event(opened: Service, console: OpenConsole) -> None:
+    opened.api.post("/contract", json={"contract_number": "twice", "components": ["energy_supply"]})
+    page = console(opened)
+    page.open("/contracts/twice")
+    page.page.get_by_role("button", name="Send", exact=True).dblclick()
+    expect(page.card("Timeline")).to_contain_text("open")
+    page.settle()
+    assert len(opened.api.get("/contract/twice/events").json()["items"]) == 1

@@ -78,7 +78,8 @@ function drawLane({ component, span, top, rows }, x, to, now, keep, chosen) {
   );
 }
 
-export function sentenceOf({ start, end }) {
+export function sentenceOf({ start, end, absent }) {
+  if (absent) return "not part of the contract";
   if (!start) return "no start is known";
   if (!end) return `${start > today() ? "from" : "since"} ${formatDate(start)}, open`;
   return `${formatDate(start)} to ${formatDate(end)}`;
@@ -131,12 +132,16 @@ function listen(place, drawing, shapes, onchoose) {
     group.addEventListener("pointerleave", () => tip(place));
     group.addEventListener("focus", open);
     group.addEventListener("blur", () => tip(place));
-    group.addEventListener("click", () => onchoose(mark.key));
+    const choose = () => {
+      for (const one of groups) one.setAttribute("aria-pressed", String(one === group));
+      onchoose(mark.key);
+    };
+    group.addEventListener("click", choose);
     group.addEventListener("keydown", (event) => {
       if (event.key === "Escape") tip(place);
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
-      onchoose(mark.key);
+      choose();
     });
   }
 }

@@ -37,7 +37,7 @@ export async function show(place, { rest: [number], query, signal }) {
       h("div", { class: "actions" }, may("admin") && button("Replay…", () => correct(view, "replay"))),
     ),
     card("Timeline", { extra: legend() }, view.places.sliders, view.places.lanes, view.places.dates, view.places.status),
-    card("Events and corrections", { extra: onlySelect(view) }, view.places.rows),
+    card("Events and corrections", { extra: (view.places.only = onlySelect(view)) }, view.places.rows),
     may("operator") && card("Send an event", {}, eventForm(contract, view.reload)),
   );
   await load(view);
@@ -78,8 +78,8 @@ function drawSliders(view) {
   const created = trail.filter((row) => row.kind === "decided").map((row) => row.created_at);
   const recorded = [contract.created_at, ...trail.map((row) => row.recorded_at)];
   places.sliders.replaceChildren(
-    slider(view, "as_of", "As the events mean it", created, "What the events created until then mean, refused ones too"),
-    slider(view, "known_at", "As we knew it", recorded, "What the service answered then"),
+    slider(view, "as_of", "As the events mean it", created, "What all events created until then give in the order of their creation, refused ones too"),
+    slider(view, "known_at", "As we knew it", recorded, "What the service answered at that instant"),
   );
 }
 
@@ -140,7 +140,7 @@ function draw(view) {
   const marks = known.filter((row) => row.kind === "decided").map((row) => ({ ...row, voided: voided.has(row.key), later: later(row) }));
   const lanes = { ...view.lanes };
   // Events of components that the contract lacks are worth a lane too.
-  for (const mark of marks) lanes[mark.component] ??= { start: null, end: null };
+  for (const mark of marks) lanes[mark.component] ??= { absent: true };
   const onchoose = (key) => {
     view.chosen = key;
     view.only = "";
@@ -179,8 +179,9 @@ function drawRows(view) {
 
 const eventCells = (row, voiding) => [
   [
-    h("div", { class: voiding ? "struck" : null }, titleOf(row.type), " ", h("strong", {}, formatDate(row.date))),
-    h("div", { class: "muted small" }, `created ${formatInstant(row.created_at)}`, row.id ? [", id ", h("bdi", {}, row.id)] : ""),
+    h("div", { class: `what ${voiding ? "struck" : ""}` }, titleOf(row.type), " ", h("strong", {}, formatDate(row.date))),
+    h("div", { class: "muted small" }, `created ${formatInstant(row.created_at)}`),
+    row.id && h("div", { class: "muted small" }, "id ", h("bdi", {}, row.id)),
   ],
   [row.status === "accepted" ? chip("good", "accepted") : chip("bad", row.code), voiding ? [" ", chip("warn", "voided")] : ""],
   [

@@ -11,7 +11,7 @@ const isSame = (one, two) => one?.start === two?.start && one?.end === two?.end;
 /** Two timelines side by side; what differs is marked by a word, not by colour alone. */
 export function difference(before, after, [first, second]) {
   const names = namesIn(before, after);
-  const text = (span) => (span ? sentenceOf(span) : "not part of the contract");
+  const text = (span) => sentenceOf(span ?? { absent: true });
   const rows = names.map((name) => {
     const same = isSame(before[name], after[name]);
     return [chip(`component ${name}`, nameOf(name)), text(before[name]), text(after[name]), same ? h("span", { class: "muted" }, "same") : h("span", { class: "changed" }, "differs")];
@@ -27,6 +27,8 @@ export async function correct(view, what, row) {
   if (!done) return;
   toast("Stored.");
   await view.reload();
+  // The button with which it began may be gone.
+  if (document.activeElement === document.body) view.places.only.focus();
 }
 
 function askReason(path, close) {

@@ -11,7 +11,10 @@ export function eventForm(contract, sent) {
   const created = h("input", { type: "datetime-local", name: "created_at", step: 1, ".value": toLocalInput(Date.now()), required: true });
   const id = h("input", { name: "id", maxlength: 128, autocomplete: "off" });
   const answer = h("div", { role: "status" });
+  let sending = false; // a double click sends one event
   const send = async (dry_run) => {
+    if (sending) return;
+    sending = true;
     const event = { type: type.value, contract_number: contract.contract_number, date: date.value, created_at: fromLocalInput(created.value), ...(id.value && { id: id.value }) };
     try {
       const verdict = await post("event", event, { dry_run });
@@ -19,6 +22,8 @@ export function eventForm(contract, sent) {
       if (!dry_run) await sent();
     } catch (error) {
       answer.replaceChildren(failure(error));
+    } finally {
+      sending = false;
     }
   };
   const form = h(
