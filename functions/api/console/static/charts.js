@@ -59,11 +59,11 @@ const MARGIN = { top: 24, right: 10, bottom: 24, left: 46 };
  * Draw curves over time.
  *
  * `series` have a `className` and `points` `{x, y}` in order; a curve is broken where two points are more than `step` apart.
- * `gaps` `{start, end}` are hatched, `ticks` `{x, label}` stand below, `now` is a line, what is after it is dashed. `describe(at)`
+ * `gaps` `{start, end}` are hatched, `ticks` `{x, label}` stand below, `now` is a line with the text `nowLabel`, what is after it is dashed. `describe(at)`
  * gives what the tip says of the points with the index `at`, as text; arrow keys move it. `bars` draws bars and not a curve.
  */
 export function plot(chart) {
-  const { series, from, to, ticks, gaps = [], now, step = Infinity, height = 230, describe, label, bars, unit = "", pick } = chart;
+  const { series, from, to, ticks, gaps = [], now, nowLabel, step = Infinity, height = 230, describe, label, bars, unit = "", pick } = chart;
   return responsive((place, width) => {
     const values = series.flatMap(({ points }) => points.map((point) => point.y)).filter((y) => y !== null);
     const rows = roundTicks(Math.min(0, ...values), Math.max(...values, 1e-9), 4);
@@ -95,6 +95,7 @@ export function plot(chart) {
       }),
       unit && s("text", { x: MARGIN.left - 7, y: 10, "text-anchor": "end" }, unit),
       now >= from && now <= to && s("line", { class: "today", x1: x(now), x2: x(now), y1: MARGIN.top, y2: bottom }),
+      nowLabel && s("text", { class: "strong", x: x(now), y: MARGIN.top - 8, "text-anchor": "middle" }, nowLabel),
       series.map((one) => (bars ? drawBars(one, x, y, bars) : drawCurve(one, x, y, step, now))),
       cross,
     );
@@ -170,7 +171,7 @@ export function countBars(rows) {
     { class: "bars" },
     rows.map(([label, count, className]) => {
       const bar = s("rect", { class: `bar ${className ?? ""}`, width: `${(count / most) * 100}%`, height: "100%", rx: 3 });
-      return [h("span", {}, label), s("svg", { "aria-hidden": "true" }, bar), h("strong", {}, formatNumber(count))];
+      return [h("span", { class: "label" }, label), h("strong", {}, formatNumber(count)), s("svg", { "aria-hidden": "true" }, bar)];
     }),
   );
 }

@@ -55,7 +55,7 @@ function rowOf(item, chosen, pick) {
   const reason = [h("bdi", {}, item.reason), item.advice && h("div", { class: "muted small" }, `Not to be sent again: ${item.advice}`)];
   return [
     item.redrivable ? box : "",
-    [chip("bad", QUEUES[item.queue]), h("p", {}, subjectOf(item)), item.event_id && h("div", { class: "muted small" }, "Event ", h("bdi", {}, item.event_id))],
+    [chip("bad", QUEUES[item.queue]), h("p", { class: "what" }, subjectOf(item)), item.event_id && h("div", { class: "muted small" }, "Event ", h("bdi", {}, item.event_id))],
     reason,
     formatInstant(item.sent_at),
     h("details", {}, h("summary", {}, "Show"), h("code", {}, h("bdi", {}, item.content))),

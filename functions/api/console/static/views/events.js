@@ -33,7 +33,7 @@ export async function show(place, { query, signal }) {
 const rowOf = (event) => [
   formatInstant(event.received_at),
   link(to("contracts", event.contract_number, { known_at: event.recorded_at, event: event.key }), event.contract_number),
-  [h("div", {}, titleOf(event.type), " ", h("strong", {}, formatDate(event.date))), h("div", { class: "muted small" }, `created ${formatInstant(event.created_at)}`)],
+  [h("div", { class: "what" }, titleOf(event.type), " ", h("strong", {}, formatDate(event.date))), h("div", { class: "muted small" }, `created ${formatInstant(event.created_at)}`)],
   event.status === "accepted" ? chip("good", "accepted") : [chip("bad", event.code), h("div", { class: "muted small" }, event.message)],
   actorOf(event.actor),
 ];

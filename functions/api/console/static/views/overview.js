@@ -14,14 +14,14 @@ const DAYS_OF_REFUSALS = 3;
 export async function show(place, { signal }) {
   const day = today();
   const tiles = h("div", { class: "tiles" });
-  const chart = h("div");
+  const chart = h("div", { class: "stack trend" });
   const decided = h("div");
   const refusals = h("div");
   const attention = h("div", { class: "stack" });
   place.append(
     h("div", { class: "title" }, h("div", {}, h("h1", {}, "Overview"), h("p", { class: "muted" }, `${formatDate(day)}, days in UTC`))),
     tiles,
-    card("Active components by month", {}, chart),
+    card("Contracts with each component active", {}, chart),
     h(
       "div",
       { class: "columns" },
@@ -43,7 +43,7 @@ function tilesOf({ on, components }) {
       "a",
       { class: `card tile ${name}`, href: to("contracts", { component: name, on }) },
       h("span", { class: "muted" }, nameOf(name)),
-      h("span", { class: "figure" }, formatNumber(active), h("span", { class: "unseen" }, " active today")),
+      h("span", { class: "figure" }, formatNumber(active), h("small", {}, " active today")),
       h("span", { class: "muted small" }, `${formatNumber(upcoming)} to come, ${formatNumber(ended)} ended`),
     );
   });
@@ -66,7 +66,7 @@ async function months(day, signal) {
   const cells = asked.map((on, at) => [dayOf(on), ...rows.map((row) => formatNumber(row[at]))]);
   const ticks = monthTicks(x[0] - 1, x.at(-1), 900);
   return [
-    plot({ series, from: x[0], to: x.at(-1), ticks, now: Date.parse(day), describe, label }),
+    plot({ series, from: x[0], to: x.at(-1), ticks, now: Date.parse(day), nowLabel: "Today", describe, label }),
     h("p", { class: "legend" }, COMPONENT_NAMES.map((name) => chip(`component ${name}`, nameOf(name))), h("span", {}, "Dashed: what is known today of the months to come")),
     h("details", {}, h("summary", {}, "As a table"), table("Active components by month", ["Day", ...COMPONENT_NAMES.map(nameOf)], cells)),
   ];
@@ -80,7 +80,7 @@ async function verdicts(day, signal) {
   const rows = [...counts].sort(([a, one], [b, two]) => (a === "accepted" ? -1 : b === "accepted" ? 1 : two - one));
   const line = ([code, count]) => {
     const accepted = code === "accepted";
-    return [h("a", { href: to("events", { day, code }), title: RULES[code] }, accepted ? code : h("code", {}, code)), count, accepted ? code : "refused"];
+    return [[h("a", { href: to("events", { day, code }) }, RULES[code] ?? code), !accepted && h("code", { class: "muted" }, code)], count, accepted ? code : "refused"];
   };
   return [countBars(rows.map(line)), h("p", { class: "muted small" }, complete ? countOf(items.length, "event") : `The newest ${formatNumber(items.length)} events; there were more`)];
 }
@@ -102,11 +102,11 @@ async function refused(day, signal) {
   if (!items.length) return empty("None.");
   const shown = items.slice(0, 8).map((event) => [
     link(to("contracts", event.contract_number, { known_at: event.recorded_at, event: event.key }), event.contract_number),
-    [h("div", {}, titleOf(event.type)), h("code", { title: event.message }, event.code)],
+    [h("div", {}, titleOf(event.type), " ", formatDate(event.date)), h("div", { class: "muted small" }, RULES[event.code] ?? event.message)],
     formatInstant(event.received_at),
   ]);
   const many = pages.every((page) => page.complete) ? formatNumber(items.length) : `More than ${formatNumber(items.length)}`;
-  return [table("The newest refused events", ["Contract", "Why", "Received"], shown), link(to("events", { status: "rejected" }), `${many} refused`)];
+  return [table("The newest refused events", ["Contract", "Why", "Received"], shown), h("p", {}, `${many} in all. `, link(to("events", { status: "rejected" }), "Look through them day by day"))];
 }
 
 async function deadLetters(signal) {
