@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
 _MOST_PROBLEMS = 20
+_LIKENESS = 0.7  # with less, "order" would be meant as "code"
 _LONGEST_NAME = 100
 
 QueryNames = dict[tuple[str, str], tuple[str, ...]]
@@ -87,7 +88,7 @@ def _problem(name: str, message: str) -> dict[str, Any]:
 def _hint(name: str, known: tuple[str, ...]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
-    if nearest := get_close_matches(name.lower().replace("-", "_"), known, 1):
+    if nearest := get_close_matches(name.lower().replace("-", "_"), known, 1, _LIKENESS):
         return f"did you mean {nearest[0]}?"
     *others, last = known or ("none",)
     return f"it takes {', '.join(others)} and {last}" if others else f"it takes {last}"

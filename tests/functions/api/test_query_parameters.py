@@ -70,6 +70,8 @@ def test_a_word_that_is_like_no_parameter_is_answered_with_those_there_are(api: 
     assert api.get("/contract?component=x").json()["details"] == [
         {"field": "component", "message": "is not a parameter of this; it takes cursor and limit"}
     ]
+    message = api.get("/events?order=desc").json()["details"][0]["message"]
+    assert message == "is not a parameter of this; it takes code, component, cursor, day, limit and status"
     assert api.get("/health?q=1").json()["details"] == [
         {"field": "q", "message": "is not a parameter of this; it takes none"}
     ]
