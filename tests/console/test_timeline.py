@@ -86,3 +86,15 @@ def test_as_the_events_mean_it_shows_the_fold_of_the_trail(opened: Service, cons
         "since 1 Mar 2024, open",
         "differs",
     ]
+
+
+def test_nothing_moves_once_a_contract_is_shown(opened: Service, console: OpenConsole) -> None:
+    disordered(opened, "steady")
+    page = console(opened)
+    page.page.add_init_script(
+        """new PerformanceObserver(list => (window.moved ??= []).push(...list.getEntries().map(one => one.value)))
+            .observe({ type: "layout-shift", buffered: true })"""
+    )
+    page.open("/contracts/steady")
+    page.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)))")
+    assert page.page.evaluate("window.moved ?? []") == []

@@ -1,7 +1,7 @@
 // Starts the console, and shows the view that the address names: #/contracts/1001?known_at=2024-01-01T00:00:00Z
 
 import { route, to } from "./address.js";
-import { button, failure, h, link, loading } from "./elements.js";
+import { button, failure, h, link, loading, put } from "./elements.js";
 import { currentUser, isOpen, leave, may, start } from "./session.js";
 
 // Name, title, the role that sees it in the navigation, and its module, which is loaded when it is first shown.
@@ -64,7 +64,7 @@ async function show() {
     const held = keyOf(document.activeElement);
     // What is loaded later may not move what is being looked at.
     main.style.minHeight = moved ? "" : `${main.offsetHeight}px`;
-    main.replaceChildren(place);
+    put(main, place);
     if (moved) window.scrollTo(0, 0);
     if (moved) main.focus({ preventScroll: true });
     else if (held) [...main.querySelectorAll("a, button, input, select")].find((one) => keyOf(one) === held)?.focus({ preventScroll: true });

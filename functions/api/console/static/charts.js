@@ -12,6 +12,7 @@ export function responsive(draw) {
     if (now && now !== width) draw(place, (width = now));
   };
   new ResizeObserver(fit).observe(place);
+  place.addEventListener("shown", fit);
   const redraw = () => width && draw(place, width);
   return { place, redraw };
 }
@@ -90,7 +91,7 @@ export function plot(chart) {
         s("text", { x: MARGIN.left - 7, y: y(value) + 4, "text-anchor": "end" }, formatNumber(value)),
       ]),
       ticks.map((tick, at) => {
-        const anchor = x(tick.x) < MARGIN.left + 8 ? "start" : "middle";
+        const anchor = x(tick.x) < MARGIN.left + 8 ? "start" : x(tick.x) > width - MARGIN.right - 8 ? "end" : "middle";
         return at % spread === 0 && s("text", { x: x(tick.x), y: height - 7, "text-anchor": anchor, class: tick.strong ? "strong" : null }, tick.label);
       }),
       unit && s("text", { x: MARGIN.left - 7, y: 10, "text-anchor": "end" }, unit),

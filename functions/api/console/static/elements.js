@@ -78,6 +78,12 @@ export function failure(error, retry) {
   );
 }
 
+/** Show `children` in `place`; charts draw themselves at once, so that nothing below them moves later. */
+export function put(place, ...children) {
+  place.replaceChildren(...children);
+  for (const chart of place.querySelectorAll(".chart")) chart.dispatchEvent(new Event("shown"));
+}
+
 /** Fill `place` with what `load` makes, and show meanwhile that it loads, or what went wrong. */
 export async function fill(place, load, signal) {
   place.className ||= "stack";
@@ -85,7 +91,7 @@ export async function fill(place, load, signal) {
   place.setAttribute("aria-busy", "true");
   try {
     const made = await load();
-    if (!signal?.aborted) place.replaceChildren(...[made].flat());
+    if (!signal?.aborted) put(place, ...[made].flat());
   } catch (error) {
     if (error.name !== "AbortError" && !signal?.aborted) place.replaceChildren(failure(error, () => fill(place, load, signal)));
   } finally {

@@ -35,7 +35,7 @@ export function gantt({ timeline, marks, chosen, onchoose }) {
       { width, height: top, role: "group", "aria-label": "Timeline of each component, with its events as marks; arrow keys move among them" },
       monthTicks(from, to, width).map((tick) => [
         s("line", { class: "grid", x1: x(tick.x), x2: x(tick.x), y1: AXIS - 6, y2: top }),
-        Math.abs(x(tick.x) - x(now)) > 46 && s("text", { x: x(tick.x), y: 13, "text-anchor": "middle", class: tick.strong ? "strong" : null }, tick.label),
+        Math.abs(x(tick.x) - x(now)) > 46 && s("text", { x: Math.min(Math.max(x(tick.x), SIDE + 6), width - SIDE - 6), y: 13, "text-anchor": "middle", class: tick.strong ? "strong" : null }, tick.label),
       ]),
       s("line", { class: "today", x1: x(now), x2: x(now), y1: AXIS - 8, y2: top }),
       s("text", { class: "strong", x: Math.min(Math.max(x(now), SIDE + 20), width - SIDE - 20), y: 13, "text-anchor": "middle" }, "Today"),

@@ -78,7 +78,7 @@ function drawSliders(view) {
   const created = trail.filter((row) => row.kind === "decided").map((row) => row.created_at);
   const recorded = [contract.created_at, ...trail.map((row) => row.recorded_at)];
   places.sliders.replaceChildren(
-    slider(view, "as_of", "As the events mean it", created, "What all events created until then give in the order of their creation, refused ones too"),
+    slider(view, "as_of", "As the events mean it", created, "What all events created until then give, refused ones too"),
     slider(view, "known_at", "As we knew it", recorded, "What the service answered at that instant"),
   );
 }
