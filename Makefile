@@ -108,7 +108,7 @@ e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## test `make run
 	fi && $$bin/pytest -vv --durations 5 tests/deployed
 
 browser: $(VENV)/synced $(call npm_package,axe-core)  ## try the console in a real Chromium, and keep pictures of it in .screenshots
-	$(BIN)/pytest -vv --durations 5 tests/console
+	$(BIN)/pytest -n 2 --dist loadgroup -vv --durations 5 tests/console
 
 proof: $(VENV)/synced $(DYNAMODB_LOCAL)  ## prove order, answers and the OpenAPI document with the full number of cases (about 10 minutes; LONG=1 the longest too, about 2 hours)
 	PROOF=$(if $(LONG),long,full) $(BIN)/pytest -s -n 3 --dist loadgroup $(PROVEN)

@@ -23,10 +23,14 @@ PICTURES = ROOT / ".screenshots"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("browser")
+            # Two workers, each with a browser and one of the services, which so run side by side.
+            service = "closed" if "closed" in getattr(item, "fixturenames", ()) else "opened"
+            item.add_marker(pytest.mark.xdist_group(service))
 
 
 class Service(NamedTuple):
@@ -68,13 +72,16 @@ def opened(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="session")
 def closed(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that asks for logins, with a user of each role."""
+    """A service that asks for logins, with a user of each role, filled like the other.
+
+    `auditor` is a second admin, as one account may log in only so often.
+    """
     admin = {"ADMIN_USERNAME": "admin", "ADMIN_PASSWORD": PASSWORD, "ADMIN_EMAIL": "admin@example.com"}
     with run(tmp_path_factory.mktemp("closed"), AUTH_MODE="required", **admin) as service:
         answer = service.api.post("/token", data={"username": "admin", "password": PASSWORD})
         service.api.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        for role in ("viewer", "operator"):
-            user = {"username": role, "email": f"{role}@example.com", "password": PASSWORD, "role": role}
+        for name, role in {"viewer": "viewer", "operator": "operator", "auditor": "admin"}.items():
+            user = {"username": name, "email": f"{name}@example.com", "password": PASSWORD, "role": role}
             assert service.api.post("/api/v1/users", json=user).status_code == 201
         fill(service.api, service.stack)
         yield service
