@@ -9,6 +9,9 @@ AWS_SERVICES = ("dynamodb", "events", "s3", "secretsmanager", "sqs")
 
 _FOLDERS = frozenset({"test", "tests", "__pycache__"})
 _DOCUMENTATION = frozenset({"examples-1.json"})
+# By these rules botocore computes the address of a service for each call. Without them it takes what `endpoints.json`
+# says of the region: for DynamoDB the same, but for addresses with an account's number, which nothing here uses.
+_ENDPOINT_RULES = ("dynamodb", "endpoint-rule-set-1.json.gz")
 # Scanners read METADATA; OpenTelemetry, which FastAPI depends on, finds its plug-ins by their entry points.
 _METADATA = frozenset({"METADATA", "entry_points.txt"})
 _LEGAL = ("AUTHORS", "COPYING", "LICENCE", "LICENSE", "NOTICE")
@@ -32,5 +35,6 @@ def is_needed(file: PurePath) -> bool:
         return file.name in _METADATA or "licenses" in folders or file.name.startswith(_LEGAL)
     if package in ("boto3", "botocore") and folders[:1] == ["data"]:
         service = folders[1:2]  # empty for a file about all services
-        return set(service) <= set(AWS_SERVICES) and file.name not in _DOCUMENTATION
+        is_left_out = file.name in _DOCUMENTATION or (*service, file.name) == _ENDPOINT_RULES
+        return set(service) <= set(AWS_SERVICES) and not is_left_out
     return package != "bin" and file.suffix != ".pyi" and not _FOLDERS.intersection(file.parts[:-1])

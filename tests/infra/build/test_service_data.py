@@ -6,35 +6,40 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import botocore
 import botocore.session
 import pytest
 
 from infra.build.service_data import shorten, with_services, without_documentation
-from infra.build.trimming import AWS_SERVICES
+from infra.build.trimming import AWS_SERVICES, trim
 
 DATA = Path(botocore.__file__).parent / "data"
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy what botocore has of the services, and shorten it."""
+    """Copy what botocore has of the services, and leave of it what the layer contains."""
     folder = tmp_path_factory.mktemp("packages")
     data = folder / "botocore" / "data"
     for service in AWS_SERVICES:
         shutil.copytree(DATA / service, data / service)
     for file in DATA.glob("*.json"):
         shutil.copy(file, data)
-    shorten(folder, AWS_SERVICES)
+    trim(folder)
     return folder
 
 
-def client(data: Path, service: str) -> Any:
+def session_of(data: Path) -> Any:
     session = botocore.session.Session()
     session.get_component("data_loader").search_paths[:] = [str(data)]
+    return session
+
+
+def client(session: Any, service: str, region: str = "eu-central-1") -> Any:
     return session.create_client(
-        service, "eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+        service, region, aws_access_key_id="testing", aws_secret_access_key="testing"
     )
 
 
@@ -60,8 +65,31 @@ def test_a_shortened_model_lacks_documentation_alone(packages: Path, service: st
 
 @pytest.mark.parametrize("service", AWS_SERVICES)
 def test_a_client_from_shortened_data_has_the_same_endpoint(packages: Path, service: str) -> None:
-    shortened, whole = (client(data, service) for data in (packages / "botocore" / "data", DATA))
+    shortened, whole = (client(session_of(data), service) for data in (packages / "botocore" / "data", DATA))
     assert shortened.meta.endpoint_url == whole.meta.endpoint_url
+
+
+def address_of(session: Any, region: str) -> tuple[str, str, str]:
+    """Return where DynamoDB is called, and for which region and service the call is signed."""
+    call = {"TableName": "contracts", "Key": {"pk": {"S": "CONTRACT#1001"}}}
+    signed = urlsplit(client(session, "dynamodb", region).generate_presigned_url("get_item", Params=call))
+    (credential,) = parse_qs(signed.query)["X-Amz-Credential"]
+    return signed.scheme, signed.netloc, credential.split("/", 2)[2]
+
+
+def test_without_endpoint_rules_dynamodb_is_called_at_the_same_address_in_every_region(
+    packages: Path,
+) -> None:
+    assert not list((packages / "botocore" / "data" / "dynamodb").glob("*/endpoint-rule-set-1.json*"))
+    shortened, whole = session_of(packages / "botocore" / "data"), session_of(DATA)
+    regions = [
+        region
+        for partition in whole.get_available_partitions()
+        for region in whole.get_available_regions("dynamodb", partition)
+    ]
+    assert {"eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1"} < set(regions)
+    for region in [*regions, "eu-unknown-9"]:
+        assert address_of(shortened, region) == address_of(whole, region), region
 
 
 def test_shortened_data_is_a_tenth_of_what_is_parsed_otherwise(packages: Path) -> None:
