@@ -4,7 +4,7 @@ import re
 import time
 from uuid import uuid4
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,12 +26,14 @@ _CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/@+=-]{1,128}")
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
-}
+_SECURITY_HEADERS = Headers(
+    {
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    }
+).raw
 
 
 class RequestFrame:
@@ -62,11 +64,11 @@ class RequestFrame:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
+                headers.append("X-Request-ID", request_id)
                 if client_request_id:
-                    headers["X-Client-Request-ID"] = client_request_id
-                headers["X-Process-Time"] = f"{time.perf_counter() - started:.6f}"
-                headers.update(_SECURITY_HEADERS)
+                    headers.append("X-Client-Request-ID", client_request_id)
+                headers.append("X-Process-Time", f"{time.perf_counter() - started:.6f}")
+                headers.raw.extend(_SECURITY_HEADERS)
                 headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
                 headers.setdefault("Cache-Control", "no-store")
                 log_request(scope, message["status"])
