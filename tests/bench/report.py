@@ -27,7 +27,7 @@ Written by `make bench`; do not edit. Every figure is a ratio, or a median, of i
 elsewhere, times do not. `make bench-check` fails in CI when a guarded ratio becomes 1.3 times the one recorded in
 `tests/bench/recorded.json`. The samples are in `docs/performance/samples.json`, in pyperf's format:
 `.venv-bench/bin/python -m pyperf compare_to before.json after.json` compares two runs. What was tried, and what it
-gained, is in [the record of the cold start](decisions/0020-cold-start.md).
+gained, is in the records of [the cold start](decisions/0020-cold-start.md) and of [warm requests](decisions/0022-warm-requests.md).
 """
 
 
