@@ -21,7 +21,7 @@ from tests.conftest import application
 from tests.functions.api.calls import create, send
 from tests.proof_level import cases
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", cases(6, 200)))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", cases(4, 200)))
 
 
 # A request may be so odd that it is another one: of no route, or of no method.

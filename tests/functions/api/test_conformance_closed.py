@@ -16,7 +16,7 @@ from tests.functions.api.test_conformance import CHECKS, EXAMPLES, OPERATIONS, o
 from tests.proof_level import IS_FULL
 
 # Without credentials the answer does not depend on the request, and with them only access differs from the open mode.
-FEW = EXAMPLES if IS_FULL else min(EXAMPLES, 3)
+FEW = EXAMPLES if IS_FULL else min(EXAMPLES, 2)
 
 
 def rule_of(label: str) -> AccessRule:
