@@ -149,6 +149,11 @@ def to_facts(item: Item) -> HourFacts | None:
     return HourFacts(changed_at, readings, sums, minutes[0] if minutes else usual_minutes(sums))
 
 
+def changed_at_of(item: Item) -> int:
+    """Return when an hour's item was changed last; 0 if it was stored before facts were introduced."""
+    return int(unpack(item["facts"]["B"])[1]) if "facts" in item else 0
+
+
 def count_of(item: Item) -> int:
     """Return how many readings an hour's item has, without its lines; items without facts have a count."""
     facts = to_facts(item)

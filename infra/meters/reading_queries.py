@@ -12,7 +12,14 @@ from domain.meters.readings import Interval, Meter, MeterKind, format_timestamp,
 from domain.meters.simulation import simulate
 from domain.meters.versions import FORMER, HourBlock, Origin, PastVersions
 from infra.meters.meter_store import partition_of
-from infra.meters.reading_items import decompress, hour_key, past_prefix, to_block, to_past
+from infra.meters.reading_items import (
+    changed_at_of,
+    decompress,
+    hour_key,
+    past_prefix,
+    to_block,
+    to_past,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -51,15 +58,25 @@ class ReadingQueries:
         known_at: datetime | None = None,
     ) -> Iterator[bytes]:
         """Read the lines of `meter` in `interval`, an hour at a time, with the extra `columns`."""
-        if meter.kind is MeterKind.METERED and not columns and known_at is None:
-            first, end = interval.timestamps
-            # Only the body: most of the cost of an export is what botocore parses.
-            for item in self._hours(meter.id, (first, end), ["body"]):
-                if lines := clip(decompress(item["body"]["B"]), first, end):
-                    yield lines
+        if meter.kind is MeterKind.METERED and not columns:
+            yield from self._stored_lines(meter.id, interval.timestamps, known_at)
             return
         for block in self.blocks(meter, interval, known_at):
             yield append_columns(*block, columns) if columns else block.lines
+
+    def _stored_lines(
+        self, meter_id: str, timestamps: Timestamps, known_at: datetime | None
+    ) -> Iterator[bytes]:
+        """Yield lines without their origins; an hour that has not changed since `known_at` is only decompressed."""
+        # Only what is needed: most of the cost of an export is what botocore parses.
+        names = ["body"] if known_at is None else ["sk", "body", "facts", "version"]
+        for item in self._hours(meter_id, timestamps, names):
+            if known_at is not None and is_changed_after(changed_at_of(item), known_at):
+                lines = self._known(meter_id, item, known_at).lines
+            else:
+                lines = decompress(item["body"]["B"])
+            if clipped := clip(lines, *timestamps):
+                yield clipped
 
     def blocks(
         self,
