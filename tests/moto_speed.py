@@ -2,6 +2,7 @@
 
 import base64
 import copy
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -91,6 +92,13 @@ def _copy_table(self: Table, memo: dict[int, Any]) -> Table:
         range_key = DynamoType(key[self.range_key_attr])
         if range_key in self.items[hash_key]:
             copied.items[hash_key][range_key] = copy.deepcopy(self.items[hash_key][range_key])
+    return copied
+
+
+def emptied(table: Table) -> Table:
+    """Return a table with the definition of another, and without items; their definition is one object."""
+    copied = copy.copy(table)
+    copied.items = defaultdict(dict)
     return copied
 
 

@@ -118,3 +118,10 @@ def test_a_copy_of_a_table_outside_a_transaction_is_a_whole_one() -> None:
     put("b")
     assert (len(copied), len(table)) == (1, 2)
     assert copied.schema is not table.schema
+
+
+def test_an_emptied_table_shares_no_items() -> None:
+    put("a")
+    table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables["contracts"]
+    empty = moto_speed.emptied(table)
+    assert (len(empty), len(table), empty.name) == (0, 1, "contracts")
