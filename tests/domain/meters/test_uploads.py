@@ -192,12 +192,12 @@ def test_two_different_readings_of_one_timestamp_are_refused_with_both_lines() -
     ]
 
 
-def test_a_conflict_is_told_beside_the_mistakes_of_other_lines_in_their_order() -> None:
+def test_a_conflict_is_reported_beside_the_mistakes_of_other_lines_in_their_order() -> None:
     other = ROW.replace("0.10", "0.11")
     conflict = "must not differ from line 2, which has the same timestamp and created_at"
-    told = problems_of(csv(ROW, "x" + ROW, other, ROW.replace(",m,", ",n,")))
-    assert [problem.place for problem in told] == ["line 3", "line 4", "line 5"]
-    assert told[1] == Problem("line 4", conflict)
+    problems = problems_of(csv(ROW, "x" + ROW, other, ROW.replace(",m,", ",n,")))
+    assert [problem.place for problem in problems] == ["line 3", "line 4", "line 5"]
+    assert problems[1] == Problem("line 4", conflict)
     wrong = ["x" + ROW] * 19
     assert len(problems_of(csv(ROW, *wrong, other, other))) == 20
 
