@@ -1,5 +1,6 @@
 """Logs and metrics, in the formats that CloudWatch reads."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,18 @@ from domain.contracts.verdicts import Code, Verdict
 from domain.instants import format_instant
 from infra.settings import Settings, settings
 
-logger = Logger()
+# No message is JSON, as which Powertools would otherwise try to read each: a twentieth of the time of a line.
+logger = Logger(json_deserializer=str)
+
+
+class _Thread(threading.local):
+    """What each thread has of its own: to make one for each line takes 15 of 36 µs."""
+
+    def __init__(self) -> None:
+        self.metric = EphemeralMetrics()
+
+
+_thread = _Thread()
 
 
 class Decided(NamedTuple):
@@ -98,8 +110,7 @@ def reason_of(error: Exception) -> str:
 
 def count(name: str, times: int = 1, **dimensions: str) -> None:
     """Add `times` to a metric with the dimensions service and stage."""
-    # Of its own for each line, as several threads may count; it takes two thirds of the time of `single_metric`.
-    metric = EphemeralMetrics()
+    metric = _thread.metric
     for dimension, value in {"stage": settings(Settings).stage, **dimensions}.items():
         metric.add_dimension(name=dimension, value=value)
     metric.add_metric(name=name, unit=MetricUnit.Count, value=times)

@@ -1,16 +1,9 @@
 """Which role may call which route: one table of all routes. A route that is missing from it refuses every caller."""
 
 import re
-from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from http import HTTPStatus
-from inspect import isawaitable
-from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from fastapi import Request
 
 from domain.users import ANONYMOUS_ADMIN, Caller, Role, caller_by_key, caller_by_session
 from functions.api.action_log import actor_name, note
@@ -106,7 +99,7 @@ ACCESS_RULES = {
 _BEARER = re.compile(r"bearer +(\S+)", re.ASCII | re.IGNORECASE)
 
 
-async def check_access(request: Request) -> None:
+def check_access(request: Request) -> None:
     """Apply the access rule of the matched route, and store the caller in the request's state.
 
     Raises:
@@ -177,27 +170,3 @@ def _by_api_key(header: str) -> Caller | None:
     if caller is not None:
         stores().api_keys.record_use(key, utc_now())
     return caller
-
-
-def check_access_before_validation_errors(app: FastAPI) -> None:
-    """Check access before a malformed request is answered, so that callers without access learn nothing from it.
-
-    FastAPI parses the body before it resolves dependencies. What `check_access` raises gets the usual
-    answer: these handlers run inside the middleware that handles all errors.
-    """
-    for kind in (RequestValidationError, HTTPException):
-        app.add_exception_handler(kind, _after_access_check(app.exception_handlers[kind]))
-
-
-_Answer = Callable[[Request, Any], Response | Awaitable[Response]]
-
-
-def _after_access_check(answer: _Answer) -> _Answer:
-    async def check_access_and_answer(request: Request, error: Exception) -> Response:
-        is_routing = isinstance(error, HTTPException) and error.status_code != HTTPStatus.BAD_REQUEST
-        if not is_routing and not hasattr(request.state, "caller"):
-            await check_access(request)
-        answered = answer(request, error)
-        return await answered if isawaitable(answered) else answered
-
-    return check_access_and_answer

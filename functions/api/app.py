@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 
 from functions.api import VERSION
-from functions.api.access import check_access, check_access_before_validation_errors
 from functions.api.allowed_hosts import AllowedHosts
+from functions.api.checked_routes import CheckedRoute, require_checks
 from functions.api.contracts import events
 from functions.api.cors import Cors
 from functions.api.dependencies import provided
@@ -15,13 +15,13 @@ from functions.api.error_shape import Error
 from functions.api.error_statuses import add_error_handlers
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
-from functions.api.query_parameters import check_query, query_names
+from functions.api.query_parameters import query_names
 from functions.api.representations import Representations
 from functions.api.schemas import Health, Readiness, ServiceInfo
 from infra.settings import ApiSettings, settings
 from infra.stores import Stores
 
-router = APIRouter(tags=["service"])
+router = APIRouter(tags=["service"], route_class=CheckedRoute)
 
 
 class Table(Protocol):
@@ -102,12 +102,6 @@ def all_routers() -> list[APIRouter]:
     return [*(part.router for part in parts), router]
 
 
-async def check_request(request: Request) -> None:
-    """Check who calls, then the query string; one dependency, since FastAPI takes its time for each."""
-    await check_access(request)
-    await check_query(request)
-
-
 def create_app(
     origins: Sequence[str] = (),
     hosts: Sequence[str] = (),
@@ -126,15 +120,15 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(check_request)],
         responses={"default": {"model": Error, "description": "Any other error"}},
         generate_unique_id_function=lambda route: route.name,
     )
+    app.router.route_class = CheckedRoute
     for part in all_routers() if routers is None else routers:
         app.include_router(part)
+    require_checks(app)
     app.state.query_names = query_names(app)
     add_error_handlers(app)
-    check_access_before_validation_errors(app)
     app.add_middleware(RequestGuard)
     if origins:
         app.add_middleware(Cors, origins, credentials=allow_credentials)

@@ -6,7 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-router = APIRouter(include_in_schema=False)
+from functions.api.checked_routes import CheckedRoute
+
+router = APIRouter(include_in_schema=False, route_class=CheckedRoute)
 
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",

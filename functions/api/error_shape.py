@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Literal
 
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -46,12 +45,6 @@ class ErrorResponse(Response):
         error = Error(code=code, message=message, details=details or [], request_id=request_id)
         content = json.dumps(error.model_dump(), ensure_ascii=False).encode(errors="replace")
         super().__init__(content, status or code.status, headers)
-
-
-class BadRequestRoute(APIRoute):
-    """A route that answers 400 instead of 422 to a malformed request, as the routes of exports and meters do."""
-
-    malformed_status = HTTPStatus.BAD_REQUEST
 
 
 def describe(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:

@@ -42,7 +42,7 @@ def _names(dependant: Dependant) -> Iterator[str]:
         yield from _names(inner)
 
 
-async def check_query(request: Request) -> None:
+def check_query(request: Request) -> None:
     """Refuse a query string that is not UTF-8, and parameters that the route does not take or that come twice.
 
     An ignored parameter would change what the caller meant: `?dryrun=true` would store the event. Of two values

@@ -1,12 +1,23 @@
 """The console in a page of Chromium, as a person uses it; what goes wrong in the page is noted."""
 
+import os
 import re
 from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
 
-SETTLED = "() => !document.querySelector('main .loading, main [aria-busy]') && main.childElementCount > 0"
-WAIT_MS = 15_000
+SETTLED = "() => !document.querySelector('main .loading, main[aria-busy], main [aria-busy]') && main.childElementCount > 0"
+WAIT_MS = 30_000
+SLOWDOWN = int(os.environ.get("SLOWDOWN", "1"))
+"""How many times slower Chromium runs the scripts of the page, to find tests that depend on the machine."""
+
+_GO = """address => new Promise(done => {
+    if (new URL(`#${address}`, location).hash === location.hash) return done();
+    addEventListener("hashchange", () => done(), { once: true });
+    location.hash = address;
+})"""
+
+expect.set_options(timeout=WAIT_MS)
 
 
 def plain(text: str) -> str:
@@ -23,6 +34,8 @@ class Console:
         self.problems: list[str] = []
         self.expected: list[str] = []
         page.set_default_timeout(WAIT_MS)
+        if SLOWDOWN > 1:
+            page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
         page.on("console", self._note_message)
         page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
         page.on("request", self._note_request)
@@ -45,13 +58,16 @@ class Console:
         return [one for one in self.problems if not any(text in one for text in self.expected)]
 
     def open(self, address: str = "/") -> None:
-        """Load the page with an address, and wait until all of it is there."""
-        self.page.goto(f"{self.url}/ui#{address}")
+        """Open an address, and wait until all of its view is there; the page itself is loaded once."""
+        if self.page.url.startswith(f"{self.url}/ui"):
+            self.page.evaluate(_GO, address)
+        else:
+            self.page.goto(f"{self.url}/ui#{address}")
         self.settle()
 
     def go(self, address: str, heading: str | re.Pattern[str]) -> None:
         """Go to an address without loading the page again, so that a session stays."""
-        self.page.evaluate("address => { window.location.hash = address }", address)
+        self.page.evaluate(_GO, address)
         expect(self.heading).to_have_text(heading)
         self.settle()
 

@@ -32,7 +32,7 @@ def decided(service: Service) -> list[str]:
 
 
 def wait_for(page: Console, service: Service, ids: list[str]) -> None:
-    for _ in range(100):
+    for _ in range(300):
         if decided(service) == ids:
             return
         page.page.wait_for_timeout(200)

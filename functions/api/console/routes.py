@@ -6,10 +6,11 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from functions.api.checked_routes import CheckedRoute
 from functions.api.console.files import INDEX, File, console
 from infra.settings import ApiSettings, settings
 
-router = APIRouter(prefix="/ui", include_in_schema=False)
+router = APIRouter(prefix="/ui", include_in_schema=False, route_class=CheckedRoute)
 
 # No inline script or style, no other origin, and no text that becomes markup: browsers that know trusted types
 # refuse `innerHTML` and its like.

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import IdempotencyKeyReusedError
 from domain.contracts.verdicts import decide, explain
+from functions.api.checked_routes import CheckedRoute
 from functions.api.contracts.dependencies import Received, Timelines, reception
 from functions.api.contracts.schemas import (
     BulkPayload,
@@ -34,7 +35,7 @@ from infra.stores import stores
 from infra.telemetry import Decided, facts_of, logger, reason_of, report
 from infra.write_outcomes import BusyError, OutcomeUnknownError, PartlyAppliedError
 
-router = APIRouter(tags=["events and timelines"])
+router = APIRouter(tags=["events and timelines"], route_class=CheckedRoute)
 
 _MICROSECOND = timedelta(microseconds=1)
 _TWO_IDS = {

@@ -11,6 +11,7 @@ from domain.contracts.events import Component
 from domain.contracts.trails import EventNotFoundError
 from domain.contracts.verdicts import Code
 from domain.users import Role
+from functions.api.checked_routes import CheckedRoute
 from functions.api.contracts.dependencies import Contracts, Correction, Number, Trails
 from functions.api.contracts.trail_schemas import (
     EntryView,
@@ -29,7 +30,7 @@ from infra.contracts.contract_store import ContractStore
 from infra.contracts.replay import replay
 from infra.contracts.void_event import Target, void_event
 
-router = APIRouter(tags=["trail"])
+router = APIRouter(tags=["trail"], route_class=CheckedRoute)
 
 _KEY = re.compile(r"[0-9a-z-]{1,64}", re.ASCII)
 _MOST_GENERATIONS = 1_000_000_000

@@ -25,9 +25,10 @@ from domain.meters.periods import PeriodError, check_known_at, check_period
 from domain.meters.readings import Interval
 from domain.meters.time_zones import require_quarters, zone
 from domain.users import Caller
+from functions.api.checked_routes import BadRequestRoute
 from functions.api.dependencies import IdempotencyKey, IdempotencyKeys
 from functions.api.error_codes import ErrorCode
-from functions.api.error_shape import BadRequestRoute, describe
+from functions.api.error_shape import describe
 from functions.api.exports.dependencies import Exports, Files, Queue
 from functions.api.exports.schemas import (
     CancelledView,

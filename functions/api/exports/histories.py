@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from functions.api.checked_routes import BadRequestRoute
 from functions.api.dependencies import Cursor, Limit, Pages
-from functions.api.error_shape import BadRequestRoute
 from functions.api.exports.dependencies import Exports
 from functions.api.exports.schemas import HistoryPage, HistoryView, OwnExportPage, OwnExportView, StoredStatus
 from functions.api.meters.dependencies import MeterId

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
+from functions.api.checked_routes import BadRequestRoute
 from functions.api.dependencies import Cursor, Limit, Pages
 from functions.api.error_codes import ErrorCode
-from functions.api.error_shape import BadRequestRoute, describe
+from functions.api.error_shape import describe
 from functions.api.meters.dependencies import MeterId, Meters, existing_meter
 from functions.api.meters.market_time import MeterPage, MeterPayload, MeterView
 from infra.contracts.event_payloads import utc_now

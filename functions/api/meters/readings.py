@@ -16,9 +16,10 @@ from domain.meters.readings import Interval, Quality
 from domain.meters.summaries import Position, summarise
 from domain.meters.uploads import InvalidReadingsError, Problem
 from functions.api.actors import CurrentActor
+from functions.api.checked_routes import BadRequestRoute
 from functions.api.dependencies import Pages
 from functions.api.error_codes import ErrorCode
-from functions.api.error_shape import BadRequestRoute, describe
+from functions.api.error_shape import describe
 from functions.api.exact_json import ExactResponse
 from functions.api.meters.dependencies import MeterId, Meters, Readings, existing_meter
 from functions.api.meters.market_time import zone_of

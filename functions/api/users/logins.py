@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from domain.users import RegistrationClosedError, Session, User, rehashed
 from functions.api.access import identify
 from functions.api.action_log import note, user_name
+from functions.api.checked_routes import CheckedRoute
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from functions.api.error_statuses import InvalidLoginError, UnauthenticatedError
@@ -34,7 +35,7 @@ from infra.users.passwords import hash_password, verify_password
 from infra.users.session_store import SessionStore
 from infra.users.tokens import ACCESS_LIFETIME, Claims, InvalidTokenError, Kind, Tokens
 
-router = APIRouter(tags=["authentication"])
+router = APIRouter(tags=["authentication"], route_class=CheckedRoute)
 
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 10

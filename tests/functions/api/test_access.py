@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
 
 from domain.users import Role
 from functions.api.access import ACCESS_RULES, AccessRule
@@ -112,16 +115,23 @@ def test_all_other_routes_only_read_or_concern_the_callers_own_account() -> None
     )
 
 
-def test_routes_without_dependencies_are_public() -> None:
-    foreign = [
-        (method, route.path)
-        for route in iter_route_contexts(create_app().routes)
-        if not hasattr(route, "dependant")
-        for method in (route.methods or set()) - {"HEAD"}
-    ]
+async def say_secret(request: Request) -> JSONResponse:
+    return JSONResponse("secret")
 
-    # The access check is a dependency, so it does not protect these.
-    assert {ACCESS_RULES[method, str(path)] for method, path in foreign} <= {AccessRule.PUBLIC}
+
+def unchecked_routers() -> list[APIRouter]:
+    """Routers with a route that checks nothing: FastAPI's own, Starlette's, and an application of its own."""
+    fastapi, starlette, mounted = APIRouter(), APIRouter(), APIRouter()
+    fastapi.get("/forgotten")(say_secret)
+    starlette.routes.append(Route("/forgotten", say_secret))
+    mounted.routes.append(Mount("/forgotten", Starlette()))
+    return [fastapi, starlette, mounted]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_an_application_with_a_route_that_checks_no_access_does_not_start(number: int) -> None:
+    with pytest.raises(TypeError, match=r"/forgotten.*CheckedRoute"):
+        create_app(routers=[unchecked_routers()[number]])
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}])

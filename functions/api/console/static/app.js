@@ -33,11 +33,16 @@ function navigation(current) {
 /** What a control of the view is called, so that a view shown anew gives the focus back to it. */
 const keyOf = (element) => main.contains(element) && (element.labels?.[0]?.textContent || element.getAttribute("aria-label") || element.textContent);
 
-/** Show what the address names. */
+/** Show what the address names; the page is busy until all of it is there. */
 async function show() {
   running.abort();
-  running = new AbortController();
-  const { signal } = running;
+  const { signal } = (running = new AbortController());
+  main.setAttribute("aria-busy", "true");
+  await showView(signal);
+  if (!signal.aborted) main.removeAttribute("aria-busy");
+}
+
+async function showView(signal) {
   const asked = route();
   const known = currentUser() || isOpen();
   const view = known ? [...VIEWS, LOGIN].find(([name]) => name === asked.name) : LOGIN;
