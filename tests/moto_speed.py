@@ -9,14 +9,23 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from moto.core import responses
+from moto.core import models, responses
 from moto.core.model import StructureShape
 from moto.core.serialize import BaseJSONSerializer
-from moto.core.utils import method_names_from_class
+from moto.core.utils import camelcase_to_underscores, method_names_from_class
+from moto.dynamodb.comparisons import ConditionExpressionParser, Func, Op
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser  # type: ignore[attr-defined]
+from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
+from moto.sqs import models as sqs
+from moto.sqs.models import Message, SQSBackend
 
+_MOST_CONDITIONS = 200
+
+_parse_condition = ConditionExpressionParser.parse
+_receive = SQSBackend.receive_message
 _serialize_structure = BaseJSONSerializer._serialize_type_structure
 _transact = DynamoDBBackend.transact_write_items
 _written: ContextVar[Mapping[str, Sequence[Mapping[str, Any]]] | None] = ContextVar("_written", default=None)
@@ -95,6 +104,42 @@ def _copy_table(self: Table, memo: dict[int, Any]) -> Table:
     return copied
 
 
+_conditions: dict[tuple[str, ...], tuple[Op | Func, Sequence[str], Sequence[str]]] = {}
+
+
+def _parse_once(self: ConditionExpressionParser) -> Op | Func:
+    # moto parses the condition of each item of a transaction three times.
+    key = (
+        self.condition_expression or "",
+        repr(self.expression_attribute_names),
+        repr(self.expression_attribute_values),
+    )
+    if key not in _conditions:
+        parsed = _parse_condition(self)
+        if len(_conditions) >= _MOST_CONDITIONS:
+            _conditions.clear()
+        _conditions[key] = parsed, tuple(self.expr_attr_names_found), tuple(self.expr_attr_values_found)
+        return parsed
+    parsed, names, values = _conditions[key]
+    self.expr_attr_names_found.extend(names)
+    self.expr_attr_values_found.extend(values)
+    return parsed
+
+
+def _receive_at_once(
+    self: SQSBackend, queue_name: str, count: int, wait_seconds_timeout: int, *rest: Any, **named: Any
+) -> list[Message]:
+    # Nothing sends while a test receives, and moto waits for it with a loop.
+    del wait_seconds_timeout
+    return _receive(self, queue_name, count, 0, *rest, **named)
+
+
+def _nodes_to_be_processed(self: Any) -> Any:
+    if "_nodes" not in vars(self):
+        self._nodes = tuple(self._processing_map())
+    return self._nodes
+
+
 def emptied(table: Table) -> Table:
     """Return a table with the definition of another, and without items; their definition is one object."""
     copied = copy.copy(table)
@@ -108,3 +153,11 @@ def install() -> None:
     DynamoDBBackend.transact_write_items = _transact_write_items  # type: ignore[method-assign]
     Table.__deepcopy__ = _copy_table  # type: ignore[attr-defined]
     responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
+    sqs.camelcase_to_underscores = cache(camelcase_to_underscores)  # type: ignore[attr-defined]
+    SQSBackend.receive_message = _receive_at_once  # type: ignore[method-assign]
+    ConditionExpressionParser.parse = _parse_once  # type: ignore[method-assign]
+    DepthFirstTraverser.nodes_to_be_processed = _nodes_to_be_processed
+    # Who validates or executes an update copies what it has parsed.
+    UpdateExpressionParser.make = cache(UpdateExpressionParser.make)
+    # Addresses that only requests of the package `requests` need, each noted anew for each test.
+    models.RESPONSES_METHODS.clear()

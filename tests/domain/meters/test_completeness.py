@@ -43,6 +43,7 @@ def found_by(name: str, timestamps: set[datetime], seconds: int, now: datetime =
     return completeness(days, present_in(timestamps), seconds, now)
 
 
+@pytest.mark.slow
 @given(
     st.sets(st.integers(-3 * 720, 4 * 1440), max_size=60),
     st.sets(st.integers(-9 * 3600, 90 * 3600), max_size=20),

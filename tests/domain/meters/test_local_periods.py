@@ -107,6 +107,7 @@ def hours_of_quarters(first: datetime, end: datetime) -> Iterator[HourSums]:
 ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZONES if IS_FULL else ZONES[:1])
 def test_every_local_day_has_the_sum_and_the_count_that_icu_gives_it(
     name: str, icu: duckdb.DuckDBPyConnection
@@ -244,6 +245,7 @@ def test_a_clock_that_is_off_the_quarter_hours_is_refused_about_then_and_only_th
     require_quarters(monrovia, at("1973-06-01T00:00:00"), at("1973-06-02T00:00:00"))
 
 
+@pytest.mark.slow
 def test_every_zone_s_days_are_whole_and_adjacent_or_refused() -> None:
     """Walk around every change that the zones' files name."""
     whole = refused = 0

@@ -57,6 +57,7 @@ def test_a_day_has_the_shape_of_a_household() -> None:
     assert energy[7] > energy[3]
 
 
+@pytest.mark.slow
 def test_a_year_needs_what_a_household_needs_and_more_in_winter() -> None:
     months, _ = summarise(simulated_sums(YEAR), zone("UTC"), Resolution.MONTH, 12)
     energy = [float(month.energy_kwh or 0) for month in months]

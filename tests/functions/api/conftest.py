@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from infra import aws
+from infra import aws, retries
 from infra.users import passwords
 from tests.conftest import forget
 
@@ -59,8 +59,9 @@ def calls(cloud: None) -> Calls:
 
 
 @pytest.fixture
-def dynamodb_raises(cloud: None) -> Callable[[Exception], None]:
-    """Return a function that makes every call to DynamoDB raise an exception from now on."""
+def dynamodb_raises(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
+    """Return a function that makes every call to DynamoDB raise an exception from now on; no retry waits."""
+    monkeypatch.setattr(retries, "_FIRST_PAUSE_SECONDS", 0)
 
     def start(error: Exception) -> None:
         def fail(**_: Any) -> None:

@@ -155,6 +155,7 @@ def callers(api: TestClient) -> dict[str, Headers]:
     return {"nobody": {}} | sessions | {name: {"X-API-Key": key} for name, key in keys.items()}
 
 
+@pytest.mark.slow
 def test_every_caller_passes_exactly_the_rules_of_its_role(closed: None, api: TestClient) -> None:
     shown = callers(api)
     assert set(shown) == set(PASSES)

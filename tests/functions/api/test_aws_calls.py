@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 
 from infra import aws
@@ -71,6 +72,7 @@ def item_of(number: str) -> dict[str, Any]:
     return dict(aws.dynamodb().get_item(TableName="contracts", Key=key)["Item"])
 
 
+@pytest.mark.slow
 def test_the_two_hundredth_event_costs_as_much_as_the_first(
     unaudited: None, api: TestClient, calls: Calls
 ) -> None:

@@ -1,6 +1,5 @@
 """Generated requests, legal and illegal, to every operation of the OpenAPI document."""
 
-import os
 from typing import Any
 
 import pytest
@@ -21,7 +20,9 @@ from tests.conftest import application
 from tests.functions.api.calls import create, send
 from tests.proof_level import cases
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", cases(4, 200)))
+pytestmark = pytest.mark.slow
+
+EXAMPLES = cases(4, 200)
 
 
 # A request may be so odd that it is another one: of no route, or of no method.

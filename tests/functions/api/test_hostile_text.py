@@ -65,6 +65,7 @@ def json_bodies() -> Iterator[tuple[str, str, str, str]]:
                 yield method, path, name, field
 
 
+@pytest.mark.slow
 def test_a_lone_surrogate_is_malformed_in_every_field_of_every_body(api: TestClient) -> None:
     shown = JSON | enter(api, Role.ADMIN)
     tried = set()

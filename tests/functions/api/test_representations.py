@@ -33,6 +33,7 @@ def many(api: TestClient, count: int = 30) -> None:
     assert api.post("/contracts", json={"contracts": contracts}).status_code == 200
 
 
+@pytest.mark.slow
 def test_head_answers_as_get_does_without_a_body(api: TestClient) -> None:
     for coding in ("identity", "gzip"):
         for address in (path.format(**IDS) for path in READS):

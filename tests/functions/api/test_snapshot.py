@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from botocore.exceptions import ConnectTimeoutError
 from fastapi.testclient import TestClient
 from mangum import Mangum
@@ -79,5 +80,6 @@ def test_a_cold_start_imports_the_routes_of_events_alone(environment: None) -> N
     assert imported() == "False False False"
 
 
+@pytest.mark.slow
 def test_a_snapshot_contains_all_routes(environment: None) -> None:
     assert imported(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start") == "True True True"

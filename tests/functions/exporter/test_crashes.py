@@ -81,6 +81,7 @@ def moments_of_an_export(world: World, saboteur: Saboteur) -> list[str]:
     return saboteur.moments[2:]  # the first call stores the job
 
 
+@pytest.mark.slow
 def test_a_crash_before_or_after_any_call_ends_in_one_completed_job(world: World) -> None:
     saboteur = Saboteur(world)
     moments = moments_of_an_export(world, saboteur)
@@ -98,6 +99,7 @@ def test_a_crash_before_or_after_any_call_ends_in_one_completed_job(world: World
         assert_one_file_and_nothing_else(world, job_id)
 
 
+@pytest.mark.slow
 def test_an_answer_lost_at_any_call_ends_in_one_completed_job(world: World) -> None:
     saboteur = Saboteur(world)
     moments = moments_of_an_export(world, saboteur)

@@ -125,6 +125,7 @@ def test_nothing_is_asked_of_a_list_that_is_empty(api: TestClient) -> None:
     assert send_all(api) == []
 
 
+@pytest.mark.slow
 def test_500_entries_are_taken_and_501_are_422_and_none_of_them_counts(
     unaudited: None, api: TestClient
 ) -> None:

@@ -68,6 +68,7 @@ def test_the_days_of_berlin_s_clock_changes_have_92_and_100_quarter_hours(
     assert sum(item["local_start"][:10] == local_start[:10] for item in by_quarter) == quarters
 
 
+@pytest.mark.slow
 def test_readings_quarters_hours_days_and_months_add_up_digit_for_digit(api: TestClient) -> None:
     upload(api, instants(*SPRING, minutes=7))
     cut = {"start": "2024-03-29T07:03:00Z", "end": "2024-04-01T19:59:59Z"}
@@ -141,6 +142,7 @@ def test_settings_register_a_meter_and_what_is_not_named_stays(api: TestClient) 
     assert api.get("/api/meters").json()["items"] == [shown]
 
 
+@pytest.mark.slow
 def test_the_list_shows_settings_and_keeps_its_order_over_pages(api: TestClient) -> None:
     names = [f"m{index:03}" for index in range(130)]
     for name in names:

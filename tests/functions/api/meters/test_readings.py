@@ -212,6 +212,7 @@ def test_hours_and_days_sum_energy_and_take_the_mean_of_the_rest(api: TestClient
     assert [day["timestamp"] for day in rest] == ["2024-01-02T00:00:00Z"]
 
 
+@pytest.mark.slow
 def test_days_of_many_readings_come_in_short_answers_and_none_is_missing(api: TestClient) -> None:
     stores().meters.register(Meter("123", MeterKind.SIMULATED, datetime(2024, 1, 1, tzinfo=UTC)))
     query = {

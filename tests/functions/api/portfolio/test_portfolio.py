@@ -77,6 +77,7 @@ def test_without_a_day_it_is_today(api: TestClient, filled: None) -> None:
     assert (change["contract_number"], change["kind"]) == ("3", "start")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 200])
 def test_starts_and_ends_are_listed_by_date_in_a_half_open_range(
     api: TestClient, filled: None, limit: int

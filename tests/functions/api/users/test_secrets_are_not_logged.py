@@ -81,6 +81,7 @@ def test_a_canary_is_found_in_a_text_that_contains_it() -> None:
     assert canaries.seen_in(f"x{canaries.new('password')}y") == ["password"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True], ids=["well", "failing"])
 def test_no_canary_is_ever_logged(
     closed: None, api: TestClient, log_lines: LogLines, request: pytest.FixtureRequest, fails: bool

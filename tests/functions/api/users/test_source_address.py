@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from functions.api.handler import handler
 from infra.users.login_throttle import PER_SOURCE
 
@@ -31,6 +33,7 @@ def login(number: int, source: str, headers: dict[str, str]) -> int:
     return int(handler(event, Context())["statusCode"])
 
 
+@pytest.mark.slow
 def test_a_header_does_not_change_the_source(cloud: None) -> None:
     statuses = [
         login(
