@@ -192,12 +192,11 @@ def application() -> "FastAPI":
 
 
 @pytest.fixture
-def api(cloud: None) -> Iterator["TestClient"]:
+def api(cloud: None) -> "TestClient":
     """Return a client of the whole application."""
-    from fastapi.testclient import TestClient
+    from tests.api_client import ApiClient
 
-    with TestClient(application(), raise_server_exceptions=False) as caller:
-        yield caller
+    return ApiClient(application())
 
 
 @pytest.fixture

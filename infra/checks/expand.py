@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,15 @@ def _set_code_locations(resources: dict[str, Any]) -> None:
             resource["Properties"][key] = {"Bucket": "artifacts", "Key": f"{name}.zip"}
 
 
+@cache
+def _session() -> boto3.Session:
+    """Return a session of which SAM reads only the region: its own, since boto3 changes the one it receives."""
+    return boto3.Session(botocore_session=isolated_session(), region_name=REGION)
+
+
 def _transform(template: Template, values: Mapping[str, Any]) -> Template:
     to_py27_compatible_template(template, dict(values))
-    # SAM reads only the region of the session. It gets its own session, since boto3 changes the one it receives.
-    session = boto3.Session(botocore_session=isolated_session(), region_name=REGION)
-    translator = Translator({}, Parser(), boto_session=session)
+    translator = Translator({}, Parser(), boto_session=_session())
     try:
         marked = translator.translate(template, dict(values))
     except InvalidDocumentException as error:

@@ -10,6 +10,7 @@ from schemathesis.checks import not_a_server_error
 
 from domain.users import Role
 from functions.api.access import ACCESS_RULES, AccessRule
+from tests.api_client import ApiClient
 from tests.functions.api.calls import create
 from tests.functions.api.people import Headers, bearer, log_in, make_key, make_user
 from tests.functions.api.test_conformance import CHECKS, EXAMPLES, OPERATIONS, of_contract_1001, operation_of
@@ -76,6 +77,6 @@ def _credentials_for(api: TestClient, rule: AccessRule) -> Headers:
 
 
 def api_with(api: TestClient, shown: Headers) -> TestClient:
-    caller = TestClient(api.app, raise_server_exceptions=False)
+    caller = ApiClient(api.app)
     caller.headers.update(shown)
     return caller

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from fastapi.testclient import TestClient
 
+from domain.instants import parse_instant
 from domain.users import Role
 from functions.api.dead_letters import dead_letters
 from infra import aws
@@ -74,7 +75,7 @@ def test_a_dead_letter_shows_what_it_is_about_and_why_it_is_there(api: TestClien
     assert malformed["reason"].startswith("date: ")
     assert (malformed["event_id"], malformed["contract_number"]) == ("crm-7", "1001")
     assert json.loads(malformed["content"]) == bad
-    assert malformed["sent_at"] <= malformed["first_received_at"]
+    assert parse_instant(malformed["sent_at"]) <= parse_instant(malformed["first_received_at"])
     assert (malformed["receives"], malformed["redrivable"], malformed["advice"]) == (1, True, None)
     assert "id" in again["reason"]
     assert "different" in again["reason"] or "another" in again["reason"]
@@ -105,7 +106,8 @@ def test_pages_show_each_once_the_newest_first(api: TestClient, limit: int) -> N
         if cursor is None:
             break
     assert sorted(item["id"] for item in found) == sorted(ids)
-    assert [item["sent_at"] for item in found] == sorted((item["sent_at"] for item in found), reverse=True)
+    sent = [parse_instant(item["sent_at"]) for item in found]
+    assert sent == sorted(sent, reverse=True)
     (rule,) = listed(api, "?queue=rule")["items"]
     assert rule["reason"] == "the rule could not deliver it"
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.contracts.trails import Reception, Source
-from domain.instants import format_instant
+from domain.instants import format_instant, parse_instant
 from domain.users import Role
 from infra import aws
 from infra.contracts.corrections import Correcting
@@ -316,7 +316,7 @@ def test_an_event_that_was_on_its_way_during_a_correction_is_recorded_after_it(
     monkeypatch.setattr(TimelineStore, "_accept", slow)
     assert send(api, type=START, created_at="2023-12-03T00:00:00Z", date="2024-02-01")["status"] == "accepted"
     assert known(api, now()) == api.get(TIMELINE).json()
-    *_, voided, event = sorted(rows(api), key=lambda row: row["recorded_at"])
+    *_, voided, event = sorted(rows(api), key=lambda row: parse_instant(row["recorded_at"]))
     assert (voided["kind"], event["date"]) == ("voided", "2024-02-01")
 
 

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from domain.contracts.events import ComponentEvent, EventType
 from domain.contracts.trails import Reception, Source
+from domain.instants import parse_instant
 from infra import aws
 from infra.contracts import trail_store as trails
 from infra.contracts.contract_store import ContractStore
@@ -51,7 +52,7 @@ def test_every_decided_event_stands_in_the_trail_with_its_verdict(api: TestClien
     assert (first["status"], first["code"], first["source"]) == ("accepted", "accepted", "api")
     assert (second["code"], second["message"]) == ("stale_start", refused["message"])
     assert second["blocked_by"] == refused["blocked_by"]
-    assert second["received_at"] > first["received_at"]
+    assert parse_instant(second["received_at"]) > parse_instant(first["received_at"])
 
 
 def test_the_trail_names_the_request_that_brought_an_event(api: TestClient) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from domain.instants import format_instant
+from domain.instants import format_instant, parse_instant
 from domain.meters.csv_format import HEADER
 from domain.meters.readings import Meter, MeterKind
 from domain.users import Role
@@ -145,7 +145,8 @@ def test_a_history_lists_every_version_and_who_sent_it(closed: None, api: TestCl
     answer = api.get(f"{PATH}/history", params={"timestamp": AT}, headers=operator).json()
     first, late, current = answer["items"]
     assert (first["energy_kwh"], first["actor"]["kind"], first["actor"]["name"]) == (1, "user", "operator")
-    assert first["recorded_at"] < first["replaced_at"] == current["recorded_at"]
+    assert parse_instant(first["recorded_at"]) < parse_instant(first["replaced_at"])
+    assert first["replaced_at"] == current["recorded_at"]
     assert (late["energy_kwh"], late["outdated"], late["replaced_at"]) == (3, True, None)
     assert (current["energy_kwh"], current["actor"]["kind"], current["replaced_at"]) == (2, "api_key", None)
     assert answer["next_cursor"] is None

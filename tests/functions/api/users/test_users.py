@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from domain.instants import parse_instant
 from domain.users import Role
 from infra.stores import stores
 from tests.functions.api.people import PASSWORD, Headers, bearer, enter, log_in, make_key, make_user
@@ -33,7 +34,7 @@ def test_users_change_their_own_account(closed: None, api: TestClient) -> None:
     assert (
         answer.json() == user_of(api, shown) == before | changes | {"updated_at": answer.json()["updated_at"]}
     )
-    assert answer.json()["updated_at"] > before["updated_at"]
+    assert parse_instant(answer.json()["updated_at"]) > parse_instant(before["updated_at"])
     log_in(api, "new@example.com")
     assert api.put("/api/v1/users/me", json={}, headers=shown).json() == answer.json()
     # The previous email address is free again.
