@@ -1,15 +1,19 @@
 """moto answers as it does without what makes it quicker here."""
 
 import base64
+import time
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from threading import Event, current_thread, main_thread
 from typing import Any
 
 import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.serialize import BaseJSONSerializer
-from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.responses import DynamoHandler
 
 from infra import aws
 from tests import moto_speed
@@ -125,3 +129,32 @@ def test_an_emptied_table_shares_no_items() -> None:
     table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables["contracts"]
     empty = moto_speed.emptied(table)
     assert (len(empty), len(table), empty.name) == (0, 1, "contracts")
+
+
+@pytest.mark.parametrize("in_turn", [True, False])
+def test_a_transaction_that_fails_undoes_what_others_write_meanwhile_unless_they_wait(
+    monkeypatch: pytest.MonkeyPatch, in_turn: bool
+) -> None:
+    if not in_turn:
+        monkeypatch.setattr(DynamoHandler, "call_action", moto_speed._call)
+    put("taken")
+    client, begun, get_item = aws.dynamodb(), Event(), DynamoDBBackend.get_item
+
+    def slowly(*arguments: Any) -> Any:
+        if current_thread() is not main_thread():
+            begun.set()
+            time.sleep(0.2)
+        return get_item(*arguments)
+
+    def fail() -> None:
+        new: Any = {"Item": key("taken"), "ConditionExpression": "attribute_not_exists(pk)"}
+        with pytest.raises(client.exceptions.TransactionCanceledException):
+            client.transact_write_items(TransactItems=[{"Put": {"TableName": "contracts", **new}}])
+
+    monkeypatch.setattr(DynamoDBBackend, "get_item", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        failing = pool.submit(fail)
+        assert begun.wait(10)
+        put("meanwhile")
+        failing.result()
+    assert ("meanwhile" in stored()) is in_turn

@@ -32,21 +32,8 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def unaudited(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Switch the trail off.
-
-    moto restores the whole table when a transaction fails, which removes the writes of other threads, and copies
-    the table for each transaction, which is slow with hundreds of them.
-    """
+    """Switch the trail off, so that an event is one write."""
     monkeypatch.setenv("ENABLE_EVENT_AUDIT", "false")
-
-
-@pytest.fixture
-def batches_unaudited(
-    request: pytest.FixtureRequest, environment: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Switch the trail off if the test's `label` is the one operation that writes from several threads."""
-    if request.node.callspec.params["label"] == "POST /events":
-        monkeypatch.setenv("ENABLE_EVENT_AUDIT", "false")
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_an_operation_calls_dynamodb_once(unaudited: None, api: TestClient, call
 
 
 def test_a_request_that_is_refused_before_the_rules_does_not_call_dynamodb(
-    unaudited: None, api: TestClient, calls: Calls
+    api: TestClient, calls: Calls
 ) -> None:
     for method, path, body in [
         ("POST", "/event", event(date="x")),

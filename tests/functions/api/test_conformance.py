@@ -77,7 +77,6 @@ def operation_of(api: TestClient, label: str) -> Any:
     return operation
 
 
-@pytest.mark.usefixtures("batches_unaudited")
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_every_answer_matches_the_document(api: TestClient, label: str) -> None:
     create(api)

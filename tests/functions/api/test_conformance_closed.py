@@ -27,7 +27,7 @@ def rule_of(label: str) -> AccessRule:
 
 GUARDED = [label for label in OPERATIONS if rule_of(label) is not AccessRule.PUBLIC]
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("batches_unaudited", "closed")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("closed")]
 
 
 @pytest.mark.parametrize("label", GUARDED)

@@ -49,7 +49,7 @@ def test_a_decided_event_is_one_json_line_with_the_request_id(api: TestClient, l
 
 
 def test_each_event_of_a_batch_has_a_line_and_each_code_one_metric(
-    unaudited: None, api: TestClient, log_lines: Lines, capsys: pytest.CaptureFixture[str]
+    api: TestClient, log_lines: Lines, capsys: pytest.CaptureFixture[str]
 ) -> None:
     create(api)
     entries = [

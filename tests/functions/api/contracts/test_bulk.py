@@ -63,7 +63,7 @@ def test_of_two_entries_with_one_created_at_the_one_given_first_counts(api: Test
     assert supply(api)["start"] == first
 
 
-def test_each_entry_of_each_contract_gets_its_own_verdict(unaudited: None, api: TestClient) -> None:
+def test_each_entry_of_each_contract_gets_its_own_verdict(api: TestClient) -> None:
     create(api, "a")
     create(api, "b", "battery_optimization")
 
@@ -126,9 +126,7 @@ def test_nothing_is_asked_of_a_list_that_is_empty(api: TestClient) -> None:
 
 
 @pytest.mark.slow
-def test_500_entries_are_taken_and_501_are_422_and_none_of_them_counts(
-    unaudited: None, api: TestClient
-) -> None:
+def test_500_entries_are_taken_and_501_are_422_and_none_of_them_counts(api: TestClient) -> None:
     create(api)
     entries = [event(created_at=f"2023-12-01T00:{n // 60:02}:{n % 60:02}Z") for n in range(501)]
 
