@@ -147,9 +147,10 @@ def test_a_transaction_that_fails_undoes_what_others_write_meanwhile_unless_they
         return get_item(*arguments)
 
     def fail() -> None:
-        new: Any = {"Item": key("taken"), "ConditionExpression": "attribute_not_exists(pk)"}
+        new = {"Item": key("taken"), "ConditionExpression": "attribute_not_exists(pk)"}
+        writes: list[Any] = [{"Put": {"TableName": "contracts", **new}}]
         with pytest.raises(client.exceptions.TransactionCanceledException):
-            client.transact_write_items(TransactItems=[{"Put": {"TableName": "contracts", **new}}])
+            client.transact_write_items(TransactItems=writes)
 
     monkeypatch.setattr(DynamoDBBackend, "get_item", slowly)
     with ThreadPoolExecutor(1) as pool:
