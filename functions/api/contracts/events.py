@@ -25,7 +25,7 @@ from functions.api.contracts.schemas import (
     UnusableEntry,
 )
 from functions.api.contracts.verdict_codes import BULK_EXAMPLES, VERDICT_EXAMPLES
-from functions.api.dependencies import IdempotencyKey
+from functions.api.dependencies import IDEMPOTENCY_KEY_PARAMETER, idempotency_key
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from infra.contracts.apply_events import Arrival, Outcome, apply_all
@@ -53,17 +53,14 @@ DryRun = Annotated[
     "/event",
     response_model_exclude_none=True,
     responses=VERDICT_EXAMPLES | describe(ErrorCode.IDEMPOTENCY_KEY_REUSED),
+    openapi_extra={"parameters": [IDEMPOTENCY_KEY_PARAMETER]},
 )
-async def post_event(
-    request: Request,
-    payload: EventPayload,
-    dry_run: DryRun = False,
-    idempotency_key: IdempotencyKey = None,
-) -> EventVerdict:
+async def post_event(request: Request, payload: EventPayload, dry_run: DryRun = False) -> EventVerdict:
     """Apply one start or end event and say whether it counts."""
-    if payload.id is None and idempotency_key is not None:
-        payload = payload.model_copy(update={"id": idempotency_key})
-    elif idempotency_key not in (None, payload.id):
+    key = idempotency_key(request)
+    if payload.id is None and key is not None:
+        payload = payload.model_copy(update={"id": key})
+    elif key not in (None, payload.id):
         raise RequestValidationError([_TWO_IDS])
     event = payload.to_domain(fresh_key=uuid4().hex)
     if dry_run:
