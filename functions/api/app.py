@@ -7,11 +7,10 @@ from fastapi import APIRouter, FastAPI
 
 from functions.api import VERSION
 from functions.api.allowed_hosts import AllowedHosts
-from functions.api.checked_routes import CheckedRoute, require_checks
+from functions.api.checked_routes import CheckedRoute, checked_router, require_checks
 from functions.api.contracts import events
 from functions.api.cors import Cors
 from functions.api.dependencies import provided
-from functions.api.error_shape import Error
 from functions.api.error_statuses import add_error_handlers
 from functions.api.middleware import RequestFrame, RequestGuard
 from functions.api.openapi import DescribedApp
@@ -21,7 +20,7 @@ from functions.api.schemas import Health, Readiness, ServiceInfo
 from infra.settings import ApiSettings, settings
 from infra.stores import Stores
 
-router = APIRouter(tags=["service"], route_class=CheckedRoute)
+router = checked_router(tags=["service"])
 
 
 class Table(Protocol):
@@ -97,7 +96,8 @@ def all_routers() -> list[APIRouter]:
     from functions.api.portfolio import portfolio
     from functions.api.users import api_keys, logins, users
 
-    parts = [docs, console, contracts, bulk, events, timelines, trails, portfolio, dead_letters]
+    # Events first: the routes are tried in this order.
+    parts = [events, docs, console, contracts, bulk, timelines, trails, portfolio, dead_letters]
     parts += [meters, completeness, readings, exports, histories, logins, users, api_keys]
     return [*(part.router for part in parts), router]
 
@@ -120,12 +120,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses={"default": {"model": Error, "description": "Any other error"}},
-        generate_unique_id_function=lambda route: route.name,
     )
     app.router.route_class = CheckedRoute
     for part in all_routers() if routers is None else routers:
-        app.include_router(part)
+        app.router.routes.extend(part.routes)
     require_checks(app)
     app.state.query_names = query_names(app)
     add_error_handlers(app)

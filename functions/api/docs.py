@@ -2,13 +2,13 @@
 
 from importlib.resources import files
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 
-router = APIRouter(include_in_schema=False, route_class=CheckedRoute)
+router = checked_router(include_in_schema=False)
 
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",

@@ -92,6 +92,7 @@ class DescribedApp(FastAPI):
             document["info"]["description"] = _DESCRIPTION.format(
                 verdicts=verdicts_table(), others=others_table(), errors=errors_table()
             )
+            document["paths"] = dict(sorted(document["paths"].items(), key=_place_of))
             document["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items()]
             components = document["components"]
             components["securitySchemes"] = _SCHEMES
@@ -105,6 +106,12 @@ class DescribedApp(FastAPI):
                     if operation is not None:
                         _describe(operation, method, route)
         return super().openapi()
+
+
+def _place_of(path: tuple[str, dict[str, Any]]) -> int:
+    """Return where the operations of a path stand in the document: by their tag."""
+    (tag,) = next(iter(path[1].values()))["tags"]
+    return list(_TAGS).index(tag)
 
 
 def _describe(operation: dict[str, Any], method: str, route: RouteContext) -> None:

@@ -2,15 +2,15 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.console.files import INDEX, File, console
 from infra.settings import ApiSettings, settings
 
-router = APIRouter(prefix="/ui", include_in_schema=False, route_class=CheckedRoute)
+router = checked_router(prefix="/ui", include_in_schema=False)
 
 # No inline script or style, no other origin, and no text that becomes markup: browsers that know trusted types
 # refuse `innerHTML` and its like.

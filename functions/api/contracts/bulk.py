@@ -3,17 +3,16 @@
 from typing import Any, Literal
 from uuid import uuid4
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field, ValidationError
 
 from domain.contracts.contract import Contract, ContractExistsError
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.contracts.dependencies import Contracts
 from infra.contracts.create_contracts import Creation, NewContract, Outcome, create_all
 from infra.contracts.event_payloads import ContractPayload, FieldError, Payload, field_errors, utc_now
 from infra.write_outcomes import BusyError, OutcomeUnknownError, PartlyAppliedError
 
-router = APIRouter(tags=["contracts"], route_class=CheckedRoute)
+router = checked_router(tags=["contracts"])
 
 
 class ContractsPayload(Payload):

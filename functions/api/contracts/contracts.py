@@ -3,10 +3,8 @@
 from hashlib import sha256
 from uuid import uuid4
 
-from fastapi import APIRouter
-
 from domain.contracts.contract import Contract
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.contracts.dependencies import Contracts, Correction, ExistingContract, Number
 from functions.api.contracts.schemas import ContractPage, ContractView
 from functions.api.dependencies import Cursor, IdempotencyKey, IdempotencyKeys, Limit, Pages
@@ -18,7 +16,7 @@ from infra.contracts.change_components import change_components
 from infra.contracts.event_payloads import ComponentsPayload, ContractPayload, utc_now
 from infra.settings import ApiSettings, settings
 
-router = APIRouter(tags=["contracts"], route_class=CheckedRoute)
+router = checked_router(tags=["contracts"])
 
 _LISTING = "contracts"
 

@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 
 from domain.contracts.events import ComponentEvent
 from domain.contracts.trails import IdempotencyKeyReusedError
 from domain.contracts.verdicts import decide, explain
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.contracts.dependencies import Received, Timelines, reception
 from functions.api.contracts.schemas import (
     BulkPayload,
@@ -35,7 +35,7 @@ from infra.stores import stores
 from infra.telemetry import Decided, facts_of, logger, reason_of, report
 from infra.write_outcomes import BusyError, OutcomeUnknownError, PartlyAppliedError
 
-router = APIRouter(tags=["events and timelines"], route_class=CheckedRoute)
+router = checked_router(tags=["events and timelines"])
 
 _MICROSECOND = timedelta(microseconds=1)
 _TWO_IDS = {

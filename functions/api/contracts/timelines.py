@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.contracts.dependencies import Contracts, ExistingContract
 from functions.api.contracts.schemas import TimelineView
 from functions.api.error_codes import ErrorCode
@@ -13,7 +13,7 @@ from infra.contracts.event_payloads import Instant
 from infra.contracts.read_history import read_history
 from infra.stores import stores
 
-router = APIRouter(tags=["events and timelines"], route_class=CheckedRoute)
+router = checked_router(tags=["events and timelines"])
 
 AsOf = Annotated[
     Instant | None,

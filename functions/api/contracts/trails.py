@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, NamedTuple
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from domain.contracts.contract import ContractNotFoundError
@@ -11,7 +11,7 @@ from domain.contracts.events import Component
 from domain.contracts.trails import EventNotFoundError
 from domain.contracts.verdicts import Code
 from domain.users import Role
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.contracts.dependencies import Contracts, Correction, Number, Trails
 from functions.api.contracts.trail_schemas import (
     EntryView,
@@ -30,7 +30,7 @@ from infra.contracts.contract_store import ContractStore
 from infra.contracts.replay import replay
 from infra.contracts.void_event import Target, void_event
 
-router = APIRouter(tags=["trail"], route_class=CheckedRoute)
+router = checked_router(tags=["trail"])
 
 _KEY = re.compile(r"[0-9a-z-]{1,64}", re.ASCII)
 _MOST_GENERATIONS = 1_000_000_000

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from domain.instants import from_micros, to_micros
 from functions.api.action_log import note
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.dead_letters.dependencies import DeadLetterReasons, DeadLetters
 from functions.api.dead_letters.schemas import (
     DeadLetterPage,
@@ -23,7 +23,7 @@ from infra.dead_letters import QUEUES, DeadLetter
 from infra.parallel import in_parallel
 from infra.time_left import within
 
-router = APIRouter(prefix="/dead-letters", tags=["dead letters"], route_class=CheckedRoute)
+router = checked_router(prefix="/dead-letters", tags=["dead letters"])
 
 OnlyQueue = Annotated[Queue | None, Query(description="Of one source; all without it")]
 

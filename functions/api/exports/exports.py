@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from domain import export_changes, exports
@@ -25,7 +25,7 @@ from domain.meters.periods import PeriodError, check_known_at, check_period
 from domain.meters.readings import Interval
 from domain.meters.time_zones import require_quarters, zone
 from domain.users import Caller
-from functions.api.checked_routes import BadRequestRoute
+from functions.api.checked_routes import BadRequestRoute, checked_router
 from functions.api.dependencies import IdempotencyKey, IdempotencyKeys
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
@@ -49,7 +49,7 @@ from infra.settings import Settings, settings
 from infra.telemetry import logger
 from infra.write_outcomes import DEPENDENCY_ERRORS
 
-router = APIRouter(
+router = checked_router(
     prefix="/api/export",
     tags=["exports"],
     route_class=BadRequestRoute,

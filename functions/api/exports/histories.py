@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from functions.api.checked_routes import BadRequestRoute
+from functions.api.checked_routes import BadRequestRoute, checked_router
 from functions.api.dependencies import Cursor, Limit, Pages
 from functions.api.exports.dependencies import Exports
 from functions.api.exports.schemas import HistoryPage, HistoryView, OwnExportPage, OwnExportView, StoredStatus
@@ -12,7 +12,7 @@ from functions.api.meters.dependencies import MeterId
 from functions.api.users.dependencies import CurrentCaller
 from infra.contracts.event_payloads import utc_now
 
-router = APIRouter(
+router = checked_router(
     prefix="/api/export",
     tags=["exports"],
     route_class=BadRequestRoute,

@@ -2,20 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from domain.meters.completeness import IntervalUnknownError, completeness
 from domain.meters.local_periods import days_between
 from domain.meters.periods import check_days
 from domain.meters.readings import Interval
-from functions.api.checked_routes import BadRequestRoute
+from functions.api.checked_routes import BadRequestRoute, checked_router
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from functions.api.meters.dependencies import MeterId, Meters, Readings, existing_meter
 from functions.api.meters.market_time import CompletenessQuery, CompletenessView, zone_of
 from infra.contracts.event_payloads import utc_now
 
-router = APIRouter(
+router = checked_router(
     prefix="/api/meters/{smart_meter_id}/completeness",
     tags=["smart meters"],
     route_class=BadRequestRoute,

@@ -1,8 +1,6 @@
 """Routes of smart meters."""
 
-from fastapi import APIRouter
-
-from functions.api.checked_routes import BadRequestRoute
+from functions.api.checked_routes import BadRequestRoute, checked_router
 from functions.api.dependencies import Cursor, Limit, Pages
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
@@ -10,7 +8,7 @@ from functions.api.meters.dependencies import MeterId, Meters, existing_meter
 from functions.api.meters.market_time import MeterPage, MeterPayload, MeterView
 from infra.contracts.event_payloads import utc_now
 
-router = APIRouter(
+router = checked_router(
     prefix="/api/meters",
     tags=["smart meters"],
     route_class=BadRequestRoute,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from domain.instants import to_micros
@@ -16,7 +16,7 @@ from domain.meters.readings import Interval, Quality
 from domain.meters.summaries import Position, summarise
 from domain.meters.uploads import InvalidReadingsError, Problem
 from functions.api.actors import CurrentActor
-from functions.api.checked_routes import BadRequestRoute
+from functions.api.checked_routes import BadRequestRoute, checked_router
 from functions.api.dependencies import Pages
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
@@ -47,7 +47,7 @@ from infra.meters.store_upload import (
 )
 from infra.meters.summary_positions import format_position, parse_position
 
-router = APIRouter(
+router = checked_router(
     prefix="/api/meters/{smart_meter_id}/readings",
     tags=["smart meters"],
     route_class=BadRequestRoute,

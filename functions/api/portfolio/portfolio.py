@@ -3,12 +3,12 @@
 from datetime import date, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.exceptions import RequestValidationError
 
 from domain.contracts.events import Component
 from domain.contracts.trails import AuditDisabledError
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.dependencies import ListCursors, Pages
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
@@ -29,7 +29,7 @@ from infra.contracts.event_payloads import utc_now
 from infra.portfolio.queries import Kind
 from infra.settings import Settings, settings
 
-router = APIRouter(tags=["portfolio"], route_class=CheckedRoute)
+router = checked_router(tags=["portfolio"])
 
 _DEFAULT_DAYS = 31
 _MOST_DAYS = 366

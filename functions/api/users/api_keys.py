@@ -2,11 +2,11 @@
 
 import secrets
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from domain.users import ApiKey
 from functions.api.action_log import api_key_name, note
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from functions.api.error_statuses import ForbiddenError
@@ -16,7 +16,7 @@ from functions.api.users.schemas import ApiKeyPage, ApiKeyPayload, ApiKeyView, N
 from infra.contracts.event_payloads import utc_now
 from infra.users.api_key_format import ApiKeyText
 
-router = APIRouter(prefix="/api/v1/api-keys", tags=["API keys"], route_class=CheckedRoute)
+router = checked_router(prefix="/api/v1/api-keys", tags=["API keys"])
 
 
 @router.post("", status_code=201, responses=describe(ErrorCode.TOO_MANY_API_KEYS))

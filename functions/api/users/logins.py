@@ -5,14 +5,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from domain.users import RegistrationClosedError, Session, User, rehashed
 from functions.api.access import identify
 from functions.api.action_log import note, user_name
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
 from functions.api.error_statuses import InvalidLoginError, UnauthenticatedError
@@ -35,7 +35,7 @@ from infra.users.passwords import hash_password, verify_password
 from infra.users.session_store import SessionStore
 from infra.users.tokens import ACCESS_LIFETIME, Claims, InvalidTokenError, Kind, Tokens
 
-router = APIRouter(tags=["authentication"], route_class=CheckedRoute)
+router = checked_router(tags=["authentication"])
 
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 10

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from domain.users import (
     Caller,
@@ -15,7 +15,7 @@ from domain.users import (
     revise,
 )
 from functions.api.action_log import note, user_name
-from functions.api.checked_routes import CheckedRoute
+from functions.api.checked_routes import checked_router
 from functions.api.dependencies import Cursor, Limit, Pages
 from functions.api.error_codes import ErrorCode
 from functions.api.error_shape import describe
@@ -42,7 +42,7 @@ from infra.contracts.event_payloads import utc_now
 from infra.users.login_throttle import PER_CURRENT_PASSWORD
 from infra.users.passwords import hash_password, verify_password
 
-router = APIRouter(prefix="/api/v1/users", tags=["users"], route_class=CheckedRoute)
+router = checked_router(prefix="/api/v1/users", tags=["users"])
 
 _LISTING = "users"
 
