@@ -23,7 +23,7 @@ RECORDED = Path(__file__).with_name("recorded.json")
 _PACKAGES = ("fastapi", "pydantic", "starlette", "mangum", "botocore", "aws-lambda-powertools", "sqlalchemy")
 _INTRODUCTION = """# Performance
 
-Written by `make bench`; do not edit. Every figure is of interleaved runs on one machine: of starts and requests that of the
+Written by `make bench`; do not edit. Every figure is of interleaved runs on one machine: of starts that of the
 cheapest, since whatever else a machine does only ever adds to one, of everything else the median. Ratios hold elsewhere as long as the
 processor is similar: what mostly waits for memory, such as garbage collection, weighs more on some. Times hold nowhere else. `make bench-check` fails in CI when a guarded ratio becomes 1.3 times the one recorded in
 `tests/bench/recorded.json`. The samples are in `docs/performance/samples.json`, in pyperf's format:
