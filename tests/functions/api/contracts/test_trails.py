@@ -15,7 +15,6 @@ from infra.contracts import trail_store as trails
 from infra.contracts.contract_store import ContractStore
 from infra.settings import settings
 from infra.stores import stores
-from tests.conftest import application
 from tests.functions.api.conftest import Calls
 
 
@@ -318,34 +317,6 @@ def test_a_header_that_differs_from_the_id_is_refused(api: TestClient) -> None:
     answer = api.post("/event", json=event, headers={"Idempotency-Key": "other"})
     assert (answer.status_code, answer.json()["details"][0]["field"]) == (422, "Idempotency-Key")
     assert trail(api) == []
-
-
-@pytest.mark.parametrize("key", ["", "k" * 129])
-def test_a_header_of_another_length_is_refused_for_an_event_as_for_a_contract(
-    api: TestClient, key: str
-) -> None:
-    create(api)
-    event = {"type": "supply_energy_start", "contract_number": "1001", "date": "2024-01-01"}
-    event |= {"created_at": "2023-12-01T00:00:00Z"}
-    contract = {"contract_number": "1002", "components": ["energy_supply"]}
-    answers = [
-        api.post(path, json=body, headers={"Idempotency-Key": key})
-        for path, body in (("/event", event), ("/contract", contract))
-    ]
-    assert [answer.status_code for answer in answers] == [422, 422]
-    first, second = (answer.json()["details"] for answer in answers)
-    assert first == second
-    assert first[0]["field"] == "Idempotency-Key"
-    assert trail(api) == []
-    assert api.post("/event", json=event, headers={"Idempotency-Key": "k" * 128}).status_code == 200
-
-
-def test_the_header_is_described_for_an_event_as_for_a_contract() -> None:
-    described = [
-        [one for one in application().openapi()["paths"][path]["post"]["parameters"] if one["in"] == "header"]
-        for path in ("/event", "/contract")
-    ]
-    assert described[0] == described[1] != []
 
 
 def test_a_filter_reads_many_rows_at_once(api: TestClient, calls: Calls) -> None:
