@@ -97,6 +97,7 @@ _STARTED = {
     "emulated": ("emulator", "emulated"),
     "deployed": ("emulator", "deployed"),
     "local_run": ("emulator", "local-run"),
+    "first_run": ("emulator", "local-run"),
 }
 
 

@@ -4,9 +4,11 @@ Any page in the developer's browser can send requests to the loopback address: t
 `text/plain` POST without a preflight. The emulated AWS answers every caller and runs code for them. So this file
 filters its requests in the same process: it runs instead of `python -m ministack`, and imports nothing of our code.
 It also saves the state on request, so that a crash does not lose a whole session: MiniStack saves only when it ends.
+And it extracts each archive of functions and layers once: MiniStack does so for each worker that it starts.
 """
 
 import asyncio
+import hashlib
 import importlib
 import json
 import logging
@@ -14,9 +16,13 @@ import os
 import re
 import signal
 import sys
+import tempfile
+import threading
+import zipfile
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, MutableMapping
 from dataclasses import dataclass
 from hmac import compare_digest
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -145,6 +151,30 @@ class Saver:
             self.save()
 
 
+class SharedArchive(zipfile.ZipFile):
+    """An archive of code that is extracted once for all workers: each gets links to what was extracted.
+
+    Functions cannot write to their code and layers on Lambda, so no worker sees what another has changed.
+    """
+
+    _extracting = threading.Lock()
+
+    def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:  # noqa: ANN401 - as the base class has it
+        """Link the entries of the top level into the folder `path`; parameters are those of the base class."""
+        if path is None or members is not None or not self.filename:
+            super().extractall(path, members, pwd)
+            return
+        digest = hashlib.sha256(Path(self.filename).read_bytes()).hexdigest()
+        extracted = Path(tempfile.gettempdir(), "extracted", digest)
+        with self._extracting:
+            if not extracted.exists():
+                unfinished = extracted.with_suffix(".unfinished")
+                super().extractall(unfinished, members, pwd)
+                unfinished.rename(extracted)
+        for entry in extracted.iterdir():
+            Path(path, entry.name).symlink_to(entry)
+
+
 def _name_of(host: str) -> str:
     """Return the name in a Host header, without the port."""
     return re.sub(r":\d*$", "", host).lower()
@@ -180,6 +210,7 @@ def main() -> None:
     logging.getLogger("persistence").setLevel(
         logging.WARNING
     )  # it logs a line for each service that it saves
+    vars(zipfile)["ZipFile"] = SharedArchive  # MiniStack extracts nothing but code
     guard = Guard(sys.argv[1:], os.environ.get("AWS_SESSION_TOKEN", ""))
     saver = Saver(lambda: ministack["save_all"](ministack["_build_persistence_save_dict"]()))
     ministack["app"] = guard.before(saver.before(ministack["app"]))

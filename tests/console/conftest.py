@@ -47,7 +47,7 @@ class Service(NamedTuple):
 
 @contextmanager
 def run(folder: Path, **variables: str) -> Iterator[Service]:
-    started = LocalRun(folder / "run", **variables)
+    started = LocalRun(folder / "run", variables)
     try:
         outputs = started.start()
         started.drain_output()

@@ -27,6 +27,7 @@ from infra.local.emulator import Emulator, emulator
 from infra.meters.meter_store import MeterStore
 from tests.deployed.conftest import FUNCTIONS
 from tests.deployed.rie import Environment, Function, running, runtime_client
+from tests.e2e.conftest import built_layers
 
 pytestmark = [
     pytest.mark.xdist_group("deployed"),
@@ -101,7 +102,7 @@ def deployed(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     started: dict[str, Environment] = {}
     with ExitStack() as stack:
         cloud = stack.enter_context(emulator(folder / "cloud"))
-        outputs = deploy(cloud, folder / "layers", PARAMETERS)
+        outputs = deploy(cloud, built_layers(), PARAMETERS)
         _stop_triggers(cloud)
         meters = MeterStore(cloud.client("dynamodb"), outputs["readings_table_name"])
         meters.register(Meter("123", MeterKind.SIMULATED, LONG_AGO))

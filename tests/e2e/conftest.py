@@ -1,6 +1,7 @@
 """A local run, started and stopped as a person does it."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ import pytest
 
 from domain.contracts.contract import Contract
 from functions.api.contracts.schemas import TimelineView
-from infra.build.packaging import ROOT
+from infra.build.packaging import ROOT, zip_layer
 from infra.commands import processes
 from infra.local.deploy import deploy
 from infra.local.emulator import Emulator, emulator
@@ -25,12 +26,30 @@ from infra.local.emulator import Emulator, emulator
 START_SECONDS = 90
 
 
-class LocalRun:
-    """A local run on ports of its own, with its data in `directory`, and with `variables` in its environment."""
+def built_layers() -> Path:
+    """Return the folder that has the layer for this interpreter; it is built once for all tests."""
+    folder = ROOT / ".tools" / f"layers-{sys.implementation.cache_tag}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        zip_layer(folder)
+    return folder
 
-    def __init__(self, directory: Path, **variables: str) -> None:
+
+class LocalRun:
+    """A local run on ports of its own, with its data in `directory`, and with `variables` in its environment.
+
+    It has the layer that the tests share, or builds its own if `builds_layer`.
+    """
+
+    def __init__(
+        self, directory: Path, variables: Mapping[str, str] | None = None, *, builds_layer: bool = False
+    ) -> None:
         self.directory = directory
-        self.variables = variables
+        self.variables = dict(variables or {})
+        if not builds_layer:
+            directory.mkdir(mode=0o700, parents=True)
+            (directory / "layers").symlink_to(built_layers())
         self.port = _free_port()
         self.process: subprocess.Popen[str] | None = None
 
@@ -117,14 +136,26 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """Deploy the template once for all tests; each uses contracts, meters and queues of its own."""
     folder = tmp_path_factory.mktemp("deployed")
     with emulator(folder, enforce_iam=True) as cloud:
-        yield Deployed(cloud, deploy(cloud, folder / "layers", {"Stage": "local", "AuthMode": "open"}))
+        yield Deployed(cloud, deploy(cloud, built_layers(), {"Stage": "local", "AuthMode": "open"}))
         processes.kill(cloud.process)  # there is nothing to keep
 
 
-@pytest.fixture
-def local_run(tmp_path: Path) -> Iterator[LocalRun]:
-    run = LocalRun(tmp_path / "run")
+@contextlib.contextmanager
+def _ended(run: LocalRun) -> Iterator[LocalRun]:
     yield run
     if run.process is not None and run.process.poll() is None:
         run.process.terminate()
         run.process.communicate(timeout=30)
+
+
+@pytest.fixture
+def local_run(tmp_path: Path) -> Iterator[LocalRun]:
+    with _ended(LocalRun(tmp_path / "run")) as run:
+        yield run
+
+
+@pytest.fixture
+def first_run(tmp_path: Path) -> Iterator[LocalRun]:
+    """A run in a folder that does not exist yet, as a developer's first one."""
+    with _ended(LocalRun(tmp_path / "run", builds_layer=True)) as run:
+        yield run

@@ -21,8 +21,8 @@ CONTAINERS_SEE = "127.0.0.2"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes and sockets in /proc")
 
 
-def test_data_survives_a_stop_and_processes_do_not(local_run: LocalRun) -> None:
-    outputs = local_run.start()
+def test_data_survives_a_stop_and_processes_do_not(first_run: LocalRun) -> None:
+    outputs = first_run.start()
     for url in (outputs["api_url"], outputs["gateway_url"]):
         answer = httpx2.get(f"{url}/health", timeout=20, trust_env=False)
         assert (answer.status_code, answer.json()) == (200, {"status": "healthy"})
@@ -30,30 +30,30 @@ def test_data_survives_a_stop_and_processes_do_not(local_run: LocalRun) -> None:
     created = httpx2.post(f"{outputs['api_url']}/contract", json=contract, timeout=20, trust_env=False)
     assert created.status_code == 201
 
-    code, out, err = local_run.stop()
+    code, out, err = first_run.stop()
     assert (code, err) == (0, "")
     assert "AUTH_MODE=open: callers need no credentials; for local use only" in out
     assert "building the layer of dependencies" in out
-    assert not (local_run.directory / "outputs.json").exists()
-    assert local_run.left() == []
-    logs = {log.name: log.read_text() for log in (local_run.directory / "logs").iterdir()}
+    assert not (first_run.directory / "outputs.json").exists()
+    assert first_run.left() == []
+    logs = {log.name: log.read_text() for log in (first_run.directory / "logs").iterdir()}
 
-    again = local_run.start(BIND_HOST=CONTAINERS_SEE)
+    again = first_run.start(BIND_HOST=CONTAINERS_SEE)
     for name in ("api.log", "cloud.log"):
-        assert (local_run.directory / "logs" / f"{name}.1").read_text() == logs[name]
+        assert (first_run.directory / "logs" / f"{name}.1").read_text() == logs[name]
     former_token, token = outputs.pop("aws_session_token"), again.pop("aws_session_token")
     assert again == outputs
     assert token != former_token
     read = httpx2.get(f"{again['api_url']}/contract/1001", timeout=20, trust_env=False)
     assert (read.status_code, read.json()) == (200, created.json())
 
-    _signs_urls_in_containers_that_this_machine_can_open(local_run, again, token)
-    _listens_on_the_loopback_only(local_run)
-    _comes_back_when_its_api_process_is_killed(local_run, again["api_url"])
-    code, out, _ = local_run.stop(signal.SIGINT)
+    _signs_urls_in_containers_that_this_machine_can_open(first_run, again, token)
+    _listens_on_the_loopback_only(first_run)
+    _comes_back_when_its_api_process_is_killed(first_run, again["api_url"])
+    code, out, _ = first_run.stop(signal.SIGINT)
     assert code == 0
     assert "building the layer" not in out
-    assert local_run.left() == []
+    assert first_run.left() == []
 
 
 def _signs_urls_in_containers_that_this_machine_can_open(

@@ -1,8 +1,11 @@
+import tempfile
+from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
-from infra.local.guard import Guard, Request
+from infra.local.guard import Guard, Request, SharedArchive
 from tests.coroutines import run
 
 TOKEN = "5" * 64
@@ -86,3 +89,22 @@ def test_a_websocket_is_closed() -> None:
 
     run(GUARD.before(app)({"type": "websocket", "headers": []}, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_an_archive_is_extracted_once_for_all_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    archives = {name: tmp_path / f"{name}.zip" for name in ("code", "same", "other")}
+    for name, archive in archives.items():
+        with ZipFile(archive, "w") as written:
+            written.writestr("functions/api/handler.py", "other" if name == "other" else "code")
+            written.writestr("one.py", "one")
+    for worker, archive in archives.items():
+        (tmp_path / worker).mkdir()
+        with SharedArchive(archive) as read:
+            read.extractall(tmp_path / worker)
+    handlers = {name: (tmp_path / name / "functions" / "api" / "handler.py") for name in archives}
+    assert [handler.read_text() for handler in handlers.values()] == ["code", "code", "other"]
+    assert handlers["code"].samefile(handlers["same"])
+    assert len(list((tmp_path / "tmp" / "extracted").iterdir())) == 2
