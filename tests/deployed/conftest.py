@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.build import template
-from infra.build.packaging import ROOT
+from infra.build.packaging import ROOT, Target
 from infra.commands import processes
 from infra.local import sample_meters
 from infra.local.emulator import emulator
@@ -55,29 +55,24 @@ def sam_cli() -> None:
 
 
 @pytest.fixture(scope="session")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build every function and the layer, each into the folder of its logical id."""
-    folder = tmp_path_factory.mktemp("artifacts")
-    for logical_id in ("DependencyLayer", *FUNCTIONS):
-        build(logical_id, folder / logical_id)
-    return folder
+def artifacts() -> Path:
+    """Build as the README describes; return the folder with the built template and a folder for each logical id.
 
-
-@pytest.fixture(scope="session")
-def sam_build() -> Path:
-    """Build as the README describes; return the folder with the built template."""
-    _make(["build", f"ARCHITECTURE={ARCHITECTURE}"], {"LAMBDA_VERSION": HERE})
+    What is built for the template's version of Python is checked too, as `make sam-check` does.
+    """
+    target = "sam-check" if Target.python == HERE else "build"
+    _make([target, f"ARCHITECTURE={ARCHITECTURE}"], {"LAMBDA_VERSION": HERE})
     return ROOT / ".aws-sam/build"
 
 
 @pytest.fixture(scope="session")
-def stage(sam_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stage with an admin, deployed once; tests change it in the order in which they are written."""
     if sys.platform != "linux":
         pytest.skip("the emulated AWS runs the artifacts, which are built for Linux")
     folder = tmp_path_factory.mktemp("stage")
     with emulator(folder, enforce_iam=True, tls=make_tls(folder)) as cloud:
-        stage = Stage(cloud, sam_build, folder)
+        stage = Stage(cloud, artifacts, folder)
         stage.parameters["Architecture"] = ARCHITECTURE
         deployed = stage.sam_deploy()
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr

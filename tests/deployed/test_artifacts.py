@@ -1,6 +1,7 @@
 """The real artifacts: reproducible, complete, and sufficient for everything that the functions import."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.build.artifacts import pin, problems
+from infra.build.artifacts import problems
 from infra.build.packaging import PACKAGES, ROOT, Target, code_files
 from infra.build.trimming import AWS_SERVICES
 from tests.deployed.conftest import build
@@ -21,11 +22,12 @@ pytestmark = [
 ]
 
 
-def test_a_build_has_no_problems(artifacts: Path) -> None:
-    text = (ROOT / "template.yaml").read_text()
-    (artifacts / "template.yaml").write_text(text.replace(f"python{Target.python}", f"python{HERE}"))
-    pin(artifacts)
-    assert list(problems(artifacts)) == []
+def test_a_build_has_no_problems(artifacts: Path, tmp_path: Path) -> None:
+    build = tmp_path / "build"
+    shutil.copytree(artifacts, build)
+    template = build / "template.yaml"
+    template.write_text(template.read_text().replace(f"python{Target.python}", f"python{HERE}"))
+    assert list(problems(build)) == []
 
 
 def test_two_builds_of_the_layer_are_identical(artifacts: Path, tmp_path: Path) -> None:
