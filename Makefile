@@ -122,10 +122,10 @@ bench: $(VENV)/synced $(BENCH_VENV)/synced $(DYNAMODB_LOCAL)  ## measure speed a
 	@BENCH_DAYS=366 $(BIN)/pytest -s tests/bench --junit-xml .tools/bench-tests.xml -o junit_family=xunit1; tests=$$?; \
 	$(BENCH_VENV)/bin/python -m tests.bench --tests .tools/bench-tests.xml && exit $$tests
 
-bench-tests: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run only the limits of speed that tests/bench has as tests, with exports of a quarter of a year (BENCH_DAYS=)
+bench-tests: $(VENV)/synced $(DYNAMODB_LOCAL)  ## run only the limits of speed that tests/bench has as tests, with exports of a month (BENCH_DAYS=)
 	$(BIN)/pytest -s tests/bench
 
-bench-check: $(BENCH_VENV)/synced  ## fail if a start or a request became 1.3 times as expensive as recorded (about 3 minutes)
+bench-check: $(BENCH_VENV)/synced  ## fail if a start or a request became 1.3 times as expensive as recorded (about a minute)
 	@$(BENCH_VENV)/bin/python -m tests.bench --check
 
 # What two parts of CI need, so that they can run beside each other.

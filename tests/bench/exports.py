@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-DAYS = int(os.environ.get("BENCH_DAYS", "92"))
+DAYS = int(os.environ.get("BENCH_DAYS", "31"))
 """The days of readings that the tests of this folder export."""
 START = datetime(2024, 1, 1, tzinfo=UTC)
 BUCKET, READINGS, JOBS, ITEMS = "exports", "readings", "export-jobs", "one-item-each"

@@ -17,7 +17,7 @@ from tests.small_cases import day, instant
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-EVENTS, TURNS = 100, 2
+EVENTS, TURNS = 100, 1
 LIMIT = 1 / 3
 # The delay between a function and DynamoDB: the engine here has neither a network nor replicas, and executes one
 # transaction after another.

@@ -1,6 +1,6 @@
 """The cost of an export, as ratios within one run: readings on DynamoDB Local, files in an emulated S3.
 
-Exports of a quarter by default; `make bench` runs exports of a whole year.
+Exports of a month by default; `make bench` runs exports of a whole year.
 """
 
 import json
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ITEM_DAYS = (
-    7  # of the table with one item for each reading, which is slow to fill; its cost is compared per row
+    2  # of the table with one item for each reading, which is slow to fill; its cost is compared per row
 )
 MINUTES_OF_A_DAY = 1440
 TURNS = 3
