@@ -19,6 +19,9 @@ from tests.engines import client_of
 from tests.proof.histories import History, Life, naive_as_of, show
 from tests.proof_level import cases
 
+# What takes seconds is made once for these tests.
+pytestmark = pytest.mark.xdist_group("known-at")
+
 RUNS = cases(3, 10, 500)
 
 KnownAt = Callable[[Contract, Trail, datetime], Contract]

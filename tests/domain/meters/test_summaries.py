@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -125,8 +124,7 @@ def test_a_month_that_costs_too_much_for_one_answer_goes_on_in_the_next() -> Non
     assert [month.readings for month in found] == [31 * 24, 29 * 24, 31 * 24, 9 * 24]
 
 
-@pytest.mark.slow
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     st.integers(1, 9),
     st.integers(1, 80),

@@ -20,6 +20,9 @@ from infra.build.packaging import ROOT
 from tests.conftest import application
 from tests.functions.api.people import PASSWORD, make_user
 
+# What takes seconds is made once for these tests.
+pytestmark = pytest.mark.xdist_group("generated-client")
+
 PACKAGE = "energy_operations_client"
 
 
