@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import httpx2
 import trustme
-import yaml
 
 from infra.build import template
 from infra.build.packaging import ROOT
@@ -28,9 +27,12 @@ WAIT_SECONDS = 90
 
 
 def emulated(build: Path) -> Path:
-    """Write the built template without what the emulated AWS refuses beside it; the paths in it are relative."""
-    path = build / "template-emulated.yaml"
-    path.write_text(yaml.safe_dump(template.without_unsupported(template.read(build / "template.yaml"))))
+    """Write the built template without what the emulated AWS refuses beside it; the paths in it are relative.
+
+    As JSON, since SAM CLI parses YAML several times, for seconds.
+    """
+    path = build / "template-emulated.json"
+    path.write_text(json.dumps(template.without_unsupported(template.read(build / "template.yaml"))))
     return path
 
 
