@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
 from enum import StrEnum
 from functools import cache
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 
@@ -35,11 +34,11 @@ _OPEN_STAGES = ("local", "test")
 _EMULATOR_HOSTS = ("localhost", "host.docker.internal")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What template.yaml passes to every function; each field is the variable of the same name in upper case.
 
-    A dataclass: with pydantic, a third of the cold start of the functions that need it for nothing else was its import.
+    A plain class: with pydantic, a third of the cold start of the functions that need it for nothing else was its import,
+    and making dataclasses of these was a twentieth of what was left.
     """
 
     stage: str
@@ -49,20 +48,35 @@ class Settings:
     aws_lambda_function_name: str = ""
     aws_lambda_initialization_type: str = ""
 
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        """Read the fields from environment variables; all others are ignored.
+
+        Raises:
+            SettingsError: a variable is missing or has a value that is not allowed, or two contradict each other.
+        """
+        for kind in type(self).__mro__[:-1]:
+            for name, type_of_field in kind.__annotations__.items():
+                self.__dict__[name] = _read(name, type_of_field, getattr(kind, name, None), variables)
+        self._check()
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{name} is what the environment says")
+
+    def _check(self) -> None:
+        """Raise SettingsError if two settings contradict each other."""
+
     @property
     def starts_from_snapshot(self) -> bool:
         """Whether this process is being prepared for a snapshot (SnapStart)."""
         return self.aws_lambda_initialization_type == "snap-start"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReadingSettings(Settings):
     """What functions that read or store readings need in addition."""
 
     readings_table: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ExportQueueSettings(Settings):
     """What functions that create or recover export jobs need in addition."""
 
@@ -70,14 +84,12 @@ class ExportQueueSettings(Settings):
     export_queue_url: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ExportSettings(ExportQueueSettings, ReadingSettings):
     """What functions that write or read export files need in addition."""
 
     export_bucket: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class PortfolioSettings(Settings):
     """What functions that keep or read the portfolio need besides."""
 
@@ -85,7 +97,6 @@ class PortfolioSettings(Settings):
     event_log_days: int = 30
 
 
-@dataclass(frozen=True, kw_only=True)
 class DeadLetterSettings(Settings):
     """What functions that list and redrive dead letters need besides."""
 
@@ -97,7 +108,6 @@ class DeadLetterSettings(Settings):
     export_dead_letter_queue_url: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ApiSettings(ExportSettings, PortfolioSettings, DeadLetterSettings):
     """What the HTTP API needs besides."""
 
@@ -111,7 +121,7 @@ class ApiSettings(ExportSettings, PortfolioSettings, DeadLetterSettings):
     allow_credentials: bool = False
     allowed_hosts: Names = ()
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if self.auth_mode is AuthMode.OPEN:
             if self.stage not in _OPEN_STAGES:
                 raise SettingsError("AUTH_MODE=open is for local runs only")
@@ -134,7 +144,6 @@ def _is_emulator(url: str) -> bool:
         return host in _EMULATOR_HOSTS
 
 
-@dataclass(frozen=True, kw_only=True)
 class IngestionSettings(ReadingSettings):
     """What the ingestion function needs in addition."""
 
@@ -142,7 +151,6 @@ class IngestionSettings(ReadingSettings):
     max_receives: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class PublisherSettings(Settings):
     """What the publisher function needs in addition."""
 
@@ -168,33 +176,18 @@ _READERS: dict[Any, Callable[[str], Any]] = {bool: _flag, int: _count, Names: _n
 _Settings = TypeVar("_Settings", bound=Settings)
 
 
-def read_settings(kind: type[_Settings], variables: Mapping[str, str]) -> _Settings:
-    """Read settings from environment variables; all others are ignored.
-
-    Raises:
-        SettingsError: a variable is missing or has a value that is not allowed.
-    """
-    return kind(**{field.name: _read(field, variables) for field in fields(kind)})
-
-
-def _reader_of(field: Field[Any]) -> Callable[[str], Any]:
-    """Return what makes a value of the field's type; the types of text, and of names that are chosen, do it themselves."""
-    kind: Any = field.type
-    reader: Callable[[str], Any] = _READERS.get(kind, kind)
-    return reader
-
-
-def _read(field: Field[Any], variables: Mapping[str, str]) -> Any:  # noqa: ANN401 - any type of a field
-    name = field.name.upper()
-    text = variables.get(name)
-    if field.default is MISSING and not text:
-        raise SettingsError(f"{name} is missing or empty")
+def _read(name: str, kind: Any, default: object, variables: Mapping[str, str]) -> object:  # noqa: ANN401 - any type of a field
+    """Read a field; the types of text, and of names that are chosen, make a value of a text themselves."""
+    variable = name.upper()
+    text = variables.get(variable)
+    if default is None and not text:
+        raise SettingsError(f"{variable} is missing or empty")
     if text is None:
-        return field.default
+        return default
     try:
-        return _reader_of(field)(text)
+        return _READERS.get(kind, kind)(text)
     except (LookupError, ValueError) as error:
-        raise SettingsError(f"{name} has a value that is not allowed: {text!r}") from error
+        raise SettingsError(f"{variable} has a value that is not allowed: {text!r}") from error
 
 
 @cache
@@ -204,4 +197,4 @@ def settings(kind: type[_Settings]) -> _Settings:
     Raises:
         SettingsError: a variable is missing or has a value that is not allowed.
     """
-    return read_settings(kind, os.environ)
+    return kind(os.environ)

@@ -33,7 +33,6 @@ _KETTLE = 180  # steps of power
 _KETTLE_FROM = 250  # a random byte of this or more: it is on in 6 of 256 minutes
 _AWAKE = range(6, 23)
 _SATURDAY = 5
-_LEVELS = 512
 
 
 def simulate(meter_id: str, interval: Interval) -> Iterator[bytes]:
@@ -52,7 +51,7 @@ def simulate_hour(meter_id: str, hour: datetime) -> bytes:
     noise = shake_128(f"{meter_id} {name}".encode()).digest(2 * len(_MINUTES))
     loads = _loads(hour.weekday() >= _SATURDAY, hour.month, hour.hour)
     kettle = _KETTLE if hour.hour in _AWAKE else 0
-    lines = _lines(meter_id)
+    lines = _lines_of(meter_id)
     parts = []
     for minute, load, jitter, other in zip(_MINUTES, loads, noise[::2], noise[1::2], strict=True):
         level = load * (180 + jitter) >> 8
@@ -71,15 +70,27 @@ def _loads(weekend: bool, month: int, hour: int) -> tuple[int, ...]:
     return tuple((here * (60 - minute) + there * minute) * season // 60_000 for minute in range(60))
 
 
-@cache
-def _lines(meter_id: str) -> tuple[str, ...]:
-    """Return what follows the timestamp, for each pair of power and voltage."""
-    return tuple(
-        f"{meter_id},{_decimal((watts * 1000 + 30) // 60, 6)},{_decimal(watts, 3)},"
-        f"{_decimal(decivolts, 1)},{_decimal((watts * 10_000 + decivolts // 2) // decivolts, 3)}\r\n"
-        for watts in range(0, _LEVELS * 10, 10)
-        for decivolts in range(_LEAST_DECIVOLTS, _LEAST_DECIVOLTS + 2 * _VOLTAGES, 2)
-    )
+class _Lines(dict[int, str]):
+    """What follows the timestamp of a meter's reading, by the number of its pair of power and voltage.
+
+    Each is printed when it is first needed: a short export needs few, and a long one most of them many times.
+    """
+
+    def __init__(self, meter_id: str) -> None:
+        super().__init__()
+        self._meter_id = meter_id
+
+    def __missing__(self, number: int) -> str:
+        level, step = divmod(number, _VOLTAGES)
+        watts, decivolts = 10 * level, _LEAST_DECIVOLTS + 2 * step
+        line = self[number] = (
+            f"{self._meter_id},{_decimal((watts * 1000 + 30) // 60, 6)},{_decimal(watts, 3)},"
+            f"{_decimal(decivolts, 1)},{_decimal((watts * 10_000 + decivolts // 2) // decivolts, 3)}\r\n"
+        )
+        return line
+
+
+_lines_of = cache(_Lines)
 
 
 def _decimal(number: int, places: int) -> str:

@@ -28,7 +28,7 @@ def run(bench: Bench) -> Section:
     wanted = starts.functions(bench.artifacts)
     wanted += [peer for peer in peers if peer.name == starts.TUTORIAL] if bench.short else peers
     with stub_of_aws() as aws:
-        runs = measure(wanted, 4 if bench.short else 15, aws, bench.progress)
+        runs = measure(wanted, 6 if bench.short else 15, aws, bench.progress)
     totals = {name: [run.cold for run in found] for name, found in runs.items()}
     ratios = {name: ratio_of(found, totals[starts.TUTORIAL]) for name, found in totals.items()}
     return Section(

@@ -26,7 +26,7 @@ def run(bench: Bench) -> Section:
     prepared = {**start.environment, "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
     wanted = [replace(start, name=_BEFORE), replace(start, name=_AFTER, environment=prepared)]
     with stub_of_aws() as aws:
-        runs = measure(wanted, 3 if bench.short else 11, aws, bench.progress)
+        runs = measure(wanted, 4 if bench.short else 11, aws, bench.progress)
     first = {name: [run.calls[0] for run in found] for name, found in runs.items()}
     first[_THIRD] = [run.calls[2] for run in runs[_AFTER]]
     return Section(

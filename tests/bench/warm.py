@@ -21,7 +21,7 @@ def run(bench: Bench) -> Section:
     """Measure warm requests of the service and of the tutorial app."""
     wanted = [replace(start, count=_WARM_UP + 150) for start in _starts(bench)]
     with stub_of_aws() as aws:
-        runs = measure(wanted, 3 if bench.short else 25, aws, bench.progress, unmeasured=0)
+        runs = measure(wanted, 4 if bench.short else 25, aws, bench.progress, unmeasured=0)
         threads = {
             start.name: run_once(replace(start, count=101, watch_threads=True), aws).threads
             for start in wanted

@@ -5,15 +5,13 @@ import sys
 
 import pytest
 
-from infra.settings import IngestionSettings, PortfolioSettings, Settings, SettingsError, read_settings
+from infra.settings import IngestionSettings, PortfolioSettings, Settings, SettingsError
 
 STAGE = {"STAGE": "dev", "CONTRACTS_TABLE": "contracts"}
 
 
 def test_variables_become_the_types_of_their_fields() -> None:
-    chosen = read_settings(
-        PortfolioSettings, STAGE | {"PORTFOLIO_TABLE": "p", "EVENT_LOG_DAYS": "0", "OTHER": "x"}
-    )
+    chosen = PortfolioSettings(STAGE | {"PORTFOLIO_TABLE": "p", "EVENT_LOG_DAYS": "0", "OTHER": "x"})
     assert (chosen.stage, chosen.event_log_days, chosen.enable_event_audit) == ("dev", 0, True)
 
 
@@ -30,16 +28,16 @@ def test_variables_become_the_types_of_their_fields() -> None:
 )
 def test_a_value_that_is_not_allowed_is_named(variables: dict[str, str], name: str) -> None:
     valid = STAGE | {"READINGS_TABLE": "r", "INGESTION_QUEUE_URL": "https://q", "MAX_RECEIVES": "6"}
-    assert read_settings(IngestionSettings, valid).max_receives == 6
+    assert IngestionSettings(valid).max_receives == 6
     with pytest.raises(SettingsError, match=name):
-        read_settings(IngestionSettings, valid | variables)
+        IngestionSettings(valid | variables)
 
 
 @pytest.mark.parametrize(
     ("text", "kept"), [("true", True), ("True", True), ("1", True), ("false", False), ("0", False)]
 )
 def test_a_flag_has_few_spellings(text: str, kept: bool) -> None:
-    assert read_settings(Settings, STAGE | {"ENABLE_EVENT_AUDIT": text}).enable_event_audit is kept
+    assert Settings(STAGE | {"ENABLE_EVENT_AUDIT": text}).enable_event_audit is kept
 
 
 @pytest.mark.parametrize("function", ["publisher", "portfolio", "exporter"])

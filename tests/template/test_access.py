@@ -10,7 +10,7 @@ from infra.commands.command_error import CommandError
 from infra.dead_letters import QUEUES
 from infra.exports.files import URL_SECONDS
 from infra.local.publish import SOURCE as PUBLISHER
-from infra.settings import ApiSettings, SettingsError, read_settings
+from infra.settings import ApiSettings, SettingsError
 from tests.template.claims import (
     Claim,
     Claims,
@@ -80,7 +80,7 @@ def what_is_deployed_does_not_start_open_whatever_its_stage_is_called(template: 
 
 def starts_with(variables: dict[str, str]) -> bool:
     try:
-        return bool(read_settings(ApiSettings, variables))
+        return bool(ApiSettings(variables))
     except SettingsError:
         return False
 
