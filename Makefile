@@ -109,7 +109,7 @@ e2e-deployed: $(VENV)/synced $(SAM_VENV)/synced $(CHECKOV_VENV)/synced  ## build
 		$(MAKE) --no-print-directory $(LAMBDA_VENV)/synced LAMBDA_PYTHON="$$lambda_python" && bin=$(LAMBDA_VENV)/bin; \
 	else \
 		echo "note: this machine has no Python of Lambda's version: building and testing with that of $(VENV)"; bin=$(BIN); \
-	fi && $$bin/pytest -vv --durations 5 tests/deployed
+	fi && $$bin/pytest -n 2 --dist loadgroup -vv --durations 5 tests/deployed
 
 browser: $(VENV)/synced $(call npm_package,axe-core)  ## try the console in a real Chromium, and keep pictures of it in .screenshots
 	$(BIN)/pytest -n 2 --dist loadgroup -vv --durations 5 tests/console

@@ -50,7 +50,7 @@ def test_every_view_is_accessible_fits_and_has_its_picture_taken(
     page.open("/contracts")
     page.log_in("auditor", PASSWORD)
     found, wide = {}, {}
-    for address in [*VIEWS, "/contracts/hostile"]:
+    for address in [*(address for address in VIEWS if address != "/"), "/contracts/hostile"]:
         page.open(address)
         expect(page.heading).to_have_text(VIEWS.get(address, "Contract hostile"))
         for scheme in SCHEMES:

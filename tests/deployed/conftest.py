@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from infra.local import sample_meters
 from infra.local.emulator import emulator
 from tests.deployed.rie import ARCHITECTURE, HERE, SAM_PYTHON
 from tests.deployed.stage import STACK, Stage, make_tls
+from tests.engines import shared
 
 ADMIN = {"ADMIN_USERNAME": "root", "ADMIN_PASSWORD": "correct horse battery"}
 
@@ -24,6 +26,15 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     for name, resource in template.read(ROOT / "template.yaml")["Resources"].items()
     if resource["Type"] == "AWS::Serverless::Function"
 }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            # Two workers, one of which has the stage.
+            group = "stage" if "stage" in getattr(item, "fixturenames", ()) else "artifacts"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def build(logical_id: str, folder: Path) -> None:
@@ -54,15 +65,23 @@ def sam_cli() -> None:
     _make(["--silent", ".venv-sam/synced"], {})
 
 
-@pytest.fixture(scope="session")
-def artifacts() -> Path:
-    """Build as the README describes; return the folder with the built template and a folder for each logical id.
+@contextmanager
+def built() -> Iterator[str]:
+    """Build as the README describes; yield the folder with the built template and a folder for each logical id.
 
     What is built for the template's version of Python is checked too, as `make sam-check` does.
     """
     target = "sam-check" if Target.python == HERE else "build"
     _make([target, f"ARCHITECTURE={ARCHITECTURE}"], {"LAMBDA_VERSION": HERE})
-    return ROOT / ".aws-sam/build"
+    yield str(ROOT / ".aws-sam/build")
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the folder of what one worker has built for all."""
+    own = tmp_path_factory.getbasetemp()
+    with shared(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own, built) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ SAM_PYTHON = ROOT / ".venv-sam" / "bin" / "python"
 
 _CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 _INVOKE = "/2015-03-31/functions/function/invocations"
-_START_SECONDS = 10
+_START_SECONDS = 30
 _STOP_SECONDS = 5
 
 

@@ -16,10 +16,7 @@ from tests.deployed.conftest import build
 from tests.deployed.rie import HERE
 from tests.infra.build.test_packaging import digest
 
-pytestmark = [
-    pytest.mark.xdist_group("deployed"),
-    pytest.mark.skipif(sys.platform != "linux", reason="the artifacts are built for Linux"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the artifacts are built for Linux")
 
 
 def test_a_build_has_no_problems(artifacts: Path, tmp_path: Path) -> None:

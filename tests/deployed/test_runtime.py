@@ -29,10 +29,7 @@ from tests.deployed.conftest import FUNCTIONS
 from tests.deployed.rie import Environment, Function, running, runtime_client
 from tests.e2e.conftest import built_layers
 
-pytestmark = [
-    pytest.mark.xdist_group("deployed"),
-    pytest.mark.skipif(sys.platform != "linux", reason="AWS's runtime emulator is for Linux"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="AWS's runtime emulator is for Linux")
 
 EVENTS = Path(__file__).parents[1] / "events"
 PARAMETERS = {"Stage": "local", "AuthMode": "open", "Registration": "open"}
