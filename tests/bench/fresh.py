@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -78,24 +79,9 @@ def run_once(start: Start, aws: tuple[str, Tables | None]) -> Run:
     endpoint, tables = aws
     if tables is not None:
         tables.reset(start.items)
-    order = {
-        "handler": start.handler,
-        "event": start.event,
-        "count": start.count,
-        "watch_threads": start.watch_threads,
-        "day": start.day,
-    }
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": os.environ.get("HOME", "/"),
-        "PYTHONPATH": _path(start.path),
-        "PYTHONDONTWRITEBYTECODE": "1",  # a function's folder is read-only on Lambda
-        "AWS_ENDPOINT_URL": endpoint,
-        **start.environment,
-    }
     done = subprocess.run(
-        [sys.executable, "-sSP", str(_PROBE), json.dumps(order)],
-        env=environment,
+        _command_of(start),
+        env=_environment_of(start, endpoint),
         capture_output=True,
         text=True,
         timeout=_LONGEST_SECONDS,
@@ -111,6 +97,66 @@ def run_once(start: Start, aws: tuple[str, Tables | None]) -> Run:
         answer["modules"],
         answer["threads"],
     )
+
+
+Call = Callable[[int], list[float]]
+"""Calls a function so many times more; returns the CPU seconds of each call."""
+
+
+@contextmanager
+def running(start: Start, endpoint: str) -> Iterator[Call]:
+    """Keep a function in a process of its own, so that several can take turns; yields what calls it.
+
+    What it raises is a RuntimeError: the function failed, or answered an error.
+    """
+    process = subprocess.Popen(
+        _command_of(start, in_turns=True),
+        env=_environment_of(start, endpoint),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    given, answered, failed = process.stdin, process.stdout, process.stderr
+
+    def call(count: int) -> list[float]:
+        given.write(f"{count}\n")
+        given.flush()
+        if not (line := answered.readline()):
+            raise RuntimeError(f"{start.name}: {failed.read().strip()}")
+        return [after - before for before, after in pairwise(json.loads(line)["cpu"])]
+
+    with process:
+        try:
+            yield call
+        finally:
+            process.kill()
+
+
+def _command_of(start: Start, *, in_turns: bool = False) -> list[str]:
+    order = {
+        "handler": start.handler,
+        "event": start.event,
+        "count": start.count,
+        "watch_threads": start.watch_threads,
+        "day": start.day,
+        "in_turns": in_turns,
+    }
+    return [sys.executable, "-sSP", str(_PROBE), json.dumps(order)]
+
+
+def _environment_of(start: Start, endpoint: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "PYTHONPATH": _path(start.path),
+        "PYTHONDONTWRITEBYTECODE": "1",  # a function's folder is read-only on Lambda
+        "AWS_ENDPOINT_URL": endpoint,
+        **start.environment,
+    }
 
 
 def _path(folders: Iterable[Path]) -> str:

@@ -34,7 +34,10 @@ def _events(text: str, count: int, day: int):  # type: ignore[no-untyped-def]  #
 
 
 def main() -> None:
-    """Import the handler, call it, and report; then leave without cleaning up, as Lambda does."""
+    """Import the handler, call it, and report; then leave without cleaning up, as Lambda does.
+
+    If the order says so, each line of the input asks for some of the calls, and gets a report of its own.
+    """
     order = json.loads(sys.argv[1])
     module_name, _, name = order["handler"].rpartition(".")
     output, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115, PTH123 - no import more than needed
@@ -44,16 +47,19 @@ def main() -> None:
             lambda event, _: threads.append(event) if event.startswith("_thread.start") else None
         )
     handler = getattr(__import__(module_name, fromlist=[name]), name)
-    cpu, wall = [time.process_time()], [time.perf_counter()]
-    for event in _events(json.dumps(order["event"]), order["count"], order["day"]):
-        answer = handler(event, Context())
-        cpu.append(time.process_time())
-        wall.append(time.perf_counter())
-        status = answer.get("statusCode", 200) if isinstance(answer, dict) else 200
-        if status >= 300 or (isinstance(answer, dict) and answer.get("batchItemFailures")):
-            sys.exit(f"{order['handler']} answered {answer}")
-    output.write(json.dumps({"cpu": cpu, "wall": wall, "modules": len(sys.modules), "threads": len(threads)}))
-    output.flush()
+    events = _events(json.dumps(order["event"]), order["count"], order["day"])
+    for count in map(int, sys.stdin) if order["in_turns"] else [order["count"]]:
+        cpu, wall = [time.process_time()], [time.perf_counter()]
+        for _ in range(count):
+            answer = handler(next(events), Context())
+            cpu.append(time.process_time())
+            wall.append(time.perf_counter())
+            status = answer.get("statusCode", 200) if isinstance(answer, dict) else 200
+            if status >= 300 or (isinstance(answer, dict) and answer.get("batchItemFailures")):
+                sys.exit(f"{order['handler']} answered {answer}")
+        report = {"cpu": cpu, "wall": wall, "modules": len(sys.modules), "threads": len(threads)}
+        output.write(json.dumps(report) + "\n")
+        output.flush()
     os._exit(0)
 
 
