@@ -1,13 +1,15 @@
 """Logs and metrics, in the formats that CloudWatch reads."""
 
-import threading
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from domain.actors import Actor, ActorKind
 from domain.contracts.events import ComponentEvent
@@ -17,16 +19,6 @@ from infra.settings import Settings, settings
 
 # No message is JSON, as which Powertools would otherwise try to read each: a twentieth of the time of a line.
 logger = Logger(json_deserializer=str)
-
-
-class _Thread(threading.local):
-    """What each thread has of its own: to make one for each line takes 15 of 36 µs."""
-
-    def __init__(self) -> None:
-        self.metric = EphemeralMetrics()
-
-
-_thread = _Thread()
 
 
 class Decided(NamedTuple):
@@ -110,8 +102,15 @@ def reason_of(error: Exception) -> str:
 
 def count(name: str, times: int = 1, **dimensions: str) -> None:
     """Add `times` to a metric with the dimensions service and stage."""
-    metric = _thread.metric
-    for dimension, value in {"stage": settings(Settings).stage, **dimensions}.items():
-        metric.add_dimension(name=dimension, value=value)
-    metric.add_metric(name=name, unit=MetricUnit.Count, value=times)
-    metric.flush_metrics()
+    emf = _emf()
+    metrics = {name: {"Unit": MetricUnit.Count.value, "Value": [times]}}
+    all_dimensions = {"stage": settings(Settings).stage, **dimensions, "service": emf.service}
+    # Powertools' line without its collection of metrics, which would add as much time as the line takes.
+    line = emf.serialize_metric_set(metrics, all_dimensions, {})
+    print(json.dumps(line, separators=(",", ":")))  # noqa: T201 - as Powertools does
+
+
+@cache
+def _emf() -> AmazonCloudWatchEMFProvider:
+    """Return what writes metrics in the embedded format of CloudWatch."""
+    return AmazonCloudWatchEMFProvider()
