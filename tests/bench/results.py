@@ -64,9 +64,9 @@ def ratio_of(numerator: Sequence[float], denominator: Sequence[float]) -> float:
 
 
 def ratio_of_pairs(numerator: Sequence[float], denominator: Sequence[float]) -> float:
-    """Return the median of the ratios of runs that followed one another, which met the same of what else there was.
+    """Return the median of the ratios of turns that followed one another, which met the same machine.
 
-    For many short runs: that of the cheapest differed by a seventh from one time to the next, this by a fortieth.
+    From one time to the next it differs by a fiftieth; by a quarter where each run was a process of its own.
     """
     return median(one / other for one, other in zip(numerator, denominator, strict=True))
 
