@@ -95,7 +95,11 @@ class LocalRun:
         """Process ids and command lines of what the run has started."""
         assert self.process is not None
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return {int(child): Path(f"/proc/{child}/cmdline").read_text() for child in listed}
+        found = {}
+        for child in listed:
+            with contextlib.suppress(OSError):  # it ended just now
+                found[int(child)] = Path(f"/proc/{child}/cmdline").read_text()
+        return found
 
     def left(self) -> list[str]:
         """Return the processes that have to do with the run's folder or port."""

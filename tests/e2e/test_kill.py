@@ -110,7 +110,7 @@ def test_killing_the_api_loses_no_event_and_applies_none_twice(local_run: LocalR
             if publisher.repeated:
                 break  # a kill fell between a write and its answer, which is what this is about
             time.sleep(publisher.seconds_each / 2)
-            _kill_the_api(local_run)
+            _kill_the_api(local_run, publisher.deadline)
         verdicts = dict(zip(numbers, answers, strict=True))
     assert publisher.repeated, "nothing was under way when the process was killed"
 
@@ -129,8 +129,12 @@ def test_killing_the_api_loses_no_event_and_applies_none_twice(local_run: LocalR
     }
 
 
-def _kill_the_api(local_run: LocalRun) -> None:
-    (api,) = [process for process, command in local_run.children().items() if "uvicorn" in command]
+def _kill_the_api(local_run: LocalRun, deadline: float) -> None:
+    """Kill its process; a kill before may have left none yet."""
+    while not (found := [pid for pid, command in local_run.children().items() if "uvicorn" in command]):
+        assert time.monotonic() < deadline, "the service did not come back"
+        time.sleep(0.05)
+    (api,) = found
     os.kill(api, signal.SIGKILL)
 
 
