@@ -21,9 +21,9 @@ from tests.proof_level import cases
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONTRACTS = cases(300, 2_000, 100_000)
+CONTRACTS = cases(200, 2_000, 100_000)
 QUESTIONS = cases(12, 60, 1_000)
-THROUGH_THE_STORE = cases(60, 500, 2_000)
+THROUGH_THE_STORE = cases(40, 500, 2_000)
 TODAY = date(2024, 3, 1)
 
 

@@ -26,7 +26,7 @@ from tests.engines import client_of
 from tests.proof_level import cases
 from tests.small_cases import day, instant
 
-RUNS, STEPS = cases(6, 500), 50
+RUNS, STEPS = cases(4, 500), 50
 
 numbers = st.sampled_from(["a", "b"])
 events = st.builds(

@@ -43,7 +43,7 @@ from tests.proof_level import cases
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PLANS = cases(40, 512)
+PLANS = cases(24, 512)
 _PLANS_OF_A_CLIENT = 4
 TWO = (Component.ENERGY_SUPPLY, Component.BATTERY_OPTIMIZATION)
 RECEPTION = Reception(small_cases.instant(9), Source.API, "request")

@@ -31,7 +31,7 @@ from tests.proof_level import cases
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PLANS = cases(48, 512)
+PLANS = cases(32, 512)
 # botocore's budget of retries is a client's, and would be used up by more.
 _PLANS_OF_A_CLIENT = 4
 COMPONENT = Component.ENERGY_SUPPLY

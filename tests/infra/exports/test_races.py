@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 WORKERS = 8
-RACES = cases(25, 100)
+RACES = cases(15, 100)
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 HOUR = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = Interval(HOUR, HOUR + timedelta(days=1))

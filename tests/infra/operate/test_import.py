@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 CONTRACTS = cases(8, 40, 300)
-KILLS = cases(6, 12, 100)
+KILLS = cases(4, 12, 100)
 # So few that an import has a dozen requests, between which it can be killed.
 AT_ONCE = cases(5, 20)
 NOW = datetime(2024, 3, 1, tzinfo=UTC)

@@ -103,10 +103,10 @@ def test_random_versions_in_random_order_end_as_the_newest(store: PortfolioStore
 
 def test_answers_are_those_of_brute_force_whatever_the_size_of_a_page(store: PortfolioStore) -> None:
     random = Random(5)
-    entries = [random_entry(random, str(number)) for number in range(cases(50, 150))]
+    entries = [random_entry(random, str(number)) for number in range(cases(40, 150))]
     for entry in entries:
         store.apply(entry)
     found = portfolios.spans(entries)
     queries = PortfolioQueries(store.client, store.table)
-    for _ in range(cases(15, 40)):
+    for _ in range(cases(10, 40)):
         portfolios.ask(queries, found, random, limits=(1, 7, 20, 200))
