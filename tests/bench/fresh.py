@@ -57,15 +57,14 @@ def measure(
     rounds: int,
     aws: tuple[str, Tables | None],
     progress: Callable[[str], None],
-    unmeasured: int = 1,
 ) -> Runs:
-    """Start each function `rounds` times, alternately, after runs that are not counted."""
+    """Start each function `rounds` times, alternately, after a run that is not counted."""
     found: Runs = {start.name: [] for start in starts}
-    for number in range(rounds + unmeasured):
-        progress(f"fresh processes, round {number + 1} of {rounds + unmeasured}")
+    for number in range(rounds + 1):
+        progress(f"fresh processes, round {number + 1} of {rounds + 1}")
         for start in starts:
             run = run_once(start, aws)
-            if number >= unmeasured:
+            if number > 0:
                 found[start.name].append(run)
     return found
 

@@ -15,6 +15,13 @@ def test_variables_become_the_types_of_their_fields() -> None:
     assert (chosen.stage, chosen.event_log_days, chosen.enable_event_audit) == ("dev", 0, True)
 
 
+def test_settings_stay_as_the_environment_says() -> None:
+    chosen = Settings(STAGE)
+    with pytest.raises(AttributeError, match="stage"):
+        chosen.stage = "prod"
+    assert chosen.stage == "dev"
+
+
 @pytest.mark.parametrize(
     ("variables", "name"),
     [
